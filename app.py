@@ -22,14 +22,20 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from auth.callers import Callers
 from auth.dev_issuer.routes import issuer_routes
 from auth.issuer_http import IssuerHttp
-from auth.login import login_routes
+from auth.login import Login, login_routes
+from auth.login_limit import LoginLimit
 from auth.passes import PassSigner, signer_from_file, signer_from_pem
+from auth.public_site import site_of
 from auth.revocation import backchannel_logout
 from auth.revocation.backchannel_logout import BackchannelLogout
 from auth.revocation.revocations import Revocations
-from auth.revocation.session_ends import open_session_ends
+from auth.revocation.session_ends import SessionEnds, open_session_ends
+from auth.sessions.cipher import SessionCipher, decode_keys, keys_from_file
+from auth.sessions.oidc_client import OidcClient
+from auth.sessions.sessions import Sessions
 from auth.tokens import TokenVerifier
 from domain.limits.operations import OperationLimits
 from domain.limits.rates import CallRates, Rate, RateLimits
@@ -61,6 +67,7 @@ class AppState(TypedDict):
     stores: Stores
     passes: PassSigner
     graphql_service: GraphQLService
+    login: Login
     event_streams: EventStreams
     """The event streams of the GraphQL service; the server ends them when it stops."""
     revocations: Revocations
@@ -97,7 +104,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
             *metrics_routes(settings.metrics_from),
             *Pages(settings).routes(),
             *backchannel_logout.routes,
-            *login_routes(settings.issuer, client_id=settings.oidc.client_id),
+            *login_routes(lambda request: request.state.login),
             *_issuer_routes(settings),
         ],
         middleware=[Middleware(ProxyMiddleware, settings.trusted_proxies), Middleware(RequestMiddleware)],
@@ -126,19 +133,23 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     configure_gc()
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
+    http = IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file)
+    client = OidcClient(settings.oidc, http)
     async with (
         _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
-        contextlib.aclosing(TokenVerifier(_issuer_http(settings), settings.oidc)) as verifier,
+        contextlib.aclosing(TokenVerifier(http, settings.oidc)) as verifier,
         open_session_ends(
             stores.revocations,
             verifier,
             publish_hint=lambda: stores.hint_publisher.publish(REVOCATIONS_CHANNEL),
-            issuer=_issuer_http(settings),
+            issuer=http,
             settings=settings.oidc,
         ) as session_ends,
+        contextlib.aclosing(_sessions(settings, stores, client, session_ends)) as sessions,
     ):
         if not settings.has_own_issuer:
             verifier.keys.watch()
+        site = site_of(settings)
         resources = Resources(
             stores,
             _pass_signer(settings),
@@ -147,12 +158,12 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
         )
         async with open_graphql_service(
             resources,
-            session_ends.verifier,
+            Callers(session_ends.verifier, site=site, sessions=sessions),
             redis_url=settings.redis_url,
             tick_s=settings.push_tick_ms / 1000,
             push_intervals=PushIntervals.from_pairs(settings.push_intervals),
             max_body_bytes=settings.max_body_bytes,
-            allowed_origins=settings.allowed_origins,
+            allowed_origins=(site.origin, *settings.allowed_origins),
             allows_loopback_origins=not settings.is_production,
             limits=make_socket_limits(settings.limit),
             engine=engine,
@@ -164,6 +175,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
                 stores=stores,
                 passes=resources.passes,
                 graphql_service=service,
+                login=Login(client, sessions, site, _login_limit(settings, stores)),
                 event_streams=service.event_streams,
                 revocations=session_ends.revocations,
                 backchannel_logout=session_ends.backchannel_logout,
@@ -176,8 +188,9 @@ def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None)
     return contextlib.nullcontext(given) if given is not None else open_stores(redis_url, mongo_url, database)
 
 
-def _issuer_http(settings: Settings) -> IssuerHttp:
-    return IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file)
+def _login_limit(settings: Settings, stores: Stores) -> LoginLimit:
+    rate = settings.limit.logins_per_address
+    return LoginLimit(stores.call_counter, Rate(*rate) if rate else None)
 
 
 def make_rate_limits(limit: LimitSettings) -> RateLimits:
@@ -212,6 +225,19 @@ def _pass_signer(settings: Settings) -> PassSigner:
     if settings.pass_key_file is not None:
         return signer_from_pem(settings.pass_key_file.read_bytes())
     return signer_from_file(settings.data_dir / "pass-key.pem")
+
+
+def _sessions(settings: Settings, stores: Stores, client: OidcClient, ends: SessionEnds) -> Sessions:
+    given = decode_keys(settings.session.keys)
+    return Sessions(
+        stores.login_sessions,
+        SessionCipher(given or keys_from_file(settings.data_dir / "session-key")),
+        issuer=client,
+        verifier=ends.verifier,
+        revocations=ends.revocations,
+        settings=settings.session,
+        privileged_recheck_s=settings.oidc.recheck_s,
+    )
 
 
 class _GraphQL:

@@ -1,23 +1,8 @@
-"""The two pages that end a login.
+"""The page that explains why a login or a logout failed."""
 
-One stores the tokens for our other pages; the other explains why the login failed.
-"""
-
-import base64
-import hashlib
-import json
-from collections.abc import Mapping
 from html import escape
 
 from starlette.responses import HTMLResponse
-
-# sessionStorage belongs to this tab alone and ends with it. `replace` removes the callback address,
-# with its code and state, from the history.
-_SCRIPT = """
-sessionStorage.setItem("onsale.signed-in", document.body.dataset.tokens);
-location.replace("/graphql");
-"""
-_SCRIPT_HASH = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -27,38 +12,28 @@ _PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>{title} - Onsale</title>
 </head>
-{body}
+<body>
+<h1>{heading}</h1>
+<p role="alert">{reason}</p>
+{links}
+</body>
 </html>
 """
-
-_TOKENS = """<body data-tokens="{tokens}">
-<p>You are signed in. Returning …</p>
-<noscript>This page needs JavaScript; enable it and reload.</noscript>
-<script>{script}</script>
-</body>"""
-
-_NOT_SIGNED_IN = """<body>
-<h1>You are not signed in</h1>
-<p role="alert">{reason}</p>
-<p><a href="/login">Sign in again</a> or <a href="/graphql">continue without signing in</a>.</p>
-</body>"""
+_SIGN_IN = '<p><a href="/login">Sign in again</a> or <a href="/graphql">continue without signing in</a>.</p>'
+_GO_BACK = '<p><a href="/graphql">Go back</a>.</p>'
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
-def tokens_page(tokens: Mapping[str, object]) -> HTMLResponse:
-    body = _TOKENS.format(tokens=escape(json.dumps(tokens)), script=_SCRIPT)
-    return _page("Signed in", body, status=200)
-
-
-def failure_page(reason: str, *, status: int) -> HTMLResponse:
-    return _page("Not signed in", _NOT_SIGNED_IN.format(reason=escape(reason)), status=status)
-
-
-def _page(title: str, body: str, *, status: int) -> HTMLResponse:
-    policy = f"default-src 'none'; script-src 'sha256-{_SCRIPT_HASH}'; base-uri 'none'; frame-ancestors 'none'"
-    headers = {
-        "Content-Security-Policy": policy,
-        "Cache-Control": "no-store",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return HTMLResponse(_PAGE.format(title=title, body=body), status, headers)
+def failure_page(reason: str, *, status: int, is_signed_in: bool = False) -> HTMLResponse:
+    page = _PAGE.format(
+        title="Not signed out" if is_signed_in else "Not signed in",
+        heading="You are still signed in" if is_signed_in else "You are not signed in",
+        reason=escape(reason),
+        links=_GO_BACK if is_signed_in else _SIGN_IN,
+    )
+    return HTMLResponse(page, status, _HEADERS)

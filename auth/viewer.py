@@ -13,6 +13,10 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+PRIVILEGED = frozenset({Role.ORGANIZER, Role.GATE, Role.ADMIN})
+"""The roles that must not outlive their removal at the issuer by more than a minute."""
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     person_id: PersonId

@@ -23,6 +23,7 @@ OnsaleError
 │   └── TemporarilyUnavailable  a store is down, recovering or overloaded
 └── Denial                   a top-level error
     ├── Unauthenticated
+    ├── SessionLost          the login session has ended; sign in again
     ├── Forbidden
     └── BadUserInput
 """
@@ -382,6 +383,11 @@ class Denial(OnsaleError):
 
 class Unauthenticated(Denial):
     pass
+
+
+class SessionLost(Denial):
+    def __init__(self) -> None:
+        super().__init__("Your session has ended; sign in again. Your place, holds and orders are kept.")
 
 
 class Forbidden(Denial):

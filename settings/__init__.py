@@ -7,8 +7,9 @@ from pathlib import Path
 from settings.limits import LimitSettings
 from settings.oidc import OidcSettings
 from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
+from settings.session import SessionSettings
 
-__all__ = ["SLOWEST_PUSH_MS", "LimitSettings", "OidcSettings", "Settings", "SettingsError"]
+__all__ = ["SLOWEST_PUSH_MS", "LimitSettings", "OidcSettings", "SessionSettings", "Settings", "SettingsError"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Settings:
     with a valid token.
     """
     limit: LimitSettings = field(default_factory=LimitSettings)
+    session: SessionSettings = field(default_factory=SessionSettings)
 
     @property
     def is_production(self) -> bool:
@@ -150,9 +152,10 @@ class Settings:
             graphiql=reader.yes_or_no("GRAPHIQL"),
             buyers=reader.choice("BUYERS", ("customer", "signed-in"), cls.buyers),
             limit=LimitSettings.read(reader),
+            session=SessionSettings.read(reader),
         )
         if settings.is_production:
-            reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE")
+            reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE", "SESSION_KEYS")
         reader.refuse_old_name("PUSH_BANDS", new="PUSH_INTERVALS")
         reader.finish()
         return settings

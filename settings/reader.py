@@ -1,5 +1,6 @@
 """Reads settings from environment variables (`ONSALE_*`) and collects all problems."""
 
+import base64
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -109,6 +110,17 @@ class SettingsReader:
         ]
         return networks
 
+    def base64_keys(self, name: str, *, length: int) -> tuple[str, ...]:
+        """Return secret keys in base64. A problem never shows the key."""
+        keys = tuple(self.text(name, "").split())
+        wrong = [number for number, key in enumerate(keys, 1) if _decoded_length(key) != length]
+        self._problems += [
+            f"ONSALE_{name}: key {number} is not {length} bytes in base64; "
+            f"create one with `openssl rand -base64 {length}`"
+            for number in wrong
+        ]
+        return keys
+
     def push_intervals(
         self, name: str, default: tuple[tuple[int | None, int], ...]
     ) -> tuple[tuple[int | None, int], ...]:
@@ -178,6 +190,13 @@ def _weakness(secret: str) -> str | None:
     if len(set(rest)) < MIN_DIFFERENT_CHARACTERS:
         return f"has fewer than {MIN_DIFFERENT_CHARACTERS} different characters"
     return None
+
+
+def _decoded_length(key: str) -> int | None:
+    try:
+        return len(base64.b64decode(key, validate=True))
+    except ValueError:
+        return None
 
 
 def _parse_push_intervals(text: str) -> tuple[tuple[int | None, int], ...]:

@@ -16,6 +16,7 @@ from storage.hot.guarded_client import GuardedClient
 from storage.hot.hint_publisher import HintPublisher
 from storage.hot.holds import HoldStore
 from storage.hot.hot_state import HotState
+from storage.hot.login_sessions import LoginSessions
 from storage.hot.person_concerts import PersonConcerts
 from storage.hot.queues import QueueStore
 from storage.hot.rate_limits import CallCounter
@@ -59,6 +60,7 @@ class Stores:
     hot_state: HotState
     person_concerts: PersonConcerts
     call_counter: CallCounter
+    login_sessions: LoginSessions
     concert_writer: ConcertWriter
     house_units: HouseUnits
     order_batch: OrderBatch
@@ -152,6 +154,7 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         hot_state=hot_state,
         person_concerts=person_concerts,
         call_counter=CallCounter(client),
+        login_sessions=LoginSessions(client),
         concert_writer=ConcertWriter(
             transaction, lotteries, hot_state=hot_state, house_units=house_units, proposals=proposals
         ),

@@ -45,6 +45,9 @@ rate                string  one per call and address outside concerts, such as l
                             the whole burst is allowed again; expires then
 concerts            zset    one per person: concert at which they may have an entry or a hold ->
                             time at which its keys expire
+session             string  a browser's login session, encrypted; named by the SHA-256 of its
+                            cookie; expires with the login
+renewal             string  the attempt that may renew a login session; expires after ten seconds
 
 No key is permanent. Each concert has a channel `hints` for hints; the channel `work` carries the
 ids of concerts that have new work for the workers, and the channel `revocations` says that a
@@ -105,3 +108,8 @@ def rate_key(call: str, subject: str) -> str:
 
 def person_concerts_key(person_id: PersonId) -> str:
     return f"onsale2:{{p:{person_id}}}:concerts"
+
+
+def login_session_keys(digest: str) -> tuple[str, str]:
+    """Return the keys of the login session whose cookie has this SHA-256."""
+    return f"onsale2:{{login:{digest}}}:session", f"onsale2:{{login:{digest}}}:renewal"

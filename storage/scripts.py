@@ -43,7 +43,7 @@ class Script:
 
     @property
     def takes_incarnation(self) -> bool:
-        return self.args[0] == "incarnation"
+        return self.args[:1] == ("incarnation",)
 
 
 def load(name: str) -> str:
@@ -128,5 +128,9 @@ DROP_DEAD_LETTERS = _script("drop_dead_letters", "id*", "DROPPED")
 ADD_PERSON_CONCERT = _script("add_person_concert", "concert expire_at_ms limit", "ADDED")
 READ_PERSON_CONCERTS = _script("read_person_concerts", "limit", "CONCERTS")
 COUNT_CALL = _script("count_call", "count window_ms", "ALLOWED RATE_LIMITED")
+READ_LOGIN_SESSION = _script("read_login_session", "", "LOGIN_SESSION NO_LOGIN_SESSION")
+WRITE_LOGIN_SESSION = _script("write_login_session", "sealed expire_at_ms is_new", "WRITTEN NO_LOGIN_SESSION")
+DELETE_LOGIN_SESSION = _script("delete_login_session", "", "DELETED")
+CLAIM_LOGIN_RENEWAL = _script("claim_login_renewal", "claimer gap_ms", "CLAIMED TAKEN")
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Script))

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
+from starlette.datastructures import Headers
+
 from domain.estimates.wait_estimates import WaitTable
 from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
@@ -81,14 +83,17 @@ Deliver: TypeAlias = Callable[[Rendered], None]
 
 
 class Caller(Protocol):
-    """The person whose token a client sent."""
+    """The person who is signed in."""
 
     @property
     def person_id(self) -> PersonId: ...
 
     @property
     def expires_at(self) -> float | None:
-        """Return when the token expires, in Unix seconds, or None if it does not expire."""
+        """Return when the token expires, in Unix seconds, or None if it does not expire.
+
+        A session has no fixed end and is rechecked instead.
+        """
         ...
 
     @property
@@ -107,11 +112,40 @@ C_co = TypeVar("C_co", bound=Caller, covariant=True)
 C_contra = TypeVar("C_contra", bound=Caller, contravariant=True)
 
 
-class Verifier(Protocol[C_co]):
-    async def verify(self, token: str) -> C_co:
+class Recheck(Protocol):
+    """The repeated check of a caller whose connection has no fixed end."""
+
+    def delay_s(self) -> float:
+        """Return the seconds until the next check."""
+        ...
+
+    async def check(self) -> None:
+        """Raises SessionLost, or TemporarilyUnavailable after a long time without a check."""
+        ...
+
+
+class Identified(Protocol[C_co]):
+    @property
+    def caller(self) -> C_co | None:
+        """Return the caller, or None if it is anonymous."""
+        ...
+
+    @property
+    def recheck(self) -> Recheck | None: ...
+
+
+class Authenticator(Protocol[C_co]):
+    """Decides who the caller of a socket is."""
+
+    def refusal_for_upgrade(self, headers: Headers) -> str | None:
+        """Return why a socket may not be opened, or None if it may."""
+        ...
+
+    async def identify_socket(self, headers: Headers, authorization: object) -> Identified[C_co]:
         """Return the caller.
 
-        Raises Unauthenticated, or TemporarilyUnavailable if the issuer cannot be reached.
+        `headers` are those of the upgrade request, and `authorization` that of connection_init, or
+        None. Raises Unauthenticated, SessionLost, or TemporarilyUnavailable.
         """
         ...
 

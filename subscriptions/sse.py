@@ -9,15 +9,16 @@ import time
 
 from starlette.types import Receive, Send
 
-from subscriptions.interfaces import Answered, Ended, Outcome, Rejected, Rendered
+from domain.errors import SessionLost, TemporarilyUnavailable, Unauthenticated
+from subscriptions.interfaces import Answered, Ended, Outcome, Recheck, Rejected, Rendered
 from subscriptions.sockets import messages
 from subscriptions.sockets.active_operations import LatestValue
 from subscriptions.sockets.limits import Limits
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"vary", b"accept"),
+    (b"cache-control", b"private, no-store"),
+    (b"vary", b"Accept, Cookie, Authorization"),
     (b"x-accel-buffering", b"no"),  # nginx would buffer events
 ]
 _HEARTBEAT_COMMENT = b":\n\n"
@@ -33,11 +34,16 @@ class EventStream:
     Pass `deliver` to the code that starts the operation, and the operation's outcome to `serve`.
     """
 
-    def __init__(self, limits: Limits, *, expires_at: float | None) -> None:
-        """Create the stream. `expires_at` is the token's expiry in Unix seconds."""
+    def __init__(self, limits: Limits, *, expires_at: float | None, recheck: Recheck | None = None) -> None:
+        """Create the stream.
+
+        `expires_at` is the token's expiry in Unix seconds; `recheck` checks a session again.
+        """
         self._limits = limits
         self._clock = asyncio.get_running_loop().time
         self._expires_s = _NEVER if expires_at is None else self._clock() + expires_at - time.time()
+        self._recheck = recheck
+        self._recheck_s = _NEVER if recheck is None else self._clock() + recheck.delay_s()
         self._latest = LatestValue()
         self._changed = asyncio.Event()
         self._is_stopped = False
@@ -93,19 +99,35 @@ class EventStream:
             if self._latest.is_finished:
                 await self._write(send, _COMPLETE)
                 return
-            if self._clock() >= self._expires_s:
-                self.refusal = self.refusal or _EXPIRED
-            if self.refusal is not None:
-                errors = messages.errors(self.refusal, "UNAUTHENTICATED")
+            if (errors := await self._refusal()) is not None:
                 await self._write(send, _next(b'{"errors":%b}' % errors) + _COMPLETE)
                 return
             await self._wait(send)
 
+    async def _refusal(self) -> bytes | None:
+        """Return the errors with which the stream ends because of its caller, or None."""
+        if self.refusal is not None:
+            return messages.errors(self.refusal, "UNAUTHENTICATED")
+        if self._clock() >= self._expires_s:
+            return messages.errors(_EXPIRED, "UNAUTHENTICATED")
+        if self._recheck is None or self._clock() < self._recheck_s:
+            return None
+        try:
+            await self._recheck.check()
+        except SessionLost as error:
+            return messages.errors(str(error), "SESSION_LOST")
+        except Unauthenticated as error:
+            return messages.errors(str(error), "UNAUTHENTICATED")
+        except TemporarilyUnavailable as error:
+            return messages.errors(str(error), "UNAVAILABLE")
+        self._recheck_s = self._clock() + self._recheck.delay_s()
+        return None
+
     async def _wait(self, send: Send) -> None:
-        """Wait for a payload, the token's expiry, or the time of the next heartbeat."""
+        """Wait for a payload, the token's expiry, or the next recheck or heartbeat."""
         heartbeat_s = self._clock() + self._limits.heartbeat_s
         try:
-            async with asyncio.timeout_at(min(heartbeat_s, self._expires_s)):
+            async with asyncio.timeout_at(min(heartbeat_s, self._expires_s, self._recheck_s)):
                 await self._changed.wait()
         except TimeoutError:
             if self._clock() >= heartbeat_s:

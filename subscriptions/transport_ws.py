@@ -11,7 +11,7 @@ from typing import Generic
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
-from subscriptions.interfaces import C, OperationRunner, Verifier
+from subscriptions.interfaces import Authenticator, C, OperationRunner
 from subscriptions.sockets.close_codes import CloseCode, shortened
 from subscriptions.sockets.connection import Connection
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
@@ -33,7 +33,7 @@ class GraphQLSocket(Generic[C]):
     def __init__(
         self,
         operations: OperationRunner[C],
-        verifier: Verifier[C],
+        authenticator: Authenticator[C],
         *,
         limits: Limits,
         connection_counter: ConnectionCounter,
@@ -41,7 +41,7 @@ class GraphQLSocket(Generic[C]):
         allows_loopback_origins: bool = False,
     ) -> None:
         self._runner = operations
-        self._verifier = verifier
+        self._authenticator = authenticator
         self._limits = limits
         self._connection_counter = connection_counter
         self._origin_rules = OriginRules(allowed_origins, allows_loopback=allows_loopback_origins)
@@ -50,7 +50,7 @@ class GraphQLSocket(Generic[C]):
         if (await receive())["type"] != "websocket.connect":
             return
         headers = Headers(scope=scope)
-        refusal = self._origin_rules.refusal_for(headers)
+        refusal = self._authenticator.refusal_for_upgrade(headers) or self._origin_rules.refusal_for(headers)
         if refusal is not None:
             log.warning("a socket was refused: %s", refusal)
             await _forbid(scope, send, refusal)
@@ -64,18 +64,19 @@ class GraphQLSocket(Generic[C]):
         address = scope["client"][0] if scope.get("client") else None
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
         await self._connection_counter.make_room_for_connection(address)
-        connection = self._connection(address, has_unread_token=_has_token(headers, scope))
+        connection = self._connection(address, headers, has_unread_token=_has_token(headers, scope))
         try:
             with self._connection_counter.count_connection(address, connection):
                 await connection.run(receive, send)
         except TooManyConnections as error:
             await _close(send, CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")
 
-    def _connection(self, address: str | None, *, has_unread_token: bool) -> Connection[C]:
+    def _connection(self, address: str | None, headers: Headers, *, has_unread_token: bool) -> Connection[C]:
         return Connection(
             self._runner,
-            self._verifier,
+            self._authenticator,
             self._limits,
+            headers=headers,
             connection_counter=self._connection_counter,
             address=address,
             has_unread_token=has_unread_token,

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Context
 from schema import Operation
-from subscriptions.interfaces import Outcome
+from subscriptions.interfaces import Outcome, Recheck
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.limits import Limits
 from subscriptions.sse import EventStream
@@ -27,14 +27,18 @@ class EventStreams:
         self._connection_counter = connection_counter
         self._open: set[EventStream] = set()
 
-    async def answer(self, operation: Operation, context: Context, *, may_mutate: bool) -> ASGIApp:
+    async def answer(
+        self, operation: Operation, context: Context, *, may_mutate: bool, recheck: Recheck | None = None
+    ) -> ASGIApp:
         """Start the operation, and return the ASGI application that streams its events.
+
+        `recheck` checks the viewer's session again while the stream is open.
 
         Raises HttpError, or NotAQuery for a mutation that is not allowed.
         """
         viewer, counter = context.viewer, self._connection_counter
         person_id = viewer.person_id if viewer else None
-        stream = EventStream(self._limits, expires_at=viewer.expires_at if viewer else None)
+        stream = EventStream(self._limits, expires_at=viewer.expires_at if viewer else None, recheck=recheck)
         with ExitStack() as held:
             try:
                 await counter.make_room_for_connection(context.address)

@@ -1,8 +1,8 @@
 """`/graphql` over HTTP: POST for all operations, GET for those that change nothing.
 
 Answers in both media types of GraphQL-over-HTTP, or as a stream of events, which subscriptions
-need. The viewer is identified by a bearer token, never by a cookie, so requests from any origin are
-allowed. Content types that a form could send are still refused.
+need. Pages of any origin may send requests with a bearer token; the session cookie counts only for
+our own pages (auth/callers.py). Content types that a form could send are refused.
 """
 
 import logging
@@ -16,21 +16,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from auth.bearer import read_bearer
-from auth.viewer import Viewer
-from domain.errors import TemporarilyUnavailable, Unauthenticated
+from auth.callers import Callers, Identified, cache_headers
+from domain.errors import Forbidden, SessionLost, TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
 from schema import Engine, NotAQuery, Operation, OperationResult
-from subscriptions.interfaces import Verifier
 from telemetry import counters
 from web import request_body, request_parsing
 from web.content_negotiation import EVENT_STREAM, GRAPHQL, HTML, JSON, preferred_media_type
 from web.event_streams import EventStreams
 from web.http_errors import (
     HttpError,
+    caller_error,
     internal_error,
-    unauthenticated_error,
-    unavailable_error,
 )
 from web.pages import build_missing_page
 
@@ -45,7 +42,7 @@ class GraphQLEndpoint:
     def __init__(
         self,
         resources: Resources,
-        verifier: Verifier[Viewer],
+        callers: Callers,
         *,
         engine: Engine,
         streams: EventStreams,
@@ -53,7 +50,7 @@ class GraphQLEndpoint:
         page: Callable[[Request], Response] = build_missing_page,
     ) -> None:
         self._resources = resources
-        self._verifier = verifier
+        self._callers = callers
         self._engine = engine
         self._streams = streams
         self._page = page
@@ -62,8 +59,9 @@ class GraphQLEndpoint:
             self._serve,
             allow_origins=["*"],
             allow_methods=["GET", "POST"],
-            # No cookie is read, so headers from a page are no more dangerous than those from any
-            # other client. GraphQL clients and tracing tools add their own headers.
+            # Cookies never count for other origins, so headers from their pages are no more
+            # dangerous than those from any other client. GraphQL clients and tracing tools add
+            # their own headers.
             allow_headers=["*"],
             expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-Id"],
             max_age=_PREFLIGHT_LASTS_S,
@@ -79,15 +77,15 @@ class GraphQLEndpoint:
         try:
             response = await self._answer(request, request_id)
         except request_body.BodyTooLarge as refused:
-            await request_body.respond_and_discard(_refusal(refused, request, request_id), receive, send)
+            await request_body.respond_and_discard(self._refusal(refused, request, request_id), receive, send)
             return
         except request_body.ClientDisconnected:
             return
         except HttpError as refused:
-            response = _refusal(refused, request, request_id)
+            response = self._refusal(refused, request, request_id)
         except Exception:
             logger.exception("%s /graphql failed", request.method)
-            response = _refusal(internal_error(request_id), request, request_id)
+            response = self._refusal(internal_error(request_id), request, request_id)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, request_id: str) -> ASGIApp:
@@ -96,31 +94,27 @@ class GraphQLEndpoint:
         media_type = _media_type(request)
         if media_type == HTML:
             return self._page(request)
-        viewer = await self._viewer(request.headers)
+        is_get = request.method == "GET"
+        is_stream = media_type == EVENT_STREAM
+        identified = await self._identify(request.headers, needs_preflight=is_get or is_stream)
         operation = await self._operation(request)
         address = None if request.client is None else request.client.host
-        context = self._resources.context(viewer, request_id, address)
-        is_get = request.method == "GET"
+        context = self._resources.context(identified.caller, request_id, address)
         try:
-            if media_type == EVENT_STREAM:
-                return await self._streams.answer(operation, context, may_mutate=not is_get)
+            if is_stream:
+                return await self._streams.answer(operation, context, may_mutate=not is_get, recheck=identified.recheck)
             answer = await self._engine.executor.execute(operation, context, queries_only=is_get)
         except NotAQuery:
             raise HttpError(
                 405, "GET accepts only queries; send this operation with POST.", headers={"Allow": "POST"}
             ) from None
-        return _json(answer.payload, _status(answer, media_type), media_type)
+        return self._json(request, answer.payload, _status(answer, media_type), media_type)
 
-    async def _viewer(self, headers: Headers) -> Viewer | None:
-        given = headers.getlist("authorization")
-        if not given:
-            return None
+    async def _identify(self, headers: Headers, *, needs_preflight: bool) -> Identified:
         try:
-            return await self._verifier.verify(read_bearer(given[0] if len(given) == 1 else ""))
-        except Unauthenticated as error:
-            raise unauthenticated_error(error) from error
-        except TemporarilyUnavailable as error:
-            raise unavailable_error(error) from error
+            return await self._callers.identify_request(headers, needs_preflight=needs_preflight)
+        except (Unauthenticated, SessionLost, Forbidden, TemporarilyUnavailable) as error:
+            raise caller_error(error, cleared_cookie=self._callers.cleared_cookie()) from error
 
     async def _operation(self, request: Request) -> Operation:
         if request.method == "GET":
@@ -130,6 +124,18 @@ class GraphQLEndpoint:
         return request_parsing.parse_body(
             await request_body.read_body(request.receive, declared=declared, limit=self._max_body_bytes)
         )
+
+    def _refusal(self, refused: HttpError, request: Request, request_id: str) -> Response:
+        accepted = preferred_media_type(_accept(request), (JSON, GRAPHQL))
+        counters.refused.labels(refused.code).inc()
+        response = self._json(request, refused.payload(request_id), refused.status, accepted or JSON)
+        response.headers.update(refused.headers)
+        return response
+
+    def _json(self, request: Request, payload: dict[str, object], status: int, media_type: str) -> Response:
+        headers = cache_headers(has_credentials=self._callers.has_credentials(request.headers))
+        headers["Content-Type"] = f"{media_type}; charset=utf-8"
+        return Response(orjson.dumps(payload), status, headers)
 
 
 def _media_type(request: Request) -> str:
@@ -163,16 +169,3 @@ def _status(answer: OperationResult, media_type: str) -> int:
     JSON, which expect 200.
     """
     return 400 if media_type == GRAPHQL and not answer.was_executed else 200
-
-
-def _refusal(refused: HttpError, request: Request, request_id: str) -> Response:
-    accepted = preferred_media_type(_accept(request), (JSON, GRAPHQL))
-    counters.refused.labels(refused.code).inc()
-    response = _json(refused.payload(request_id), refused.status, accepted or JSON)
-    response.headers.update(refused.headers)
-    return response
-
-
-def _json(payload: dict[str, object], status: int, media_type: str) -> Response:
-    headers = {"Content-Type": f"{media_type}; charset=utf-8", "Cache-Control": "no-store", "Vary": "Accept"}
-    return Response(orjson.dumps(payload), status, headers)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auth.callers import Callers
 from auth.viewer import Viewer
 from resolvers.context import Resources
 from resolvers.snapshots import StoreSnapshotReader
 from schema import DocumentRules, Engine, build_engine
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
-from subscriptions.interfaces import Verifier
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.sockets.connection_limits import ConnectionCounter
 from subscriptions.sockets.limits import Limits
@@ -41,7 +41,7 @@ class GraphQLService:
 @asynccontextmanager
 async def open_graphql_service(
     resources: Resources,
-    verifier: Verifier[Viewer],
+    callers: Callers,
     *,
     redis_url: str,
     tick_s: float,
@@ -67,11 +67,11 @@ async def open_graphql_service(
             streams = EventStreams(runner, limits=limits, connection_counter=connection_counter)
             yield GraphQLService(
                 http=GraphQLEndpoint(
-                    resources, verifier, engine=engine, streams=streams, max_body_bytes=max_body_bytes, page=page
+                    resources, callers, engine=engine, streams=streams, max_body_bytes=max_body_bytes, page=page
                 ),
                 socket=GraphQLSocket(
                     runner,
-                    verifier,
+                    callers,
                     limits=limits,
                     connection_counter=connection_counter,
                     allowed_origins=allowed_origins,

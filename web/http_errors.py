@@ -5,7 +5,7 @@ They have the form of a GraphQL response and an appropriate HTTP status.
 
 from collections.abc import Mapping
 
-from domain.errors import TemporarilyUnavailable, Unauthenticated
+from domain.errors import Forbidden, OnsaleError, SessionLost, TemporarilyUnavailable, Unauthenticated
 from schema import SystemCode
 
 
@@ -30,6 +30,25 @@ class HttpError(Exception):
     def payload(self, request_id: str) -> dict[str, object]:
         extensions = {"code": self.code, **self.details, "requestId": request_id}
         return {"errors": [{"message": str(self), "extensions": extensions}]}
+
+
+def caller_error(error: OnsaleError, *, cleared_cookie: str) -> HttpError:
+    """Return the response to a request whose caller `auth/callers.py` has refused.
+
+    `cleared_cookie` deletes the cookie of a lost session.
+    """
+    match error:
+        case Unauthenticated():
+            return unauthenticated_error(error)
+        case SessionLost():
+            headers = {"Set-Cookie": cleared_cookie}
+            return HttpError(401, str(error), code=SystemCode.SESSION_LOST, headers=headers)
+        case Forbidden():
+            return HttpError(403, str(error), code=SystemCode.FORBIDDEN)
+        case TemporarilyUnavailable():
+            return unavailable_error(error)
+        case _:
+            raise error
 
 
 def unauthenticated_error(error: Unauthenticated) -> HttpError:

@@ -61,7 +61,7 @@ class Pages:
     def __init__(self, settings: Settings, dist: Path = DIST) -> None:
         self._settings = settings
         self._dist = dist
-        self._policy = _policy(settings.issuer)
+        self._policy = _policy(settings.issuer if settings.has_own_issuer else None)
 
     def graphiql(self, request: Request) -> Response:
         if not self._settings.allows_graphiql:
@@ -113,12 +113,14 @@ def build_missing_page(request: Request) -> HTMLResponse:
     return HTMLResponse(_NOT_BUILT.format(url=url), headers=_REVALIDATED)
 
 
-def _policy(issuer: str) -> str:
-    """Return the content security policy, which allows only our own files and the issuer.
+def _policy(own_issuer: str | None) -> str:
+    """Return the content security policy, which allows only our own files.
 
+    In development, the page also signs demo users in at our own issuer, under its own host name.
     GraphiQL adds styles to the page, and loads fonts and icons from `data:` URLs.
     """
-    address = urlsplit(issuer)
+    address = urlsplit(own_issuer or "")
+    issuer = f" {address.scheme}://{address.netloc}" if own_issuer else ""
     rules = {
         "default-src": "'none'",
         "script-src": "'self'",
@@ -127,7 +129,7 @@ def _policy(issuer: str) -> str:
         "font-src": "'self' data:",
         "img-src": "'self' data:",
         # 'self' covers our WebSocket too (Content Security Policy Level 3).
-        "connect-src": f"'self' {address.scheme}://{address.netloc}",
+        "connect-src": f"'self'{issuer}",
         "form-action": "'none'",
         "base-uri": "'none'",
         "frame-ancestors": "'none'",

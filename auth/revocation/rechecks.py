@@ -18,13 +18,12 @@ from typing import Protocol
 
 from auth.revocation.issuer_checks import IssuerUnavailable, TokenState
 from auth.revocation.revocations import Identified
-from auth.viewer import Role, Viewer
+from auth.viewer import PRIVILEGED, Role, Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.ids import PersonId
 
 log = logging.getLogger(__name__)
 
-PRIVILEGED = frozenset({Role.ORGANIZER, Role.GATE, Role.ADMIN})
 RECHECK_S = 60.0
 EXTENSION_S = 600.0
 """How much longer the issuer's last word counts while the issuer does not answer.

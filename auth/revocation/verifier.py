@@ -6,9 +6,9 @@ Nothing is believed until the revocations have been read once since the start of
 import time
 from typing import Protocol
 
-from auth.revocation.rechecks import PRIVILEGED, SESSION_ENDED, Rechecks, bearer_credential
+from auth.revocation.rechecks import SESSION_ENDED, Rechecks, bearer_credential
 from auth.revocation.revocations import Revocations
-from auth.viewer import Viewer
+from auth.viewer import PRIVILEGED, Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.identity.revocations import REVOCATION_LASTS_S
 

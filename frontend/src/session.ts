@@ -1,52 +1,84 @@
 /**
- * The signed-in user. The issuer's tokens are kept only for this browser tab and renewed before
- * they expire, so two tabs can have two users.
+ * The signed-in user. A login on the issuer's page is a session of the whole browser: its cookie is
+ * hidden from scripts, and the server keeps the tokens. In development, "sign in as" keeps a token
+ * for this browser tab instead, which takes precedence, so two tabs can have two users.
  */
 
 import { fetchFrom } from "./network";
 import type { Settings } from "./settings";
 
-/** RFC 6749, section 5.1. */
-export interface TokenAnswer {
-  access_token: string;
-  expires_in: number;
-  refresh_token?: string;
-  id_token?: string;
-}
-
 export interface Session {
   name: string;
-  /** The name to print on tickets, or null if the token has none. */
+  /** The name to print on tickets, or null if it is not known. */
   fullName: string | null;
   email: string | null;
   roles: string[];
-  accessToken: string;
-  refreshToken: string | null;
-  /** Set after a login on the issuer's page, so that the user can be signed out there too. */
-  idToken: string | null;
-  /** The expiry in Unix milliseconds, by this machine's clock. */
-  expiresAt: number;
 }
 
-const SESSION_KEY = "onsale.session";
-/** The key under which /login/callback stores the tokens (auth/login.py). */
-const NEW_TOKENS_KEY = "onsale.signed-in";
-/** How long before its expiry a token is renewed, so that it cannot expire during a request. */
+/** A user of this tab. Times are in Unix milliseconds, by this machine's clock. */
+interface TabSession extends Session {
+  accessToken: string;
+  refreshToken: string | null;
+  expiresAt: number;
+  /** When the token is to be renewed, before it expires. */
+  renewAt: number;
+}
+
+/** RFC 6749, section 5.1. */
+interface TokenAnswer {
+  access_token: string;
+  expires_in: number;
+  refresh_token?: string;
+}
+
+/** The first word of the reason with which the server closes the socket of a lost session. */
+export const SESSION_LOST = "SESSION_LOST";
+
+const TAB_KEY = "onsale.session";
+/** Set while the page waits for a login that it started itself, which it does only once. */
+const LOGIN_STARTED_KEY = "onsale.login-started";
+/**
+ * A token is renewed this long before its expiry, or a third of its lifetime if that is less, so
+ * that it cannot expire during a request.
+ */
 const RENEW_EARLY_MS = 60_000;
-const RETRY_MS = 5_000;
+/**
+ * The shortest time between two requests for a renewal. In the last minutes of a login session, an
+ * issuer shortens each token to the time that is left.
+ */
+const RENEW_GAP_MS = 10_000;
+
+const WHO = "query WhoAmI { me { name email roles } }";
 
 export class Sessions {
   #current: Session | null = null;
+  #tab: TabSession | null = null;
   #listeners = new Set<() => void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #renewing: Promise<void> | null = null;
+  #renewedAt = Number.NEGATIVE_INFINITY;
   #endpoints: Promise<Endpoints> | null = null;
+  #losing: Promise<void> | null = null;
   readonly #settings: Settings;
 
-  constructor(settings: Settings) {
+  private constructor(settings: Settings) {
     this.#settings = settings;
-    this.#adopt(takeNewTokens() ?? readStoredSession());
   }
+
+  /** Finds out who is signed in, in this tab or in the browser. */
+  static async open(settings: Settings): Promise<Sessions> {
+    const sessions = new Sessions(settings);
+    const stored = sessionStorage.getItem(TAB_KEY);
+    if (stored) sessions.#adoptTab(JSON.parse(stored) as TabSession);
+    else await sessions.#readCookieSession();
+    document.addEventListener("visibilitychange", sessions.#readAgain);
+    return sessions;
+  }
+
+  /** The session belongs to all tabs, so another one may have signed in or out. */
+  readonly #readAgain = (): void => {
+    if (document.visibilityState === "visible" && !this.#tab) this.#readCookieSession().catch(() => undefined);
+  };
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -55,38 +87,114 @@ export class Sessions {
 
   readonly current = (): Session | null => this.#current;
 
-  /** Returns a token that is valid long enough for a request, or null if no user is signed in. */
+  /** Returns the token of this tab, valid long enough for a request, or null if it has none. */
   async accessToken(): Promise<string | null> {
-    if (this.#current && this.#current.expiresAt - Date.now() < RENEW_EARLY_MS / 2) await this.#renew();
-    return this.#current?.accessToken ?? null;
+    if (this.#tab && this.#nextRenewal(this.#tab) <= Date.now()) await this.#renew();
+    return this.#tab?.accessToken ?? null;
   }
 
-  /** Signs in a demo user of the development issuer, whose password is the user name. */
+  /** Returns a request that is sent as the signed-in user. Its own Authorization takes precedence. */
+  async signed(init: RequestInit | undefined): Promise<RequestInit> {
+    const headers = new Headers(init?.headers);
+    const token = await this.accessToken();
+    if (token && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${token}`);
+    const usesCookie = !headers.has("Authorization");
+    if (usesCookie) headers.set("GraphQL-Require-Preflight", "1");
+    return { ...init, headers, credentials: usesCookie ? "same-origin" : "omit" };
+  }
+
+  /** Signs a demo user of the development issuer in, whose password is the user name. */
   async signInAs(name: string): Promise<void> {
     const answer = await this.#ask({ grant_type: "password", username: name, password: name });
-    this.#adopt(sessionOf(answer));
+    this.#adoptTab(sessionOf(answer));
   }
 
   async signOut(): Promise<void> {
-    const idToken = this.#current?.idToken;
+    if (this.#tab) {
+      this.#adoptTab(null);
+      await this.#readCookieSession();
+      return;
+    }
+    const response = await fetchFrom("The server", "/logout", {
+      method: "POST",
+      headers: { Accept: "application/json" },
+    });
+    if (!response.ok) throw new Error(`The server answered ${response.status}; try again.`);
+    const { location: next } = (await response.json()) as { location: string };
     this.#adopt(null);
-    const endSession = idToken ? (await this.#discover()).end_session_endpoint : undefined;
-    if (!idToken || !endSession) return;
-    const back = { id_token_hint: idToken, post_logout_redirect_uri: new URL("/graphql", location.href).href };
-    location.assign(`${endSession}?${new URLSearchParams(back)}`);
+    // The issuer ends its own session, and then returns to this page.
+    location.assign(next);
+  }
+
+  /** Goes to the login page once, and returns. Call this if the session of the browser is lost. */
+  readonly lose = (): void => {
+    if (this.#tab) return;
+    this.#losing ??= this.#goToLogin()
+      .catch(() => undefined) // the server is unavailable; its next answer tells again
+      .finally(() => {
+        this.#losing = null;
+      });
+  };
+
+  /** Returns the user of the browser's session, null if there is none, or "lost". */
+  async #askWho(): Promise<Session | "lost" | null> {
+    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ query: WHO }) };
+    const response = await fetchFrom("The server", "/graphql", await this.signed(init));
+    const answer = (await response.json()) as { data?: { me?: Me | null } };
+    if (isSessionLost(answer)) return "lost";
+    const me = answer.data?.me;
+    if (!me) return null;
+    return { name: me.name, fullName: me.name, email: me.email, roles: me.roles.map((role) => role.toLowerCase()) };
+  }
+
+  async #readCookieSession(): Promise<void> {
+    const who = await this.#askWho();
+    if (this.#tab) return;
+    if (who === "lost") await this.#goToLogin();
+    else this.#adoptCookie(who);
+  }
+
+  async #goToLogin(): Promise<void> {
+    // The person may have signed in again in another tab meanwhile.
+    const who = await this.#askWho();
+    if (this.#tab) return;
+    if (who && who !== "lost") {
+      this.#adoptCookie(who);
+      return;
+    }
+    this.#adopt(null);
+    if (sessionStorage.getItem(LOGIN_STARTED_KEY)) return;
+    sessionStorage.setItem(LOGIN_STARTED_KEY, "yes");
+    location.assign(`/login?${new URLSearchParams({ return: location.pathname + location.search })}`);
+  }
+
+  #adoptCookie(session: Session | null): void {
+    if (session) sessionStorage.removeItem(LOGIN_STARTED_KEY);
+    if (JSON.stringify(session) !== JSON.stringify(this.#current)) this.#adopt(session);
   }
 
   #adopt(session: Session | null): void {
     this.#current = session;
-    if (session) sessionStorage.setItem(SESSION_KEY, JSON.stringify(session));
-    else sessionStorage.removeItem(SESSION_KEY);
-    this.#renewIn(session ? session.expiresAt - RENEW_EARLY_MS - Date.now() : null);
     for (const listener of this.#listeners) listener();
   }
 
-  #renewIn(delayMs: number | null): void {
+  #adoptTab(session: TabSession | null): void {
+    this.#tab = session;
+    if (session) sessionStorage.setItem(TAB_KEY, JSON.stringify(session));
+    else sessionStorage.removeItem(TAB_KEY);
+    this.#planRenewal();
+    this.#adopt(session);
+  }
+
+  #planRenewal(): void {
     clearTimeout(this.#timer);
-    if (delayMs !== null) this.#timer = setTimeout(() => void this.#renew(), Math.max(delayMs, 0));
+    if (!this.#tab) return;
+    const delayMs = Math.max(this.#nextRenewal(this.#tab) - Date.now(), 0);
+    this.#timer = setTimeout(() => void this.#renew(), delayMs);
+  }
+
+  #nextRenewal(session: TabSession): number {
+    return Math.max(session.renewAt, this.#renewedAt + RENEW_GAP_MS);
   }
 
   /** Renews the token. Concurrent callers share one request. */
@@ -98,17 +206,18 @@ export class Sessions {
   }
 
   async #renewOnce(): Promise<void> {
-    const before = this.#current;
+    const before = this.#tab;
     if (!before) return;
+    this.#renewedAt = Date.now();
     try {
       if (!before.refreshToken) throw new Refused("it cannot be renewed");
       const answer = await this.#ask({ grant_type: "refresh_token", refresh_token: before.refreshToken });
       // If the user signed in or out during the request, this result is dropped.
-      if (this.#current === before) this.#adopt({ ...sessionOf(answer), idToken: answer.id_token ?? before.idToken });
+      if (this.#tab === before) this.#adoptTab(sessionOf(answer));
     } catch (error) {
-      if (this.#current !== before) return;
-      if (error instanceof Refused) this.#adopt(null);
-      else this.#renewIn(RETRY_MS); // the issuer is unavailable for now
+      if (this.#tab !== before) return;
+      if (error instanceof Refused) this.#adoptTab(null);
+      else this.#planRenewal(); // the issuer is unavailable for now
     }
   }
 
@@ -130,11 +239,22 @@ export class Sessions {
   }
 }
 
+/** Returns whether the answer of the server says that the session of the browser has ended. */
+export function isSessionLost(answer: unknown): boolean {
+  const { errors } = (answer ?? {}) as { errors?: { extensions?: { code?: string } }[] };
+  return errors?.some((error) => error.extensions?.code === SESSION_LOST) ?? false;
+}
+
 class Refused extends Error {}
+
+interface Me {
+  name: string;
+  email: string | null;
+  roles: string[];
+}
 
 interface Endpoints {
   token_endpoint: string;
-  end_session_endpoint?: string;
 }
 
 async function discover(issuer: string): Promise<Endpoints> {
@@ -143,18 +263,20 @@ async function discover(issuer: string): Promise<Endpoints> {
   return (await response.json()) as Endpoints;
 }
 
-function sessionOf(answer: TokenAnswer): Session {
+function sessionOf(answer: TokenAnswer): TabSession {
+  const lifetimeMs = answer.expires_in * 1_000;
+  const expiresAt = Date.now() + lifetimeMs;
   return {
     ...personIn(answer.access_token),
     accessToken: answer.access_token,
     refreshToken: answer.refresh_token ?? null,
-    idToken: answer.id_token ?? null,
-    expiresAt: Date.now() + answer.expires_in * 1_000,
+    expiresAt,
+    renewAt: expiresAt - Math.min(RENEW_EARLY_MS, lifetimeMs / 3),
   };
 }
 
 /** Reads the name, the email address and the roles to show. The server verifies the token. */
-function personIn(token: string): Pick<Session, "name" | "fullName" | "email" | "roles"> {
+function personIn(token: string): Session {
   try {
     const part = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");
     const bytes = Uint8Array.from(atob(part), (letter) => letter.charCodeAt(0));
@@ -176,15 +298,4 @@ interface Claims {
   name?: string;
   email?: string;
   realm_access?: { roles?: string[] };
-}
-
-function takeNewTokens(): Session | null {
-  const text = sessionStorage.getItem(NEW_TOKENS_KEY);
-  sessionStorage.removeItem(NEW_TOKENS_KEY);
-  return text ? sessionOf(JSON.parse(text) as TokenAnswer) : null;
-}
-
-function readStoredSession(): Session | null {
-  const text = sessionStorage.getItem(SESSION_KEY);
-  return text ? (JSON.parse(text) as Session) : null;
 }

@@ -1,11 +1,12 @@
 /**
  * The only WebSocket of a page (`graphql-transport-ws`). It reconnects whenever the connection is
- * lost, and then signs in again.
+ * lost, and then signs in again: with the token of the tab, or by the cookie, which the browser
+ * sends itself.
  */
 
 import { createClient, type Client } from "graphql-ws";
 
-import type { Sessions } from "./session";
+import { SESSION_LOST, type Sessions } from "./session";
 
 const MAX_WAIT_MS = 10_000;
 
@@ -21,6 +22,9 @@ export function openSocket(sessions: Sessions): Client {
     // A clean close also needs a reconnect: the server restarted, or the token expired.
     shouldRetry: () => true,
   });
+  client.on("closed", (event) => {
+    if (isLost(event)) sessions.lose();
+  });
   let name = sessions.current()?.name;
   sessions.subscribe(() => {
     // A socket belongs to the user who opened it. A renewed token needs no action: the server
@@ -30,6 +34,10 @@ export function openSocket(sessions: Sessions): Client {
     name = next;
   });
   return client;
+}
+
+function isLost(event: unknown): boolean {
+  return event instanceof CloseEvent && event.reason.startsWith(SESSION_LOST);
 }
 
 function after(ms: number): Promise<void> {

@@ -26,6 +26,7 @@ class SystemCode(StrEnum):
     """The `extensions.code` of a top-level error."""
 
     UNAUTHENTICATED = "UNAUTHENTICATED"
+    SESSION_LOST = "SESSION_LOST"
     FORBIDDEN = "FORBIDDEN"
     BAD_USER_INPUT = "BAD_USER_INPUT"
     RATE_LIMITED = "RATE_LIMITED"
@@ -42,6 +43,7 @@ class SystemCode(StrEnum):
 
 SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
     domain_errors.Unauthenticated: SystemCode.UNAUTHENTICATED,
+    domain_errors.SessionLost: SystemCode.SESSION_LOST,
     domain_errors.Forbidden: SystemCode.FORBIDDEN,
     domain_errors.BadUserInput: SystemCode.BAD_USER_INPUT,
     domain_errors.RateLimited: SystemCode.RATE_LIMITED,

@@ -18,8 +18,8 @@ def pack_call(verb: str, script: str, keys: tuple[str, ...], args: Sequence[Arg]
     Raises ValueError for text that cannot be encoded.
     """
     head = b"*%d\r\n" % (3 + len(keys) + len(args))
-    # A single key belongs to a person or an address, and there are too many of them to cache.
-    packed_keys = _pack_keys_cached(keys) if len(keys) > 1 else _pack_keys(keys)
+    # One or two keys belong to a person, an address or a login session: too many to cache.
+    packed_keys = _pack_keys_cached(keys) if len(keys) > 2 else _pack_keys(keys)
     return b"".join((head, _word(verb), _word(script), packed_keys, *map(_word, args)))
 
 

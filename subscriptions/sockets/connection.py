@@ -9,10 +9,11 @@ import contextlib
 import time
 from typing import Generic
 
+from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Send
 
-from domain.errors import TemporarilyUnavailable, Unauthenticated
-from subscriptions.interfaces import C, OperationRunner, Verifier
+from domain.errors import SessionLost, TemporarilyUnavailable, Unauthenticated
+from subscriptions.interfaces import Authenticator, C, Identified, OperationRunner, Recheck
 from subscriptions.sockets import messages
 from subscriptions.sockets.active_operations import ActiveOperations
 from subscriptions.sockets.close_codes import CloseCode, shortened
@@ -55,21 +56,29 @@ class Connection(Generic[C]):
     def __init__(
         self,
         operations: OperationRunner[C],
-        verifier: Verifier[C],
+        authenticator: Authenticator[C],
         limits: Limits,
         *,
+        headers: Headers,
         connection_counter: ConnectionCounter,
         address: str | None,
         has_unread_token: bool = False,
     ) -> None:
-        """Create the connection. `has_unread_token` means that the upgrade request had a token."""
+        """Create the connection.
+
+        `headers` are those of the upgrade request; `has_unread_token` means that they or its URL
+        had a token.
+        """
         self._runner = operations
-        self._verifier = verifier
+        self._authenticator = authenticator
+        self._headers = headers
         self._limits = limits
         self._connection_counter = connection_counter
         self._address = address
         self._has_unread_token = has_unread_token
         self._caller: C | None = None
+        self._recheck: Recheck | None = None
+        self._check: asyncio.Task[None] | None = None
         self._clock = asyncio.get_running_loop().time
         self._deadlines = Deadlines(limits, self._clock())
         self._message_pace = MessagePace(limits, now_s=self._clock())
@@ -102,6 +111,7 @@ class Connection(Generic[C]):
 
     def _open(self, send: Send, tasks: asyncio.TaskGroup) -> None:
         limits = self._limits
+        self._tasks = tasks
         self._outbox = Outbox(send, tasks, drain_wait_s=limits.drain_wait_s, on_stuck=self._interrupt_stuck)
         self._active: ActiveOperations[C] = ActiveOperations(
             self._runner,
@@ -113,6 +123,8 @@ class Connection(Generic[C]):
         )
 
     def _end(self) -> None:
+        if self._check is not None:
+            self._check.cancel()
         self._outbox.stop()
         self._active.complete_all()
 
@@ -178,7 +190,8 @@ class Connection(Generic[C]):
     async def _initialize(self, init: Init) -> None:
         if self._deadlines.is_acknowledged:
             raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
-        self._caller = caller = await self._verified(init)
+        identified = await self._identify(init)
+        self._caller, self._recheck = caller, recheck = identified.caller, identified.recheck
         person_id = caller.person_id if caller else None
         await self._connection_counter.make_room_for_person(person_id)
         try:
@@ -189,22 +202,26 @@ class Connection(Generic[C]):
         expires_at = caller.expires_at if caller else None
         expires_in_s = NEVER if expires_at is None else expires_at - time.time()
         self._deadlines.acknowledge(self._clock(), expires_in_s=expires_in_s)
+        if recheck is not None:
+            self._deadlines.recheck_s = self._clock() + recheck.delay_s()
         has_unread_token = self._has_unread_token or has_token_under_other_name(init.payload)
         self._outbox.put(messages.ack(_TOKEN_HINT if caller is None and has_unread_token else None))
 
-    async def _verified(self, init: Init) -> C | None:
-        given = init.payload.get("Authorization", init.payload.get("authorization"))
-        if given is None:
-            return None
-        scheme, _, token = given.partition(" ") if isinstance(given, str) else ("", "", "")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise Closing(CloseCode.FORBIDDEN, "`Authorization` is malformed; send `Bearer <access token>`")
+    async def _identify(self, init: Init) -> Identified[C]:
+        authorization = init.payload.get("Authorization", init.payload.get("authorization"))
         try:
-            return await self._verifier.verify(token.strip())
-        except Unauthenticated as error:
-            raise Closing(CloseCode.FORBIDDEN, str(error)) from None
-        except TemporarilyUnavailable as error:
-            raise Closing(CloseCode.TRY_AGAIN_LATER, str(error)) from None
+            return await self._authenticator.identify_socket(self._headers, authorization)
+        except (Unauthenticated, SessionLost, TemporarilyUnavailable) as error:
+            raise _closing_for(error) from None
+
+    async def _check_again(self, recheck: Recheck) -> None:
+        try:
+            await recheck.check()
+        except (SessionLost, Unauthenticated, TemporarilyUnavailable) as error:
+            self._interrupt(_closing_for(error))
+        else:
+            self._deadlines.recheck_s = self._clock() + recheck.delay_s()
+            self._reschedule()
 
     # Deadlines
 
@@ -235,9 +252,12 @@ class Connection(Generic[C]):
     def _handle_deadline(self) -> None:
         self._raise_interruption()
         due = self._deadlines.due(self._clock())
-        if due is not Due.PING:
+        if due is Due.PING:
+            self._outbox.put(messages.ping())
+        elif due is Due.RECHECK and self._recheck is not None:
+            self._check = self._tasks.create_task(self._check_again(self._recheck))
+        else:
             raise Closing(*_CLOSINGS[due])
-        self._outbox.put(messages.ping())
 
     @property
     def heard_s(self) -> float:
@@ -280,6 +300,14 @@ class Connection(Generic[C]):
     def _reschedule(self) -> None:
         if self._receive_timeout is not None:
             self._receive_timeout.reschedule(self._deadline_s)
+
+
+def _closing_for(error: Unauthenticated | SessionLost | TemporarilyUnavailable) -> Closing:
+    if isinstance(error, TemporarilyUnavailable):
+        return Closing(CloseCode.TRY_AGAIN_LATER, str(error))
+    # Clients tell a lost session from a bad token by the first word.
+    prefix = "SESSION_LOST: " if isinstance(error, SessionLost) else ""
+    return Closing(CloseCode.FORBIDDEN, f"{prefix}{error}")
 
 
 async def _close(send: Send, closing: Closing) -> None:

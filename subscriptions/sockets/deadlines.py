@@ -13,6 +13,8 @@ class Due(Enum):
     """No connection_init arrived in time."""
     EXPIRY = auto()
     """The token expired."""
+    RECHECK = auto()
+    """The caller of a session must be checked again."""
     PING = auto()
     """No message arrived for a while, so a ping is due."""
     GIVE_UP = auto()
@@ -29,6 +31,7 @@ class Deadlines:
     heard_s: float
     """The time of the last message or, before the acknowledgment, of the opening."""
     expires_s: float = NEVER
+    recheck_s: float = NEVER
     is_acknowledged: bool = False
     pinged_s: float | None = None
     probed_s: float | None = None
@@ -58,18 +61,22 @@ class Deadlines:
             return self.heard_s + self.limits.init_wait_s
         probe_ends_s = NEVER if self.probed_s is None else self.probed_s + self.limits.probe_wait_s
         if self.pinged_s is None:
-            return min(self.expires_s, probe_ends_s, self.heard_s + self.limits.ping_after_s)
-        return min(self.expires_s, probe_ends_s, self.pinged_s + self.limits.pong_wait_s)
+            return min(self.expires_s, self.recheck_s, probe_ends_s, self.heard_s + self.limits.ping_after_s)
+        return min(self.expires_s, self.recheck_s, probe_ends_s, self.pinged_s + self.limits.pong_wait_s)
 
     def due(self, now_s: float) -> Due:
         """Return which deadline has passed. Call this only once `next_s` is past.
 
-        If the result is PING, the wait for the answer starts.
+        If the result is PING, the wait for the answer starts. If it is RECHECK, the caller sets the
+        time of the next one.
         """
         if not self.is_acknowledged:
             return Due.INIT
         if now_s >= self.expires_s:
             return Due.EXPIRY
+        if now_s >= self.recheck_s:
+            self.recheck_s = NEVER
+            return Due.RECHECK
         if self.probed_s is not None and now_s >= self.probed_s + self.limits.probe_wait_s:
             return Due.SILENT
         if self.pinged_s is None:

@@ -1,5 +1,7 @@
 """With given stores, the application names an unavailable one and recovers without a restart."""
 
+import base64
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -84,6 +86,7 @@ async def test_production_has_no_development_issuer(tmp_path: Path, given_stores
         "OIDC_ISSUER": "https://id.example/realms/x",
         "PUBLIC_URL": "https://tickets.example",
         "PASS_KEY_FILE": str(tmp_path / "pass.pem"),
+        "SESSION_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
     }
     application = Application(tmp_path / "onsale", ENV="production", **settings)
     await application.start()

@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)
 BROWSER = Path(__file__).parent / "browser"
 TOKEN = re.compile(r"ey[\w-]+\.ey[\w-]+\.")
 MAX_LINE_BYTES = 10_000_000
+NOTHING = dict.fromkeys(("post", "text", "get", "logout", "socket"), "blocked")
+NOTHING_BUT_A_SOCKET = {**NOTHING, "socket": {"me": None}}
 STORIES: dict[str, dict[str, object]] = {
     "readingTheCatalog": {"concerts": 5, "me": None},
     "buyingTickets": {
@@ -65,13 +67,27 @@ STORIES: dict[str, dict[str, object]] = {
     "loggingInAtTheIssuer": {
         "signedIn": "Signed in as carol, customer",
         "me": "carol",
+        "secrets": [],
         "afterReload": "Signed in as carol, customer",
+        "afterSignOut": None,
+    },
+    "beingTwoPeople": {
+        "names": ["Signed in as buyer1, customer", "buyer1", "Signed in as bob, customer", "bob"],
+        "onceSignedOut": "buyer1",
+    },
+    "losingTheSession": {"signedIn": "Signed in as carol, customer", "address": "/graphql", "me": "carol", "logins": 2},
+    "visitingAnotherSite": {
+        # The browser adds no cookie for another site, so its socket is anonymous.
+        "tried": {"crossSite": NOTHING_BUT_A_SOCKET, "sameSite": NOTHING},
+        "me": "carol",
     },
     "renewingTokens": {
         "signedIn": "Signed in as alice, customer",
         "me": "alice",
         "grants": ["password", "refresh_token", "refresh_token"],
     },
+    # After 0, 40, 80, 107, 117 and 127 seconds.
+    "renewingShortTokens": {"requests": 6, "shortestPauseS": 10, "subscribedAgain": 0},
     "usingANarrowWindow": {"signedIn": "Signed in as olivia, organizer, customer"},
 }
 

@@ -67,11 +67,11 @@ async def test_sockets_of_a_person_are_limited() -> None:
     ("given", "code", "reason"),
     [
         ("Bearer expired", 4403, "The access token has expired; refresh it or sign in again."),
-        ("alice", 4403, "`Authorization` is malformed; send `Bearer <access token>`"),
-        ("Basic YTpi", 4403, "`Authorization` is malformed; send `Bearer <access token>`"),
-        ("Bearer ", 4403, "`Authorization` is malformed; send `Bearer <access token>`"),
-        (7, 4403, "`Authorization` is malformed; send `Bearer <access token>`"),
-        ({"token": "alice"}, 4403, "`Authorization` is malformed; send `Bearer <access token>`"),
+        ("alice", 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),
+        ("Basic YTpi", 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),
+        ("Bearer ", 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),
+        (7, 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),
+        ({"token": "alice"}, 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),
         (
             "Bearer away",
             1013,

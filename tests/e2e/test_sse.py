@@ -12,10 +12,11 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from subscriptions.interfaces import OperationRequest
+from subscriptions.interfaces import OperationRequest, Recheck
 from subscriptions.sockets.limits import Limits
 from subscriptions.sse import EventStream
 from tests.support.events import COMMENT, Events, events
+from tests.support.login_sessions import ALICE, Login
 from tests.support.loop_clock import LoopClock
 from tests.support.serving import serving
 from tests.support.slow_readers import small_buffer_socket
@@ -30,11 +31,12 @@ class Streams:
     limits: Limits
     runner: FakeRunner = field(default_factory=FakeRunner)
     expires_at: float | None = None
+    recheck: Recheck | None = None
     opened: list[EventStream] = field(default_factory=list)
     base: str = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.opened.append(EventStream(self.limits, expires_at=self.expires_at))
+        self.opened.append(EventStream(self.limits, expires_at=self.expires_at, recheck=self.recheck))
         asked = OperationRequest(scope["query_string"].decode(), {}, None, {})
         outcome = await self.runner.start(asked, self.opened[-1].deliver, caller=None, address=None)
         await self.opened[-1].serve(outcome, receive, send)
@@ -49,8 +51,10 @@ class Streams:
 
 
 @asynccontextmanager
-async def streams(limits: Limits = DEFAULTS, *, expires_at: float | None = None) -> AsyncIterator[Streams]:
-    made = Streams(limits, expires_at=expires_at)
+async def streams(
+    limits: Limits = DEFAULTS, *, expires_at: float | None = None, recheck: Recheck | None = None
+) -> AsyncIterator[Streams]:
+    made = Streams(limits, expires_at=expires_at, recheck=recheck)
     async with serving(lambda _: Starlette(routes=[Route("/", made)])) as made.base:
         yield made
 
@@ -77,7 +81,7 @@ async def test_headers_forbid_caching_and_buffering() -> None:
     async with streams() as server, server.get("query") as stream:
         headers = stream.response.headers
     assert headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert (headers["cache-control"], headers["x-accel-buffering"]) == ("no-store", "no")
+    assert (headers["cache-control"], headers["x-accel-buffering"]) == ("private, no-store", "no")
 
 
 @pytest.mark.parametrize(
@@ -115,6 +119,39 @@ async def test_subscription_ends_when_the_client_leaves() -> None:
         async with server.get("subscription"):
             await server.runner.wait_for_subscriptions(1)
         await server.runner.wait_for_subscriptions(0)
+
+
+async def test_stream_of_a_session_ends_when_a_recheck_finds_it_lost() -> None:
+    clock, login, limits = LoopClock(), Login(), Limits(heartbeat_s=72_000)
+    cookie = await login.sign_in()
+    async with (
+        streams(limits, recheck=login.sessions.recheck(cookie, ALICE)) as server,
+        server.get("subscription") as stream,
+    ):
+        await login.sessions.end(cookie)
+        server.runner.open[0].show(1)
+        assert await stream.receive() == shown(1)
+        clock.advance(601)
+        server.runner.open[0].show(2)
+        (name, value), (_, result), end = await stream.rest()
+    assert (name, value, end) == (*shown(2), COMPLETE)
+    assert [error["extensions"]["code"] for error in result["errors"]] == ["SESSION_LOST"]
+
+
+async def test_stream_of_a_session_outlives_its_token() -> None:
+    clock, login, limits = LoopClock(), Login(), Limits(heartbeat_s=72_000)
+    cookie = await login.sign_in()
+    async with (
+        streams(limits, recheck=login.sessions.recheck(cookie, ALICE)) as server,
+        server.get("subscription") as stream,
+    ):
+        clock.advance(601)
+        login.clock.advance(601)
+        server.runner.open[0].show(1)
+        assert await stream.receive() == shown(1)
+        await wait_until(lambda: login.issuer.refreshed == ["r1"], what="the recheck")
+        server.runner.open[0].show(2, is_last=True)
+        assert await stream.rest() == [shown(2), COMPLETE]
 
 
 async def test_stream_ends_with_an_error_when_its_token_expires() -> None:

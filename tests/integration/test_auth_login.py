@@ -1,253 +1,395 @@
-"""Login through the development issuer's page over real HTTP, step by step as in a browser."""
+"""Logins and logouts through the development issuer's page over real HTTP."""
 
+import asyncio
 import base64
-import html
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import httpx2
-import jwt
 import pytest
 import pytest_asyncio
 from starlette.applications import Starlette
 
-from auth.dev_issuer import issuer_routes
-from auth.login import login_routes
-from tests.support.issuer_client import CLIENT_ID
-from tests.support.serving import serving
-from tests.support.tokens import AUDIENCE
+from auth.dev_issuer.demo_users import find_demo_user
+from auth.login import MAX_LOGINS, LoginInProgress, decode_login, login_routes, own_path
+from auth.login_limit import LoginLimit
+from auth.public_site import Site
+from auth.sessions.oidc_client import LoginRefused
+from domain.errors import SessionLost
+from domain.ids import PersonId
+from domain.limits.rates import Rate
+from tests.support.issuers import make_verifier
+from tests.support.login_browser import Browser, FixedCounter, LoginSite, login_site, open_browser, reason_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOT_STARTED = "This sign-in was not started in this browser, or it has expired; sign in again."
-# No response header may contain a token, not even a redirect or a cookie.
+# No response may contain a token, not even in a redirect or a cookie.
 TOKEN = re.compile(r"ey[\w-]+\.ey[\w-]+\.")
 
 
-class Browser:
-    """A browser with its own cookies."""
-
-    def __init__(self, base: str, http: httpx2.AsyncClient) -> None:
-        self.base = base
-        self.http = http
-
-    async def start_login(self, query: str = "") -> dict[str, str]:
-        """Start a login. Return the parameters of the authorization request."""
-        response = await self.http.get(f"{self.base}/login{query}")
-        assert response.status_code == 302
-        assert response.headers["cache-control"] == "no-store"
-        location = urlsplit(response.headers["location"])
-        assert f"{location.scheme}://{location.netloc}{location.path}" == (
-            f"{self.base}/realms/onsale/protocol/openid-connect/auth"
-        )
-        return dict(parse_qsl(location.query))
-
-    async def sign_in(self, request: dict[str, str], name: str = "alice") -> str:
-        """Sign in at the issuer. Return the URL of its redirect."""
-        form = {**request, "username": name, "password": name}
-        response = await self.http.post(f"{self.base}/realms/onsale/protocol/openid-connect/auth", data=form)
-        assert response.status_code == 303
-        return response.headers["location"]
-
-    async def open_callback(self, address: str) -> httpx2.Response:
-        response = await self.http.get(address)
-        assert "location" not in response.headers
-        return response
-
-    def session(self) -> dict[str, Any]:
-        session: dict[str, Any] = json.loads(base64.urlsafe_b64decode(self.http.cookies["onsale-login"].strip('"')))
-        return session
-
-    def set_session(self, session: object) -> None:
-        self.http.cookies.clear()
-        text = base64.urlsafe_b64encode(json.dumps(session).encode()).decode()
-        self.http.cookies.set("onsale-login", text)
-
-
-def _app(issuer: str, data_dir: Path) -> Starlette:
-    routes = issuer_routes(issuer, audience=AUDIENCE, client_id=CLIENT_ID, data_dir=data_dir, env="development")
-    return Starlette(routes=[*login_routes(issuer, client_id=CLIENT_ID), *routes])
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def base(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    directory = tmp_path_factory.mktemp("issuer")
-    async with serving(lambda base: _app(f"{base}/realms/onsale", directory)) as running:
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LoginSite]:
+    async with login_site(tmp_path_factory.mktemp("issuer")) as running:
         yield running
 
 
-@asynccontextmanager
-async def open_browser(base: str) -> AsyncIterator[Browser]:
-    async with httpx2.AsyncClient(trust_env=False) as http:
-        yield Browser(base, http)
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def browser(base: str) -> AsyncIterator[Browser]:
-    async with open_browser(base) as browser:
+async def browser(site: LoginSite) -> AsyncIterator[Browser]:
+    async with open_browser(site.base) as browser:
         yield browser
 
 
-def tokens_of(page: httpx2.Response) -> dict[str, Any]:
-    found = re.search(r'<body data-tokens="([^"]*)">', page.text)
-    assert found is not None, page.text
-    tokens: dict[str, Any] = json.loads(html.unescape(found[1]))
-    return tokens
+async def viewer_name(site: LoginSite, browser: Browser) -> str:
+    assert browser.session is not None
+    return (await site.sessions.viewer_of(browser.session)).name
 
 
-def reason_of(page: httpx2.Response) -> str:
-    assert "data-tokens" not in page.text
-    found = re.search(r'<p role="alert">(.*?)</p>', page.text)
-    assert found is not None, page.text
-    return html.unescape(found[1])
+async def test_login_ends_with_a_session_and_no_token_in_the_browser(site: LoginSite, browser: Browser) -> None:
+    response = await browser.log_in()
+    assert (response.status_code, response.headers["location"]) == (303, f"{site.base}/graphql")
+    assert await viewer_name(site, browser) == "alice"
+    assert browser.logins == []
+    assert not TOKEN.search(response.text + str(response.headers))
 
 
-async def test_page_receives_the_tokens_after_a_login(browser: Browser) -> None:
-    callback = await browser.sign_in(await browser.start_login())
-    page = await browser.open_callback(callback)
-    assert page.status_code == 200
-    tokens = tokens_of(page)
-    assert set(tokens) == {"access_token", "expires_in", "refresh_token", "id_token"}
-    claims = jwt.decode(tokens["access_token"], options={"verify_signature": False})
-    assert (claims["preferred_username"], claims["typ"]) == ("alice", "Bearer")
+async def test_session_cookie_is_hidden_from_scripts_and_other_sites(browser: Browser) -> None:
+    response = await browser.log_in()
+    [cookie] = [value for value in response.headers.get_list("set-cookie") if value.startswith("onsale-session=")]
+    assert re.fullmatch(r"onsale-session=[\w-]{43}; HttpOnly; Path=/; SameSite=lax", cookie)
 
 
-async def test_cookie_stores_the_state_nonce_and_verifier(browser: Browser) -> None:
+async def test_login_uses_pkce_and_the_public_address(browser: Browser) -> None:
     request = await browser.start_login()
     assert (request["response_type"], request["code_challenge_method"]) == ("code", "S256")
     assert request["scope"] == "openid profile email"
     assert request["redirect_uri"] == f"{browser.base}/login/callback"
-    ((key, session),) = browser.session().items()
-    assert key == f"_state_issuer_{request['state']}"
-    assert session["data"]["nonce"] == request["nonce"]
-    assert len(session["data"]["code_verifier"]) >= 43
     again = await browser.start_login()
     assert all(again[name] != request[name] for name in ("state", "nonce", "code_challenge"))
 
 
-async def test_cookie_is_deleted_after_the_login(browser: Browser) -> None:
-    response = await browser.http.get(f"{browser.base}/login")
-    cookie = response.headers["set-cookie"]
-    assert cookie.startswith("onsale-login=")
-    assert {"HttpOnly", "Max-Age=600", "Path=/", "SameSite=lax"} <= set(cookie.split("; "))
-    page = await browser.open_callback(
-        await browser.sign_in(dict(parse_qsl(urlsplit(response.headers["location"]).query)))
-    )
-    assert "Max-Age=0" in page.headers["set-cookie"]
-    assert "onsale-login" not in browser.http.cookies
+@pytest.mark.parametrize("name", ["host", "x-forwarded-host"])
+async def test_no_header_changes_the_redirect_address(browser: Browser, name: str) -> None:
+    response = await browser.http.get(f"{browser.base}/login", headers={name: "evil.example"})
+    query = dict(parse_qsl(urlsplit(response.headers["location"]).query))
+    assert query["redirect_uri"] == f"{browser.base}/login/callback"
 
 
-async def test_cookie_over_https_has_the_host_prefix(base: str, tmp_path: Path) -> None:
-    transport = httpx2.ASGITransport(Starlette(routes=login_routes(f"{base}/realms/onsale", client_id=CLIENT_ID)))
-    async with httpx2.AsyncClient(transport=transport, base_url="https://onsale.example") as http:
+async def test_public_address_with_https_has_host_cookies(site: LoginSite) -> None:
+    public = Site("https://tickets.example")
+    issuer = f"{site.base}/realms/onsale"
+    login = LoginSite().open(issuer, make_verifier(issuer), site=public)
+    transport = httpx2.ASGITransport(Starlette(routes=login_routes(lambda _: login)))
+    # The proxy in front ends TLS, so this server sees plain http.
+    async with httpx2.AsyncClient(transport=transport, base_url="http://tickets.example") as http:
         response = await http.get("/login")
     cookie = response.headers["set-cookie"]
-    assert cookie.startswith("__Host-onsale-login=")
-    assert {"HttpOnly", "Path=/", "SameSite=lax", "Secure"} <= set(cookie.split("; "))
+    assert cookie.startswith("__Host-onsale-login-")
+    assert {"HttpOnly", "Max-Age=600", "Path=/", "SameSite=lax", "Secure"} <= set(cookie.split("; "))
     request = parse_qs(urlsplit(response.headers["location"]).query)
-    assert request["redirect_uri"] == ["https://onsale.example/login/callback"]
+    assert request["redirect_uri"] == ["https://tickets.example/login/callback"]
 
 
-async def test_page_is_neither_cached_nor_framed_and_runs_one_script(browser: Browser) -> None:
-    page = await browser.open_callback(await browser.sign_in(await browser.start_login()))
-    assert page.headers["cache-control"] == "no-store"
-    assert page.headers["referrer-policy"] == "no-referrer"
-    policy = page.headers["content-security-policy"]
-    assert re.fullmatch(
-        r"default-src 'none'; script-src 'sha256-[\w+/]{43}='; base-uri 'none'; frame-ancestors 'none'", policy
-    )
-    assert 'location.replace("/graphql")' in page.text
-    assert not any(TOKEN.search(value) for value in page.headers.values())
+async def test_login_at_the_other_name_of_this_machine_moves_first(site: LoginSite, browser: Browser) -> None:
+    host = urlsplit(site.base).netloc.replace("127.0.0.1", "localhost")
+    response = await browser.http.get(f"{site.base}/login?return=/a%3Fb%3D1%26c", headers={"host": host})
+    assert response.headers["location"] == f"{site.base}/login?return=/a%3Fb%3D1%26c"
+    assert "set-cookie" not in response.headers
+
+
+# Where a login ends
+
+
+@pytest.mark.parametrize("path", ["/", "/graphql?x=1&y=/", "/a/b//c", "/@me:x", "/%2F%2Fevil.example"])
+async def test_login_returns_to_a_path_of_our_own(browser: Browser, path: str) -> None:
+    response = await browser.log_in(f"?{httpx2.QueryParams({'return': path})}")
+    assert response.headers["location"] == f"{browser.base}{path}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "http://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "/a\\..\\b",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        "/\n//evil.example",
+        " //evil.example",
+        "javascript:alert(1)",
+        "graphql",
+        "",
+        "/é",
+        "/" + "a" * 1_000,
+    ],
+)
+async def test_login_never_returns_to_another_site(browser: Browser, path: str) -> None:
+    assert own_path(path) == "/graphql"
+    response = await browser.log_in(f"?{httpx2.QueryParams({'return': path})}")
+    assert response.headers["location"] == f"{browser.base}/graphql"
 
 
 @pytest.mark.parametrize("query", ["?next=http://evil.example/", "?redirect_uri=http://evil.example/"])
-async def test_query_cannot_change_where_a_login_ends(browser: Browser, query: str) -> None:
-    request = await browser.start_login(query)
-    assert request["redirect_uri"] == f"{browser.base}/login/callback"
-    page = await browser.open_callback(await browser.sign_in(request))
-    assert "evil.example" not in page.text
+async def test_other_parameters_do_not_change_where_a_login_ends(browser: Browser, query: str) -> None:
+    response = await browser.log_in(query)
+    assert response.headers["location"] == f"{browser.base}/graphql"
 
 
-async def test_response_in_another_browser_is_refused(browser: Browser) -> None:
-    callback = await browser.sign_in(await browser.start_login())
-    async with open_browser(browser.base) as other:
-        page = await other.open_callback(callback)
-        assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
-        # A login in progress in that browser makes no difference.
-        await other.start_login()
-        page = await other.open_callback(callback)
-        assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
-    assert tokens_of(await browser.open_callback(callback))
+# Several logins in one browser
 
 
-async def test_response_is_accepted_once(browser: Browser) -> None:
-    callback = await browser.sign_in(await browser.start_login())
-    session = browser.session()
-    assert tokens_of(await browser.open_callback(callback))
-    page = await browser.open_callback(callback)
+async def test_several_tabs_can_sign_in_at_the_same_time(site: LoginSite, browser: Browser) -> None:
+    requests = [await browser.start_login(f"?return=/tab-{number}") for number in range(3)]
+    assert len(browser.logins) == 3
+    callbacks = [await browser.sign_in(request) for request in requests]
+    for number in (2, 0, 1):
+        response = await browser.http.get(callbacks[number])
+        assert (response.status_code, response.headers["location"]) == (303, f"{site.base}/tab-{number}")
+        assert await viewer_name(site, browser) == "alice"
+    assert browser.logins == []
+
+
+async def test_new_login_ends_the_earlier_session_of_the_browser(site: LoginSite, browser: Browser) -> None:
+    await browser.log_in()
+    earlier = browser.session
+    assert earlier is not None
+    await browser.log_in(name="bob")
+    assert await viewer_name(site, browser) == "bob"
+    with pytest.raises(SessionLost):
+        await site.sessions.viewer_of(earlier)
+
+
+async def test_oldest_of_too_many_logins_is_forgotten(browser: Browser) -> None:
+    first = await browser.start_login()
+    for _ in range(MAX_LOGINS + 2):
+        await browser.start_login()
+    assert len(browser.logins) == MAX_LOGINS
+    page = await browser.http.get(await browser.sign_in(first))
     assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
-    browser.set_session(session)
-    page = await browser.open_callback(callback)
+
+
+async def test_foreign_state_leaves_the_other_login_alone(site: LoginSite, browser: Browser) -> None:
+    callback = await browser.sign_in(await browser.start_login())
+    foreign = re.sub(r"state=[^&]*", "state=unknown", callback)
+    page = await browser.http.get(foreign)
+    assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
+    assert browser.session is None
+    assert (await browser.http.get(callback)).status_code == 303
+    assert await viewer_name(site, browser) == "alice"
+
+
+async def test_callback_that_comes_twice_is_in(site: LoginSite, browser: Browser) -> None:
+    callback = await browser.sign_in(await browser.start_login())
+    await browser.http.get(callback)
+    session = browser.session
+    response = await browser.http.get(callback)
+    assert (response.status_code, response.headers["location"]) == (303, f"{site.base}/graphql")
+    assert browser.session == session
+
+
+async def test_code_counts_once_even_if_its_cookie_comes_back(browser: Browser) -> None:
+    callback = await browser.sign_in(await browser.start_login())
+    [name] = browser.logins
+    value = browser.http.cookies[name]
+    await browser.http.get(callback)
+    browser.http.cookies.clear()
+    browser.http.cookies.set(name, value)
+    page = await browser.http.get(callback)
     assert page.status_code == 400
     assert "used before" in reason_of(page)
+    assert browser.session is None
+
+
+async def test_two_callbacks_at_the_same_time_give_one_session(site: LoginSite, browser: Browser) -> None:
+    callback = await browser.sign_in(await browser.start_login())
+    before = len(site.store.sealed)
+    answers = await asyncio.gather(browser.http.get(callback), browser.http.get(callback))
+    assert sorted(answer.status_code for answer in answers) == [303, 400]
+    assert len(site.store.sealed) == before + 1
+
+
+async def test_callback_in_another_browser_is_refused(site: LoginSite, browser: Browser) -> None:
+    callback = await browser.sign_in(await browser.start_login())
+    async with open_browser(site.base) as other:
+        await other.start_login()
+        page = await other.http.get(callback)
+        assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
+        assert (other.session, len(other.logins)) == (None, 1)
+    assert (await browser.http.get(callback)).status_code == 303
 
 
 @pytest.mark.parametrize("name", ["nonce", "code_verifier"])
 async def test_changed_nonce_or_verifier_is_refused(browser: Browser, name: str) -> None:
     callback = await browser.sign_in(await browser.start_login())
-    session = browser.session()
-    next(iter(session.values()))["data"][name] = "x" * 48
-    browser.set_session(session)
-    page = await browser.open_callback(callback)
+    login = decode_login(browser.http.cookies[browser.logins[0]])
+    assert login is not None
+    changed = replace(login, nonce="x" * 48) if name == "nonce" else replace(login, code_verifier="x" * 48)
+    cookie = browser.logins[0]
+    browser.http.cookies.clear()
+    browser.http.cookies.set(cookie, changed.encode())
+    page = await browser.http.get(callback)
     assert page.status_code == 400
     assert reason_of(page)
-
-
-@pytest.mark.parametrize(
-    "session", [[], "x", {"_state_issuer_S": 1}, {"_state_issuer_S": {"data": {"nonce": []}}}, None]
-)
-async def test_malformed_session_in_the_cookie_is_refused(browser: Browser, session: object) -> None:
-    browser.set_session(session)
-    page = await browser.open_callback(f"{browser.base}/login/callback?code=c&state=S")
-    assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
-
-
-@pytest.mark.parametrize("cookie", ["", "%%%", "4pi=", "W" * 3_000])
-async def test_unreadable_cookie_is_refused(browser: Browser, cookie: str) -> None:
-    browser.http.cookies.set("onsale-login", cookie)
-    page = await browser.open_callback(f"{browser.base}/login/callback?code=c&state=S")
-    assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
+    assert browser.session is None
 
 
 async def test_response_from_another_issuer_is_refused(browser: Browser) -> None:
     callback = await browser.sign_in(await browser.start_login())
-    address = re.sub(r"iss=[^&]*", "iss=http%3A%2F%2Fevil.example", callback)
-    page = await browser.open_callback(address)
-    assert (page.status_code, reason_of(page)) == (
-        400,
-        "The response came from another issuer; sign in again.",
-    )
+    page = await browser.http.get(re.sub(r"iss=[^&]*", "iss=http%3A%2F%2Fevil.example", callback))
+    assert (page.status_code, reason_of(page)) == (400, "The response came from another issuer; sign in again.")
+    assert browser.session is None
 
 
-async def test_error_description_is_shown_and_escaped(browser: Browser) -> None:
-    address = f"{browser.base}/login/callback?error=access_denied&error_description=%3Cscript%3Ealert(1)%3C/script%3E"
-    page = await browser.open_callback(address)
-    assert page.status_code == 400
-    assert reason_of(page) == "<script>alert(1)</script>"
+async def test_error_of_the_issuer_is_shown_and_escaped(browser: Browser) -> None:
+    request = await browser.start_login()
+    answer = f"state={request['state']}&error=access_denied&error_description=%3Cscript%3Ealert(1)%3C/script%3E"
+    page = await browser.http.get(f"{browser.base}/login/callback?{answer}")
+    assert (page.status_code, reason_of(page)) == (400, "<script>alert(1)</script>")
     assert "<script" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+LOGIN: dict[str, object] = {"state": "S", "nonce": "n", "code_verifier": "v", "return_to": "/", "started_ms": 1}
+
+
+def encoded(content: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "%%%",
+        "4pi=",
+        "W" * 3_000,
+        *map(
+            encoded,
+            [
+                [],
+                "x",
+                None,
+                {},
+                {**LOGIN, "nonce": []},
+                {**LOGIN, "started_ms": "x"},
+                {**LOGIN, "extra": 1},
+                {**LOGIN, "return_to": "//evil.example"},
+            ],
+        ),
+    ],
+)
+async def test_unreadable_login_cookie_is_no_login(value: str) -> None:
+    assert decode_login(value) is None
+
+
+async def test_login_cookie_is_read_as_written() -> None:
+    login = LoginInProgress("S", "n", "v", "/", 1)
+    assert decode_login(login.encode()) == login
+
+
+async def test_revoked_person_gets_no_session(site: LoginSite, browser: Browser) -> None:
+    carol = find_demo_user("carol")
+    assert carol is not None
+    site.revocations.people.add(PersonId(carol.subject))
+    response = await browser.log_in(name="carol")
+    assert response.status_code == 400
+    assert reason_of(response).startswith("Your session has ended; sign in again.")
+    assert browser.session is None
 
 
 async def test_unavailable_issuer_results_in_a_page_with_status_503() -> None:
-    routes = login_routes("http://127.0.0.1:1/realms/onsale", client_id=CLIENT_ID)
-    transport = httpx2.ASGITransport(Starlette(routes=routes))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as http:
+    issuer = "http://127.0.0.1:1/realms/onsale"
+    login = LoginSite(base="http://localhost").open(issuer, make_verifier(issuer))
+    transport = httpx2.ASGITransport(Starlette(routes=login_routes(lambda _: login)))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
         response = await http.get("/login")
     assert (response.status_code, reason_of(response)) == (
         503,
         "The issuer did not answer correctly; try again in a moment.",
     )
+
+
+# Renewal and logout
+
+
+async def test_session_is_renewed_at_the_issuer(site: LoginSite, browser: Browser) -> None:
+    await browser.log_in()
+    assert browser.session is not None
+    before = await site.sessions.current(browser.session)
+    site.ahead_s = 900
+    after = await site.sessions.current(browser.session)
+    site.ahead_s = 0
+    assert (after.person_id, after.issuer_session) == (before.person_id, before.issuer_session)
+    assert after.refresh_token not in (None, before.refresh_token)
+    await site.sessions.viewer_of(browser.session)
+
+
+async def test_logout_ends_the_session_here_and_at_the_issuer(site: LoginSite, browser: Browser) -> None:
+    await browser.log_in()
+    session = browser.session
+    assert session is not None
+    refresh_token = (await site.sessions.current(session)).refresh_token
+    response = await browser.log_out(Accept="application/json")
+    assert response.status_code == 200
+    assert 'onsale-session=""; HttpOnly; Max-Age=0' in response.headers["set-cookie"]
+    with pytest.raises(SessionLost):
+        await site.sessions.viewer_of(session)
+    location = response.json()["location"]
+    assert location.startswith(f"{site.base}/realms/onsale/protocol/openid-connect/logout?")
+    query = dict(parse_qsl(urlsplit(location).query))
+    assert query["post_logout_redirect_uri"] == f"{site.base}/graphql"
+    back = await browser.http.get(location)
+    assert (back.status_code, urlsplit(back.headers["location"]).path) == (303, "/graphql")
+    with pytest.raises(LoginRefused):
+        await site.client.refresh(refresh_token or "")
+
+
+async def test_logout_by_a_form_is_redirected(browser: Browser) -> None:
+    await browser.log_in()
+    response = await browser.log_out(Accept="text/html")
+    assert response.status_code == 303
+    assert "/protocol/openid-connect/logout?" in response.headers["location"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
+    ],
+)
+async def test_other_pages_cannot_sign_a_person_out(site: LoginSite, browser: Browser, headers: dict[str, str]) -> None:
+    await browser.log_in()
+    response = await browser.log_out(**headers)
+    assert (response.status_code, "ONSALE_PUBLIC_URL" in reason_of(response)) == (403, True)
+    assert "set-cookie" not in response.headers
+    assert await viewer_name(site, browser) == "alice"
+
+
+async def test_logout_without_origin_is_refused(site: LoginSite, browser: Browser) -> None:
+    await browser.log_in()
+    assert (await browser.http.post(f"{site.base}/logout")).status_code == 403
+    assert (await browser.http.get(f"{site.base}/logout")).status_code == 405
+    assert await viewer_name(site, browser) == "alice"
+
+
+async def test_logout_without_a_session_returns_to_the_page(site: LoginSite, browser: Browser) -> None:
+    response = await browser.log_out(Accept="application/json")
+    assert response.json() == {"location": f"{site.base}/graphql"}
+
+
+async def test_login_above_the_limit_of_its_address_is_told_when_to_return(site: LoginSite) -> None:
+    limited = LoginSite(base=site.base, limit=LoginLimit(FixedCounter(wait_s=7), Rate(5, 60)))
+    issuer = f"{site.base}/realms/onsale"
+    login = limited.open(issuer, make_verifier(issuer))
+    transport = httpx2.ASGITransport(Starlette(routes=login_routes(lambda _: login)))
+    async with httpx2.AsyncClient(transport=transport, base_url=site.base) as http:
+        response = await http.get("/login")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+    assert reason_of(response) == "The limit of logins is 5 in 60 s per address; try again in 7 s."
+    assert "set-cookie" not in response.headers

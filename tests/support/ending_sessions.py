@@ -8,7 +8,9 @@ import httpx2
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from auth.callers import Callers, NoSessions
 from auth.issuer_http import IssuerHttp
+from auth.public_site import Site
 from auth.revocation.backchannel_logout import PATH
 from auth.revocation.session_ends import SessionEnds, open_session_ends
 from auth.tokens import TokenVerifier
@@ -53,7 +55,7 @@ async def process_on(
         ) as session_ends,
         open_graphql_service(
             Resources(stores, PASSES),
-            session_ends.verifier,
+            Callers(session_ends.verifier, site=Site("http://localhost"), sessions=NoSessions()),
             redis_url=redis_url,
             tick_s=TICK_S,
             push_intervals=PUSH_INTERVALS,

@@ -13,6 +13,8 @@ from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from auth.callers import Callers, NoSessions, SessionReader
+from auth.public_site import Site
 from auth.tokens import TokenVerifier
 from domain.ids import PersonId
 from domain.limits.rates import NO_LIMITS, RateLimits
@@ -35,6 +37,7 @@ Answer: TypeAlias = Any
 
 MAX_BODY_BYTES = Settings().max_body_bytes
 DEFAULTS = Limits()
+NO_SESSIONS = NoSessions()
 
 CREATE = """
 mutation ($input: CreateConcertInput!) {
@@ -217,6 +220,7 @@ async def shop_on(
     rates: RateLimits = NO_LIMITS,
     engine: Engine | None = None,
     signed_in_may_buy: bool = False,
+    sessions: SessionReader = NO_SESSIONS,
 ) -> AsyncIterator[Shop]:
     """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
@@ -235,7 +239,7 @@ async def shop_on(
             aclosing(shop.verifier),
             open_graphql_service(
                 Resources(stores, PASSES, call_limits=CallLimits(rates), signed_in_may_buy=signed_in_may_buy),
-                shop.verifier,
+                Callers(shop.verifier, site=Site(str(shop.client.base_url).rstrip("/")), sessions=sessions),
                 redis_url=redis_url,
                 tick_s=TICK_S,
                 push_intervals=PUSH_INTERVALS,

@@ -15,6 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from auth.callers import Callers, NoSessions, SessionReader
+from auth.public_site import Site
+from auth.viewer import Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.ids import PersonId
 from subscriptions.interfaces import Answered, Deliver, OperationRequest, Outcome, Rejected, Rendered
@@ -29,18 +32,12 @@ TIMEOUT_S = 60.0
 PROTOCOL = "graphql-transport-ws"
 INIT: dict[str, object] = {"type": "connection_init"}
 DEFAULTS = Limits()
+SITE = Site("https://tickets.example")
+NO_SESSIONS = NoSessions()
 ACK: dict[str, object] = {"type": "connection_ack"}
 
 # The fields depend on the message; a test that reads a missing field fails anyway.
 Message: TypeAlias = Any
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    person_id: PersonId
-    expires_at: float | None = None
-    issued_at: float = 0.0
-    session_id: str | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -68,7 +65,7 @@ class FakeRunner:
 
     started: list[FakeSubscription] = field(default_factory=list)
     requests: list[OperationRequest] = field(default_factory=list)
-    callers: list[Person | None] = field(default_factory=list)
+    callers: list[Viewer | None] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     finished: int = 0
     expires_at: float | None = None
@@ -77,7 +74,7 @@ class FakeRunner:
         self.gate.set()
 
     async def start(
-        self, request: OperationRequest, deliver: Deliver, *, caller: Person | None, address: str | None
+        self, request: OperationRequest, deliver: Deliver, *, caller: Viewer | None, address: str | None
     ) -> Outcome:
         self.requests.append(request)
         self.callers.append(caller)
@@ -93,14 +90,14 @@ class FakeRunner:
                 raise RuntimeError("an internal error")
         return Rejected(b'[{"message":"Syntax Error"}]')
 
-    async def verify(self, token: str) -> Person:
+    async def verify(self, token: str) -> Viewer:
         match token:
             case "expired":
                 raise Unauthenticated("The access token has expired; refresh it or sign in again.")
             case "away":
                 raise TemporarilyUnavailable("The issuer is away")
         name, _, session_id = token.partition("/")
-        return Person(PersonId(name), self.expires_at, session_id=session_id or None)
+        return Viewer(PersonId(name), name, None, frozenset(), self.expires_at, session_id=session_id or None)
 
     async def wait_for_subscriptions(self, count: int) -> list[FakeSubscription]:
         """Wait until `count` subscriptions are open, and return them."""
@@ -191,11 +188,20 @@ class Sockets:
 
 @asynccontextmanager
 async def sockets(
-    limits: Limits = DEFAULTS, *, allowed_origins: tuple[str, ...] = (), middleware: Sequence[Middleware] = ()
+    limits: Limits = DEFAULTS,
+    *,
+    allowed_origins: tuple[str, ...] = (),
+    middleware: Sequence[Middleware] = (),
+    sessions: SessionReader = NO_SESSIONS,
 ) -> AsyncIterator[Sockets]:
+    """Run the server. Its own pages, which may use a session cookie, are those of `SITE`."""
     runner, connection_counter = FakeRunner(), ConnectionCounter(limits)
     app = GraphQLSocket(
-        runner, runner, limits=limits, connection_counter=connection_counter, allowed_origins=allowed_origins
+        runner,
+        Callers(runner, site=SITE, sessions=sessions),
+        limits=limits,
+        connection_counter=connection_counter,
+        allowed_origins=(SITE.origin, *allowed_origins),
     )
     routes = [WebSocketRoute("/graphql", app)]
     async with serving(lambda _: Starlette(routes=routes, middleware=middleware)) as base:

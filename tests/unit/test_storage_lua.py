@@ -37,7 +37,7 @@ class TestScript:
     def test_header_names_the_keys(self, script: Script) -> None:
         named = re.search(r"^KEYS\s+(.*)$", header_of(script), re.MULTILINE)
         assert named
-        assert named.group(1) in ("of the concert, in the order of keys.py", "rate", "person")
+        assert named.group(1) in ("of the concert, in the order of keys.py", "rate", "person", "login session, renewal")
 
     def test_header_names_the_arguments(self, script: Script) -> None:
         named = re.findall(r"^ARGV\[(\d)(\*?)\]\s+(\w+)", header_of(script), re.MULTILINE)

@@ -23,6 +23,7 @@ from storage.hot.events import EventStore, StoredEvent
 from storage.hot.guarded_client import GuardedClient
 from storage.hot.holds import AlreadySold, HoldStore
 from storage.hot.hot_state import HotState
+from storage.hot.login_sessions import LoginSessions
 from storage.hot.person_concerts import PersonConcerts
 from storage.hot.queues import LeaseExpired, ProofMissing, QueueStore
 from storage.hot.rate_limits import CallCounter
@@ -92,6 +93,7 @@ AFTER_WORD: dict[str, Any] = {
     "RATE_LIMITED": [b"PERSON", 1_000],
     "count_call RATE_LIMITED": [1_000],
     "CONCERTS": [CONCERT.id.encode()],
+    "LOGIN_SESSION": [b"sealed"],
 }
 """The rest of a reply, by word; `script WORD` takes precedence over `WORD`."""
 
@@ -175,6 +177,10 @@ CALLS: dict[Script, Call] = {
     scripts.ADD_PERSON_CONCERT: lambda client: PersonConcerts(client).add(ALICE, CONCERT.id, expires_at=NOW),
     scripts.READ_PERSON_CONCERTS: lambda client: PersonConcerts(client).list(ALICE),
     scripts.COUNT_CALL: lambda client: CallCounter(client).count("logins", "203.0.113.7", RATE),
+    scripts.READ_LOGIN_SESSION: lambda client: LoginSessions(client).read(DIGEST),
+    scripts.WRITE_LOGIN_SESSION: lambda client: LoginSessions(client).replace(DIGEST, b"", expires_at=1.0),
+    scripts.DELETE_LOGIN_SESSION: lambda client: LoginSessions(client).delete(DIGEST),
+    scripts.CLAIM_LOGIN_RENEWAL: lambda client: LoginSessions(client).claim_renewal(DIGEST, gap_s=1.0),
     scripts.APPLY_CONCERT: lambda client: HotState(client).apply_concert(CONCERT),
     scripts.RECORD_ORDER: lambda client: HotState(client).record_order(ORDER),
     scripts.LOWER_CAPACITY: lambda client: HotState(client).lower_capacity(

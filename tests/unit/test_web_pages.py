@@ -33,7 +33,7 @@ def dist(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_built_page_may_load_our_files_and_call_our_api_and_the_issuer(dist: Path) -> None:
+async def test_built_page_may_load_our_files_and_call_only_our_api(dist: Path) -> None:
     async with client(dist, PRODUCTION) as browser:
         page = await browser.get("/graphql")
     assert (page.status_code, page.text) == (200, "<!doctype html><title>built</title>")
@@ -45,11 +45,17 @@ async def test_built_page_may_load_our_files_and_call_our_api_and_the_issuer(dis
         "style-src 'self' 'unsafe-inline'",
         "font-src 'self' data:",
         "img-src 'self' data:",
-        "connect-src 'self' https://id.example.org",
+        "connect-src 'self'",
         "form-action 'none'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
     ]
+
+
+async def test_page_may_call_the_development_issuer(dist: Path) -> None:
+    async with client(dist, Settings()) as browser:
+        policy = (await browser.get("/graphql")).headers["content-security-policy"]
+    assert "connect-src 'self' http://localhost:8000;" in policy
 
 
 async def test_page_before_the_first_build_says_how_to_build_it(dist: Path) -> None:

@@ -8,7 +8,7 @@ import { type DocumentNode, getOperationAST, Kind, OperationTypeNode, parse } fr
 import type { Client } from "graphql-ws";
 
 import { fetchFrom, withReadableErrors } from "../network";
-import type { Sessions } from "../session";
+import { isSessionLost, type Sessions } from "../session";
 import { type Memory, MissingValue } from "./memory";
 import { readable } from "./readable";
 
@@ -78,13 +78,11 @@ async function sendSignedIn(
   sessions: Sessions,
   memory: Memory,
 ): Promise<Response> {
-  const headers = new Headers(init?.headers);
-  const token = await sessions.accessToken();
-  // Headers from the headers editor take precedence.
-  if (token && !headers.has("Authorization")) headers.set("Authorization", `Bearer ${token}`);
-  const response = await fetchFrom("The server", address, { ...init, headers });
+  const response = await fetchFrom("The server", address, await sessions.signed(init));
   const text = await withReadableErrors("The server", () => response.text());
-  memory.learn(readJson(text, response.status));
+  const answer = readJson(text, response.status);
+  if (isSessionLost(answer)) sessions.lose();
+  memory.learn(answer);
   return new Response(text, response);
 }
 

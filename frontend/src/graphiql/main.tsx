@@ -18,7 +18,7 @@ import { tabStorage } from "./storage";
 
 async function start(container: HTMLElement): Promise<void> {
   const [settings, concert] = await Promise.all([loadSettings(), findDemoConcert()]);
-  const sessions = new Sessions(settings);
+  const sessions = await Sessions.open(settings);
   const memory = new Memory(sessions.current);
   const socket = openSocket(sessions);
   const mutations = new EventTarget();

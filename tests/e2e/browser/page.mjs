@@ -20,12 +20,24 @@ export class Page {
 
   async signInAtTheIssuer(name) {
     await this.tab.getByRole('link', { name: 'login page' }).click();
-    await this.tab.getByLabel('Name').fill(name);
-    await this.tab.getByLabel('Password').fill(name);
-    await this.tab.getByRole('button', { name: 'Sign in' }).click();
+    await this.fillInLogin(name);
     const signedInAs = await this.signedIn();
     await this.untilLoaded();
     return signedInAs;
+  }
+
+  async fillInLogin(name) {
+    await this.tab.getByLabel('Name').fill(name);
+    await this.tab.getByLabel('Password').fill(name);
+    await this.tab.getByRole('button', { name: 'Sign in' }).click();
+  }
+
+  // Returns the tokens and cookies that a script of the page could read.
+  async secretsInReach() {
+    const text = await this.tab.evaluate(
+      () => JSON.stringify(sessionStorage) + JSON.stringify(localStorage) + document.cookie,
+    );
+    return text.match(/ey[\w-]+\.ey[\w-]+|onsale-session/g) ?? [];
   }
 
   async signOut() {
@@ -56,12 +68,15 @@ export class Page {
   }
 
   // Runs an operation as another program of the same person would, unnoticed by the page.
-  async runElsewhere(document) {
-    const answer = await this.tab.evaluate(async (query) => {
-      const { accessToken } = JSON.parse(sessionStorage.getItem('onsale.session'));
-      const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${accessToken}` };
-      return (await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query }) })).json();
-    }, document);
+  async runElsewhere(document, token = null) {
+    const answer = await this.tab.evaluate(
+      async ([query, given]) => {
+        const accessToken = given ?? JSON.parse(sessionStorage.getItem('onsale.session')).accessToken;
+        const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${accessToken}` };
+        return (await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query }) })).json();
+      },
+      [document, token],
+    );
     if (answer.errors) throw new Error(`${document} was answered with ${JSON.stringify(answer.errors)}`);
     return answer.data;
   }

@@ -30,6 +30,7 @@ export async function recordSockets(context) {
         if (type === 'complete' || type === 'error') this.operations.get(id).isRunning = false;
       }
     };
+    window.closeSockets = () => sockets.forEach((socket) => socket.close());
     window.countSubscribes = (field) =>
       sockets.flatMap(({ operations }) => [...operations.values()]).filter((one) => one.field === field).length;
     window.runningFields = () =>

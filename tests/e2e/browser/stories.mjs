@@ -1,4 +1,6 @@
 // Stories of people who use GraphiQL's page. Each returns its observations, which the test checks.
+import { createServer } from 'node:http';
+
 import { Page } from './page.mjs';
 import { countSubscribes, recordSockets, runningFields, untilOnlyTheseRun } from './sockets.mjs';
 
@@ -17,6 +19,37 @@ async function openAsBob(browser, url) {
     page,
     joinElsewhere: () => page.runElsewhere(mutation('joinQueue')),
     leaveElsewhere: () => page.runElsewhere(mutation('leaveQueue')),
+  };
+}
+
+// Runs in a page of another site: tries to use the session of the person who visits it.
+async function attack(url) {
+  const query = '{ me { name } }';
+  const send = async (address, init) => {
+    try {
+      return (await fetch(address, { credentials: 'include', ...init })).status;
+    } catch {
+      return 'blocked';
+    }
+  };
+  const json = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ query }) };
+  const text = { ...json, headers: { 'Content-Type': 'text/plain' } };
+  const socket = await new Promise((resolve) => {
+    const opened = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws');
+    opened.onopen = () => opened.send('{"type":"connection_init"}');
+    opened.onclose = () => resolve('blocked');
+    opened.onmessage = ({ data }) => {
+      const { type, payload } = JSON.parse(data);
+      if (type === 'next') resolve(payload.data);
+      else opened.send(JSON.stringify({ id: '1', type: 'subscribe', payload: { query } }));
+    };
+  });
+  return {
+    post: await send(`${url}/graphql`, json),
+    text: await send(`${url}/graphql`, text),
+    get: await send(`${url}/graphql?query=${encodeURIComponent(query)}`, {}),
+    logout: await send(`${url}/logout`, { method: 'POST' }),
+    socket,
   };
 }
 
@@ -218,6 +251,7 @@ export const stories = {
     const page = await Page.open(await browser.openPerson({ colorScheme: 'dark' }), url);
     const seen = { signedIn: await page.signInAtTheIssuer('carol') };
     seen.me = (await page.run('Me')).data.me.name;
+    seen.secrets = await page.secretsInReach();
     await browser.screenshot(page.tab, 'signed-in-in-dark-mode');
     await page.tab.reload();
     seen.afterReload = await page.signedIn();
@@ -226,7 +260,74 @@ export const stories = {
     await browser.screenshot(page.tab, 'signed-out');
     await page.tab.goto(`${url}/graphql`);
     await page.tab.getByRole('button', { name: 'alice' }).waitFor();
+    seen.afterSignOut = (await page.run('Me')).data.me;
     return seen;
+  },
+
+  // One browser, two tabs: the session of the browser, and a demo user of one tab.
+  async beingTwoPeople(browser, url) {
+    const person = await browser.openPerson();
+    await recordSockets(person);
+    const [buyers, bobs] = [await Page.open(person, url), await Page.open(person, url)];
+    await buyers.signInAtTheIssuer('buyer1');
+    await bobs.signInAs('bob');
+    const seen = { names: [] };
+    for (const page of [buyers, bobs]) {
+      await page.tab.reload();
+      await page.untilLoaded();
+      seen.names.push(await page.signedIn(), (await page.run('Me')).data.me.name);
+    }
+    await untilOnlyTheseRun(buyers, 'queuePosition', 'stockChanged');
+    await bobs.tab.getByRole('button', { name: 'Sign out' }).click();
+    await bobs.tab.locator('#signed-in', { hasText: 'buyer1' }).waitFor();
+    seen.onceSignedOut = (await bobs.run('Me')).data.me.name;
+    return seen;
+  },
+
+  // The server no longer knows the session: the page goes to the login once, and returns.
+  async losingTheSession(browser, url) {
+    const person = await browser.openPerson();
+    await recordSockets(person);
+    const page = await Page.open(person, url);
+    await page.signInAtTheIssuer('carol');
+    let logins = 0;
+    person.on('request', (request) => {
+      if (new URL(request.url()).pathname === '/login') logins += 1;
+    });
+    await person.addCookies([{ name: 'onsale-session', value: 'unknown', url, httpOnly: true, sameSite: 'Lax' }]);
+    await page.openTab('Me');
+    await page.start();
+    await page.fillInLogin('carol');
+    const seen = { signedIn: await page.signedIn(), address: new URL(page.tab.url()).pathname };
+    await page.untilLoaded();
+    seen.me = (await page.run('Me')).data.me.name;
+    // The socket of a page is told too.
+    await person.addCookies([{ name: 'onsale-session', value: 'unknown', url, httpOnly: true, sameSite: 'Lax' }]);
+    await page.tab.evaluate(() => window.closeSockets());
+    await page.tab.getByLabel('Password').waitFor();
+    browser.dropErrors('401 (Unauthorized)');
+    return { ...seen, logins };
+  },
+
+  // A page of another site, even on the same machine, cannot use the session of the browser.
+  async visitingAnotherSite(browser, url) {
+    const person = await browser.openPerson();
+    const page = await Page.open(person, url);
+    await page.signInAtTheIssuer('carol');
+    const other = await person.newPage();
+    const server = createServer((_, response) => response.setHeader('Content-Type', 'text/html').end('<p>Hello'));
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address();
+    const tried = {};
+    for (const [name, host] of Object.entries({ crossSite: '127.0.0.1', sameSite: 'localhost' })) {
+      await other.goto(`http://${host}:${port}/`);
+      tried[name] = await other.evaluate(attack, url);
+    }
+    server.close();
+    server.closeAllConnections();
+    const me = (await page.run('Me')).data.me.name;
+    browser.dropErrors('');
+    return { tried, me };
   },
 
   // Tokens are renewed a minute before they expire, until the issuer says that the session is over.
@@ -251,6 +352,57 @@ export const stories = {
     await page.tab.getByRole('button', { name: 'alice' }).waitFor();
     browser.dropErrors('400 (Bad Request)');
     return { signedIn, me, grants };
+  },
+
+  // The issuer's tokens last a minute, and its login session two: it shortens the last tokens to the
+  // time that is left. The page renews them at a third of their lifetime, at most every ten seconds,
+  // and ends its own subscriptions when the session is over.
+  async renewingShortTokens(browser, url) {
+    const person = await browser.openPerson();
+    await recordSockets(person);
+    await person.clock.install();
+    const askedAtS = [];
+    let elapsedS = 0;
+    let newest = '';
+    await person.route('**/protocol/openid-connect/token', async (route) => {
+      askedAtS.push(elapsedS);
+      const leftS = Math.round(120 - elapsedS);
+      if (leftS <= 0) return route.fulfill({ status: 400, json: { error: 'invalid_grant' } });
+      const response = await route.fetch();
+      const answer = { ...(await response.json()), expires_in: Math.min(60, leftS) };
+      newest = answer.access_token;
+      return route.fulfill({ response, json: answer });
+    });
+    const page = await Page.open(person, url);
+    await page.signInAs('bob');
+    await page.run('JoinQueue');
+    await page.untilLiveLineShows('it is your turn');
+    await untilOnlyTheseRun(page, 'queuePosition', 'stockChanged');
+    const stored = (name) => page.tab.evaluate((key) => JSON.parse(sessionStorage['onsale.session'] ?? '{}')[key], name);
+    elapsedS = 30;
+    await page.tab.clock.pauseAt((await stored('expiresAt')) - 30_000);
+    while (elapsedS < 140 && (await stored('accessToken'))) {
+      const before = askedAtS.length;
+      elapsedS += 0.5;
+      await page.tab.clock.runFor(500);
+      if (askedAtS.length > before && elapsedS < 120) {
+        await page.tab.waitForFunction((token) => sessionStorage['onsale.session'].includes(token), newest);
+      }
+    }
+    await page.tab.clock.resume();
+    await page.tab.getByRole('button', { name: 'alice' }).waitFor();
+    await untilOnlyTheseRun(page, 'stockChanged');
+    const before = await countSubscribes(page, 'queuePosition');
+    await page.passHalfAMinute();
+    browser.dropErrors('400 (Bad Request)');
+    const { id } = (await page.runElsewhere(FIND_CONCERT, newest)).concert;
+    await page.runElsewhere(`mutation { leaveQueue(input: { concertId: "${id}" }) { __typename } }`, newest);
+    const pausesS = askedAtS.slice(1).map((atS, index) => atS - askedAtS[index]);
+    return {
+      requests: askedAtS.length,
+      shortestPauseS: Math.floor(Math.min(...pausesS)),
+      subscribedAgain: (await countSubscribes(page, 'queuePosition')) - before,
+    };
   },
 
   async usingANarrowWindow(browser, url) {

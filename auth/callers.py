@@ -1,0 +1,135 @@
+"""Decides who the caller of a request, an event stream or a socket is.
+
+A bearer token excludes the session cookie, and a bad token is refused, never ignored. The cookie
+counts only in requests from our own pages, because browsers add it to the requests of other pages
+too; other origins and programs use bearer tokens.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.datastructures import Headers
+
+from auth.bearer import read_bearer
+from auth.public_site import Site
+from auth.sessions.cookies import LoginCookies
+from auth.viewer import Viewer
+from domain.errors import Forbidden, SessionLost
+
+PREFLIGHT_HEADER = "GraphQL-Require-Preflight"
+"""A header that pages of other origins can send only after a CORS preflight."""
+
+
+class TokenVerifier(Protocol):
+    async def verify(self, token: str) -> Viewer:
+        """Raises Unauthenticated or TemporarilyUnavailable."""
+        ...
+
+
+class Recheck(Protocol):
+    """The repeated check of a connection that outlives the check at its start."""
+
+    def delay_s(self) -> float: ...
+
+    async def check(self) -> None:
+        """Raises SessionLost, Unauthenticated or TemporarilyUnavailable."""
+        ...
+
+
+class SessionReader(Protocol):
+    async def viewer_of(self, cookie: str) -> Viewer:
+        """Raises SessionLost or TemporarilyUnavailable."""
+        ...
+
+    def recheck(self, cookie: str, viewer: Viewer) -> Recheck: ...
+
+
+class NoSessions:
+    """Sessions of a server without a login: every cookie is unknown."""
+
+    async def viewer_of(self, cookie: str) -> Viewer:
+        raise SessionLost
+
+    def recheck(self, cookie: str, viewer: Viewer) -> Recheck:
+        raise SessionLost
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The result of a check: the viewer, or None for an anonymous caller."""
+
+    caller: Viewer | None
+    recheck: Recheck | None = None
+    """Set for a session, whose viewer has no expiry. A connection must repeat this check."""
+
+
+class Callers:
+    """All errors of its methods are for the client: Unauthenticated, SessionLost, Forbidden and
+    TemporarilyUnavailable.
+    """
+
+    def __init__(self, verifier: TokenVerifier, *, site: Site, sessions: SessionReader) -> None:
+        self._verifier = verifier
+        self._site = site
+        self._sessions = sessions
+        self._cookies = LoginCookies(site)
+
+    async def identify_request(self, headers: Headers, *, needs_preflight: bool) -> Identified:
+        """Return the caller of an HTTP request.
+
+        `needs_preflight` is for requests that a page of another origin could send without asking
+        first: GET, and event streams.
+        """
+        given = headers.getlist("authorization")
+        if given:
+            return Identified(await self._verify(given[0] if len(given) == 1 else None))
+        cookie = self._cookies.session(headers)
+        if cookie is None:
+            return Identified(None)
+        self._site.require_own_page(headers)
+        if needs_preflight and PREFLIGHT_HEADER not in headers:
+            raise Forbidden(
+                f"A GET request or an event stream with a session cookie needs the header {PREFLIGHT_HEADER};"
+                f" send it with any value, from a page of {self._site.origin!r} (ONSALE_PUBLIC_URL)."
+            )
+        return await self._identify_session(cookie)
+
+    def refusal_for_upgrade(self, headers: Headers) -> str | None:
+        """Return why a socket may not be opened, or None if it may.
+
+        Browsers add the cookie to the sockets of all pages of the same site, and no page can
+        prevent that, so a socket with a cookie must come from our own page.
+        """
+        return self._site.refusal_for_socket(headers) if self._cookies.session(headers) else None
+
+    async def identify_socket(self, headers: Headers, authorization: object) -> Identified:
+        """Return the caller of a socket that `refusal_for_upgrade` has accepted.
+
+        `headers` are those of the upgrade request, and `authorization` that of connection_init.
+        """
+        if authorization is not None:
+            return Identified(await self._verify(authorization))
+        cookie = self._cookies.session(headers)
+        return Identified(None) if cookie is None else await self._identify_session(cookie)
+
+    def has_credentials(self, headers: Headers) -> bool:
+        """Return whether the answer is for this client alone, so that no cache may share it."""
+        return "authorization" in headers or self._cookies.session(headers) is not None
+
+    def cleared_cookie(self) -> str:
+        """Return the Set-Cookie header that deletes the cookie of a lost session."""
+        return self._cookies.cleared_session()
+
+    async def _identify_session(self, cookie: str) -> Identified:
+        viewer = await self._sessions.viewer_of(cookie)
+        return Identified(viewer, self._sessions.recheck(cookie, viewer))
+
+    async def _verify(self, authorization: object) -> Viewer:
+        return await self._verifier.verify(read_bearer(authorization if isinstance(authorization, str) else ""))
+
+
+def cache_headers(*, has_credentials: bool) -> dict[str, str]:
+    """Return the headers of an answer that depends on its caller."""
+    control = "private, no-store" if has_credentials else "no-store"
+    # CORSMiddleware adds Origin to Vary.
+    return {"Cache-Control": control, "Vary": "Accept, Cookie, Authorization"}

@@ -1,0 +1,28 @@
+"""Pauses between attempts while the issuer is away: longer each time, for the whole process."""
+
+from collections.abc import Callable
+
+FIRST_S = 1.0
+LONGEST_S = 60.0
+
+
+class Backoff:
+    def __init__(self, now: Callable[[], float], random: Callable[[], float]) -> None:
+        self._now = now
+        self._random = random
+        self._failures = 0
+        self._until = float("-inf")
+
+    @property
+    def is_waiting(self) -> bool:
+        return self._now() < self._until
+
+    def fail(self) -> None:
+        """Wait twice as long as last time, but by chance up to half as long as that."""
+        pause_s = min(FIRST_S * 2**self._failures, LONGEST_S)
+        self._failures = min(self._failures + 1, 10)
+        self._until = self._now() + pause_s * (1 - self._random() / 2)
+
+    def succeed(self) -> None:
+        self._failures = 0
+        self._until = float("-inf")

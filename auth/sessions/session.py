@@ -1,0 +1,49 @@
+"""A login session: who signed in, and the tokens with which the login is renewed."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+
+from auth.viewer import Role, Viewer
+from domain.ids import PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Times are in Unix seconds. The access token itself is verified once and not kept."""
+
+    person_id: PersonId
+    name: str
+    email: str | None
+    roles: frozenset[Role]
+    issuer_session: str | None
+    """The `sid` of the tokens: the login session at the issuer."""
+    signed_in_at: float
+    """A revocation of all earlier logins concerns the session, even if it was renewed later."""
+    renew_at: float
+    expires_at: float
+    """The end of the last access token. The issuer vouches for the person until then."""
+    ends_at: float
+    """The end of the session, if it is not renewed."""
+    refresh_token: str | None
+    id_token: str | None
+    """Names the session when the person signs out at the issuer."""
+
+    @property
+    def viewer(self) -> Viewer:
+        """Return the person, without an expiry: sockets of a session are rechecked instead."""
+        return Viewer(
+            person_id=self.person_id,
+            name=self.name,
+            email=self.email,
+            roles=self.roles,
+            issued_at=self.signed_in_at,
+            session_id=self.issuer_session,
+        )
+
+    def encode(self) -> bytes:
+        return json.dumps({**asdict(self), "roles": sorted(self.roles)}).encode()
+
+
+def decode_session(text: bytes) -> Session:
+    session = Session(**json.loads(text))
+    return replace(session, roles=frozenset(role for role in Role if role in session.roles))
