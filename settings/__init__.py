@@ -156,6 +156,7 @@ class Settings:
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE", "SESSION_KEYS")
+            reader.require_https("PUBLIC_URL", settings.public_url)
         reader.refuse_old_name("PUSH_BANDS", new="PUSH_INTERVALS")
         reader.finish()
         return settings

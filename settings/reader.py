@@ -113,9 +113,13 @@ class SettingsReader:
     def base64_keys(self, name: str, *, length: int) -> tuple[str, ...]:
         """Return secret keys in base64. A problem never shows the key."""
         keys = tuple(self.text(name, "").split())
-        wrong = [number for number, key in enumerate(keys, 1) if _decoded_length(key) != length]
+        wrong = [
+            number
+            for number, key in enumerate(keys, 1)
+            if _decoded_length(key) != length or len(set(key)) < MIN_DIFFERENT_CHARACTERS
+        ]
         self._problems += [
-            f"ONSALE_{name}: key {number} is not {length} bytes in base64; "
+            f"ONSALE_{name}: key {number} is not {length} random bytes in base64; "
             f"create one with `openssl rand -base64 {length}`"
             for number in wrong
         ]
@@ -135,6 +139,12 @@ class SettingsReader:
                 f"positions and milliseconds, `rest` last, at most {SLOWEST_PUSH_MS} ms"
             )
             return default
+
+    def require_https(self, name: str, url: str | None) -> None:
+        if url is not None and not url.startswith("https://"):
+            self._problems.append(
+                f"ONSALE_{name} is {url[:64]!r}; production requires https, because cookies are sent over https only"
+            )
 
     def refuse_old_name(self, name: str, *, new: str) -> None:
         """Report a setting under its old name, which would otherwise be ignored silently."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from settings.reader import SettingsReader
 
 KEY_BYTES = 32
+MAX_LIFETIME_S = 82_800
+"""One hour less than the time for which an ended session is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class SessionSettings:
         default = cls()
         return cls(
             keys=reader.base64_keys("SESSION_KEYS", length=KEY_BYTES),
-            lifetime_s=reader.number("SESSION_LIFETIME_S", default.lifetime_s),
+            lifetime_s=reader.number("SESSION_LIFETIME_S", default.lifetime_s, highest=MAX_LIFETIME_S),
             recheck_s=reader.number("SESSION_RECHECK_S", default.recheck_s),
             issuer_away_s=reader.number("SESSION_ISSUER_AWAY_S", default.issuer_away_s),
         )

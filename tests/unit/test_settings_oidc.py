@@ -15,6 +15,7 @@ PRODUCTION = {
     "ONSALE_PUBLIC_URL": "https://tickets.example.org",
     "ONSALE_OIDC_ISSUER": "https://id.example.org/realms/onsale",
     "ONSALE_PASS_KEY_FILE": "pass-key.pem",
+    "ONSALE_SESSION_KEYS": "kW9sQpT2xRz7LmB4vYc8NfJ1hDg6EaU3kW9sQpT2xRw=",
 }
 ISSUER = "https://id.example.org/realms/onsale"
 
@@ -170,4 +171,5 @@ def test_all_problems_are_listed_at_once() -> None:
         "ONSALE_PUBLIC_URL",
         "ONSALE_OIDC_ISSUER",
         "ONSALE_PASS_KEY_FILE",
+        "ONSALE_SESSION_KEYS",
     ]
