@@ -22,7 +22,7 @@ from resolvers.context import Context
 
 log = logging.getLogger(__name__)
 
-CATALOGUE = Path(__file__).parents[1] / "deploy" / "demo" / "concerts.json"
+CATALOG = Path(__file__).parents[1] / "deploy" / "demo" / "concerts.json"
 STORES_WITHIN_S = 10.0
 """How long startup waits for external stores. Embedded stores are ready before this code runs."""
 _PROBE_EVERY_S = 0.1
@@ -34,7 +34,7 @@ async def load_demo(context: Context) -> int:
 
     If a store is unavailable, a warning is logged and the result is 0. The next start tries again.
     """
-    drafts = demo_drafts(CATALOGUE.read_bytes(), datetime.now(UTC))
+    drafts = demo_drafts(CATALOG.read_bytes(), datetime.now(UTC))
     context = replace(context, viewer=_demo_organizer())
     try:
         await _until_ready(context)
@@ -66,7 +66,7 @@ async def _fill(context: Context, drafts: tuple[ConcertDraft, ...]) -> int:
             concert = await _create(context, draft)
             created += concert is not None
         if concert is not None and concert.status is ConcertStatus.DRAFT:
-            # Another process that is also loading the demo may be faster.
+            # Another process that is also loading the demo may publish it first.
             with suppress(IllegalTransition, VersionConflict):
                 await publish_concert(context, concert.id)
     return created

@@ -1,4 +1,4 @@
-"""`python app.py` behind Debian's nginx with TLS, in the delivered configuration."""
+"""`python app.py` behind Debian's nginx with TLS, with the configuration that we ship."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ async def site(
         yield Site(application, nginx)
 
 
-async def test_requests_and_pages_pass(site: Site) -> None:
+async def test_requests_and_pages_get_through(site: Site) -> None:
     async with site.nginx.client() as client:
         answer = await client.post("/graphql", json={"query": "{ serverTime }"})
         home = await client.get("/")
@@ -62,7 +62,7 @@ async def test_requests_and_pages_pass(site: Site) -> None:
     assert f"curl https://127.0.0.1:{site.nginx.port}/graphql" in home.text
 
 
-async def test_sockets_pass(site: Site) -> None:
+async def test_sockets_get_through(site: Site) -> None:
     url = site.nginx.url.replace("https", "wss") + "/graphql"
     origin = Origin(site.nginx.url)
     async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], ssl=site.nginx.tls, origin=origin) as connection:
@@ -73,7 +73,7 @@ async def test_sockets_pass(site: Site) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])
-async def test_sockets_of_other_pages_are_refused(site: Site, origin: str) -> None:
+async def test_sockets_from_other_pages_are_refused(site: Site, origin: str) -> None:
     url = site.nginx.url.replace("https", "wss") + "/graphql"
     with pytest.raises(InvalidStatus) as refusal:
         await connect(url, subprotocols=[Subprotocol(PROTOCOL)], ssl=site.nginx.tls, origin=Origin(origin))

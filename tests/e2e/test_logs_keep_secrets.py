@@ -1,4 +1,4 @@
-"""No token, secret or email address reaches the log, whatever a client sends where."""
+"""No token, secret or email address reaches the log, whatever a client sends, and wherever."""
 
 import asyncio
 from collections.abc import AsyncIterator

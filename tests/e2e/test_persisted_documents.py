@@ -45,7 +45,7 @@ async def shop_without_hashes(shared_valkey: ServerProcess, shared_mongod: Serve
 
 @pytest.mark.parametrize("by", [None, "alice"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_hash_runs_its_document_once_the_text_was_sent(shop: Shop, transport: str, by: str | None) -> None:
+async def test_hash_runs_its_document_once_the_text_has_been_sent(shop: Shop, transport: str, by: str | None) -> None:
     document = new_document()
     extensions = apollo_hash(document)
     assert error_of(await send_over(transport, shop, {"extensions": extensions}, by=by)) == NOT_FOUND
@@ -152,7 +152,7 @@ async def test_malformed_hash_is_refused_on_every_transport(shop: Shop, request_
 
 
 @pytest.mark.parametrize(("accept", "status"), [(JSON, 200), ("*/*", 200), (GRAPHQL, 400), (f"{GRAPHQL}, {JSON}", 400)])
-async def test_unknown_hash_has_the_status_of_a_response_and_is_not_stored(
+async def test_unknown_hash_has_the_status_of_its_media_type_and_is_not_cached(
     shop: Shop, accept: str, status: int
 ) -> None:
     request = {"extensions": apollo_hash(new_document())}

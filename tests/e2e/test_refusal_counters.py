@@ -1,4 +1,4 @@
-"""The counter of refusals counts each by its code, wherever it is raised."""
+"""The counter of refusals counts each one by its code, wherever it is raised."""
 
 import pytest
 from prometheus_client import REGISTRY
@@ -12,7 +12,7 @@ def count(code: str) -> float:
     return REGISTRY.get_sample_value("onsale_refusals_total", {"code": code}) or 0.0
 
 
-async def test_refusals_of_unions_fields_and_requests_are_counted(shop: Shop) -> None:
+async def test_refusals_in_unions_fields_and_requests_are_counted(shop: Shop) -> None:
     concert = await shop.on_sale()
     before = {code: count(code) for code in ("LIMIT_EXCEEDED", "BAD_USER_INPUT", "UNAUTHENTICATED", "FORBIDDEN")}
 

@@ -1,4 +1,4 @@
-"""With trusted documents, each transport runs those of the list and refuses all others."""
+"""With trusted documents, each transport runs those on the list and refuses all others."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -68,7 +68,7 @@ async def test_document_outside_the_list_cannot_be_registered(trusting_shop: Sho
             assert (code, hash_document(OTHER).hex() in message) == ("PERSISTED_QUERY_NOT_IN_LIST", True)
 
 
-async def test_mutation_and_subscription_of_the_list_run(trusting_shop: Shop) -> None:
+async def test_mutation_and_subscription_on_the_list_run(trusting_shop: Shop) -> None:
     async def mutate(text: str, input_: dict[str, object]) -> Any:
         request = {"documentId": hash_document(text).hex(), "variables": {"input": input_}}
         [result] = (await send_over("POST", trusting_shop, request, by="olivia"))["data"].values()

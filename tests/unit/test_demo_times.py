@@ -6,7 +6,7 @@ import pytest
 
 from domain.demo import demo_drafts
 from domain.validation import draft_problems
-from resolvers.demo import CATALOGUE
+from resolvers.demo import CATALOG
 
 LOADED = datetime(2026, 11, 20, 0, 59, 59, 987_654, tzinfo=UTC)
 
@@ -14,7 +14,7 @@ LOADED = datetime(2026, 11, 20, 0, 59, 59, 987_654, tzinfo=UTC)
 @pytest.mark.parametrize("hour", range(24))
 def test_demo_times_are_on_the_hour_at_any_time_of_loading(hour: int) -> None:
     now = LOADED.replace(hour=hour)
-    for draft in demo_drafts(CATALOGUE.read_bytes(), now):
+    for draft in demo_drafts(CATALOG.read_bytes(), now):
         terms = draft.terms
         for moment in (terms.starts_at, terms.sales_start_at, terms.sales_end_at):
             assert (moment.minute, moment.second, moment.microsecond) == (0, 0, 0)
@@ -27,5 +27,5 @@ def test_demo_times_are_on_the_hour_at_any_time_of_loading(hour: int) -> None:
 @pytest.mark.parametrize("hour", [0, 23])
 def test_same_demo_sales_are_open_at_any_time_of_loading(hour: int) -> None:
     now = LOADED.replace(hour=hour)
-    later = [draft for draft in demo_drafts(CATALOGUE.read_bytes(), now) if draft.terms.sales_start_at > now]
+    later = [draft for draft in demo_drafts(CATALOG.read_bytes(), now) if draft.terms.sales_start_at > now]
     assert len(later) == 4

@@ -36,7 +36,7 @@ def test_each_share_is_half_of_the_bytes(is_signed_in: bool) -> None:
     assert kept(persisted, texts) == texts[1:]
 
 
-def test_one_byte_less_keeps_one_document_less() -> None:
+def test_one_byte_less_keeps_one_document_fewer() -> None:
     persisted, texts = PersistedDocuments(2 * 10 * SIZE - 2), documents(10)
     put_all(persisted, texts, is_signed_in=False)
     assert kept(persisted, texts) == texts[1:]

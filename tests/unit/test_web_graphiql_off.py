@@ -1,4 +1,4 @@
-"""Without GraphiQL, pages for browsers show neither it nor anything of the schema."""
+"""Without GraphiQL, pages for browsers show neither it nor any part of the schema."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-// Runs the operations of persisted queries with Apollo Client, urql, graphql-ws and graphql-sse,
-// each of them twice, and prints one line of JSON for each: what the client received, and what it
-// sent: the method, and whether it sent the document or only its hash. The last argument makes the
+// Runs persisted queries with Apollo Client, urql, graphql-ws and graphql-sse, each of them twice.
+// Prints one line of JSON for each run, with what the client received and the requests that it sent:
+// the method, and the document, which is null if only its hash was sent. The last argument makes the
 // documents of this run different from those of other runs.
 import { createHash } from 'node:crypto';
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
@@ -55,7 +55,7 @@ const apolloSocket = () => {
   const link = new PersistedQueryLink({ sha256 }).concat(new GraphQLWsLink(socketClient));
   return new ApolloClient({ link, cache: new InMemoryCache() });
 };
-// The first result of a client of graphql-ws or graphql-sse. An error is a result too.
+// The first result that a graphql-ws or graphql-sse client gets. An error is a result too.
 const first = (client, payload) =>
   new Promise((resolve) => {
     const unsubscribe = client.subscribe(withText(payload), {
@@ -101,7 +101,7 @@ const firstOf = (source) =>
   });
 const ask = (client, document) =>
   client.query({ query: gql(document), variables, fetchPolicy: 'network-only', errorPolicy: 'all' });
-// The message check of graphql-ws requires a text, which may be empty.
+// graphql-ws refuses messages without a text, but accepts an empty one.
 const withText = (payload) => ({ ...payload, query: payload.query ?? '' });
 const byHash = (text) => ({ variables, extensions: { persistedQuery: { version: 1, sha256Hash: sha256(text) } } });
 // graphql-ws and graphql-sse have no persisted queries of their own, so they send what a link sends.
