@@ -1,4 +1,4 @@
-"""How this server reaches the issuer: at which address, with which certificates, through which proxies.
+"""How this server reaches the issuer: the address, the trusted certificates and the proxies.
 
 Browsers know the issuer by its public name. This server may need an internal address for the same
 endpoints; tokens and discovery always contain the public name. Every client that this module
@@ -64,8 +64,8 @@ class IssuerHttp:
 
     @property
     def uses_proxy(self) -> bool:
-        """Return whether proxies from environment variables apply: none can reach this machine's loopback,
-        where the development issuer listens.
+        """Return whether proxies from environment variables apply: none can reach this machine's
+        loopback, where the development issuer listens.
         """
         return urlsplit(self.internal_url or self.issuer).hostname not in _LOOPBACK
 

@@ -107,8 +107,8 @@ async def save_concert(context: Context, before: Concert, after: Concert, comman
 async def _sync(context: Context, concert: Concert, *, was_past: bool) -> None:
     """Sync the hot store with the change recorded in MongoDB.
 
-    If that fails, the apply worker syncs it later. If `was_past` is true, the concert has
-    no hot state, so a recovery creates it as for a new concert.
+    If that fails, the apply worker syncs it later. If `was_past` is true, the concert has no
+    hot state, so a recovery creates it as for a new concert.
     """
     try:
         if was_past:

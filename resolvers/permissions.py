@@ -1,4 +1,4 @@
-"""The rights of a concert's organizer, checked against a concert that was read anyway or is cached."""
+"""The rights of a concert's organizer, checked without an extra read of the concert."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -228,7 +228,7 @@ async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:
 
 
 async def _entry_unless_room_is_off(context: Context, concert_id: ConcertId) -> QueueEntry | None:
-    """Return the viewer's entry for an indexed concert, or None if the room is off."""
+    """Return the viewer's entry for an indexed concert; None if it is past or its room is off."""
     try:
         concert = await _find_concert(context, concert_id)
         return await get_viewer_entry(context, concert_id) if concert.room.is_on else None

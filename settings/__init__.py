@@ -72,11 +72,11 @@ class Settings:
     trusted_documents: Path | None = None
     """A JSON file that maps SHA-256 hashes to documents. If set, clients may run no others."""
     introspection: bool | None = None
-    """Whether clients may query the schema, and whether errors suggest names from it. If None, they may in
-    development, except with trusted documents.
+    """Whether clients may query the schema, and whether errors suggest names from it. If None,
+    both are allowed in development, except with trusted documents.
     """
     graphiql: bool | None = None
-    """Whether browsers get GraphiQL at /graphql. If None, the default is that of `introspection`."""
+    """Whether browsers get GraphiQL at /graphql. If None, it is as for `introspection`."""
     buyers: str = "customer"
     """The people who may queue and buy: `customer`, those with this role, or `signed-in`, everyone
     with a valid token.

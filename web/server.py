@@ -45,7 +45,7 @@ def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn without signal handlers.
 
-    `python app.py` handles signals itself, because it stops everything in order, not only the server.
+    `python app.py` handles signals itself, because it stops more than the server, in order.
     """
 
     @contextmanager

@@ -51,7 +51,7 @@ _END_MARGIN_S = 5.0
 
 SESSION_ENDED = "Your session has ended; sign in again"
 ROLES_CHANGED = "Your roles have changed; reconnect"
-UNCONFIRMED = "The issuer has not confirmed your roles for too long; try again later"
+UNCONFIRMED = "The issuer has failed to confirm your roles for too long; try again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +152,14 @@ class Rechecks:
         self._connections = connections
 
     def subscribe(self, on_outdated: Callable[[Viewer], None]) -> None:
-        """Call `on_outdated` with each viewer whose roles change or whose session ends."""
+        """Call `on_outdated` with each viewer whose roles changed or session ended."""
         self._subscribers.append(on_outdated)
 
     async def current(self, credential: Credential, viewer: Viewer) -> Viewer:
         """Return the viewer with the roles that the issuer last confirmed.
 
-        Raises Unauthenticated if the credential is no longer valid, and TemporarilyUnavailable if the
-        issuer has not confirmed it for too long. Customers are returned unchanged.
+        Raises Unauthenticated if the credential is no longer valid, and TemporarilyUnavailable if
+        the issuer has not confirmed it for too long. Customers are returned unchanged.
         """
         if viewer.roles.isdisjoint(PRIVILEGED):
             return viewer

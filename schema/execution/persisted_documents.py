@@ -67,7 +67,7 @@ class _Share:
         return self._texts.get(hash_)
 
     def put(self, hash_: DocumentHash, text: str) -> None:
-        """Keep a document. The given string replaces an equal one, so that memory holds only one."""
+        """Keep a document. The given string replaces an equal one, so memory holds only one."""
         if hash_ not in self._texts:
             self._bytes += _size(text)
         self._texts[hash_] = text

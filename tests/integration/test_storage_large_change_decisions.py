@@ -1,4 +1,4 @@
-"""A large capacity change is either stored or undone, despite crashes, other changes and data losses."""
+"""A large capacity change is stored or undone, whatever crashes, changes or losses occur."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Settings of the issuer are corrected if their meaning is clear, or the error says what to write."""
+"""Issuer settings are corrected if their meaning is clear; otherwise, errors say what to write."""
 
 from pathlib import Path
 
