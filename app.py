@@ -332,7 +332,7 @@ def _listen(settings: Settings) -> socket.socket:
         raise SettingsError(f"port {settings.port} on {settings.host} cannot be opened: {step}") from error
 
 
-async def _run_until_signalled(settings: Settings) -> None:
+async def _run_until_signaled(settings: Settings) -> None:
     loop, running = asyncio.get_running_loop(), asyncio.ensure_future(run(settings))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, running.cancel)
@@ -343,7 +343,7 @@ async def _run_until_signalled(settings: Settings) -> None:
 def main() -> None:
     try:
         settings = Settings.from_env(os.environ)
-        run_program(_run_until_signalled(settings))
+        run_program(_run_until_signaled(settings))
     except (SettingsError, ServerStartError) as error:
         sys.exit(f"Onsale cannot start: {error}")
 

@@ -1,4 +1,4 @@
-"""Reads the access token from an `Authorization` value, of a header or of connection_init."""
+"""Reads the access token from the `Authorization` value of a header or of connection_init."""
 
 from domain.errors import Unauthenticated
 

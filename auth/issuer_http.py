@@ -1,4 +1,4 @@
-"""How this server reaches the issuer: at which address, with which certificates and proxies.
+"""How this server reaches the issuer: the address, the trusted certificates and the proxies.
 
 Browsers know the issuer by its public name. This server may need an internal address for the same
 endpoints; tokens and discovery always contain the public name. Every client that this module
@@ -26,7 +26,7 @@ class IssuerHttp:
     internal_url: str | None = None
     """The address of the same realm inside the data center."""
     ca_file: Path | None = None
-    """Certificates (PEM) to trust in addition to those of the system."""
+    """Certificates (PEM) to trust in addition to the system's."""
 
     def internal(self, url: str) -> str:
         """Return the address at which this server reaches an endpoint of the issuer.
@@ -53,9 +53,9 @@ class IssuerHttp:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """The certificates of the system, or of SSL_CERT_FILE and SSL_CERT_DIR, and of `ca_file`.
+        """The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR, and `ca_file`.
 
-        Reading them takes 50 ms, so it happens once and not for the first token.
+        Reading them takes 50 ms, so it happens only once.
         """
         context = ssl.create_default_context()
         if self.ca_file is not None:
@@ -64,14 +64,14 @@ class IssuerHttp:
 
     @property
     def uses_proxy(self) -> bool:
-        """Return whether proxies of the environment apply: none can reach this machine's loopback,
-        where the development issuer listens.
+        """Return whether proxies from environment variables apply: none can reach this machine's
+        loopback, where the development issuer listens.
         """
         return urlsplit(self.internal_url or self.issuer).hostname not in _LOOPBACK
 
     @property
     def client_kwargs(self) -> dict[str, Any]:
-        """Return the arguments of every client that calls the issuer, also of Authlib's."""
+        """Return the arguments for every client that calls the issuer, including Authlib's."""
         return {
             "verify": self.tls,
             "trust_env": self.uses_proxy,

@@ -23,8 +23,8 @@ TYPE = "onsale-pass+jwt"
 AUDIENCE = "onsale-queue"
 MAX_LENGTH = 1_024
 _CHALLENGES = b"onsale challenges"
-SIGNED_KEPT = 10_000
-"""The number of signed passes kept in memory, about 1 KB each."""
+MAX_SIGNED_KEPT = 10_000
+"""The maximum number of signed passes kept in memory, about 1 KB each."""
 
 
 class BadPass(Exception):
@@ -68,7 +68,7 @@ class PassSigner:
         """
         token = self._signed.get(claims)
         if token is None:
-            if len(self._signed) >= SIGNED_KEPT:
+            if len(self._signed) >= MAX_SIGNED_KEPT:
                 self._signed.clear()
             token = self._signed[claims] = self._sign(claims)
         return token

@@ -19,7 +19,7 @@ class RolesClaim:
     def read(self, claims: Mapping[str, object]) -> frozenset[Role]:
         """Return the known roles.
 
-        Unknown roles concern only the realm. Malformed claims give no roles.
+        Unknown roles are ignored. Malformed claims give no roles.
         """
         names = _value_at(claims, self._path)
         if not isinstance(names, list):
@@ -29,7 +29,7 @@ class RolesClaim:
 
 
 def _value_at(claims: object, path: Sequence[str]) -> object:
-    """Return the value at a path, or None. A name may contain dots, as ids of clients do."""
+    """Return the value at a path, or None. A name may contain dots, as client ids may."""
     if not path:
         return claims
     if not isinstance(claims, Mapping):

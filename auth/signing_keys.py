@@ -1,7 +1,7 @@
 """The issuer's public signing keys by `kid`.
 
 They are fetched without blocking the event loop, and kept during an outage. One fetch serves all
-callers that are waiting for it. A known key is kept until a successful fetch no longer contains it.
+callers that are waiting for it. A known key is kept until a fetch succeeds without it.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from settings.oidc import OidcSettings
 from telemetry.outage_log import OutageLog
 
 FETCH_TIMEOUT_S = TIMEOUT_S
-"""The timeout of all requests of a fetch together."""
+"""The timeout for all requests of a fetch together."""
 RETRY_EMPTY_S = 1.0
-"""The minimum time between two fetches while no key is known, so sign-in is impossible."""
+"""The minimum time between two fetches while no key is known and no token can be verified."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 class SigningKeys:
     """The signing keys of one issuer.
 
-    `generation` increases whenever the set of keys changes; earlier tokens must then be verified
-    again.
+    `generation` increases whenever the set of keys changes; tokens verified before must then be
+    verified again.
     """
 
     def __init__(self, http: IssuerHttp, settings: OidcSettings | None = None) -> None:
@@ -71,9 +71,9 @@ class SigningKeys:
             self._start_fetch()
 
     def watch(self) -> None:
-        """Fetch the keys now and then, even if no token arrives, until `aclose` is called.
+        """Fetch the keys regularly, even if no token arrives, until `aclose` is called.
 
-        So the first token need not wait, and `problem` is known from the start.
+        This way, the first token need not wait, and `problem` is known from the start.
         """
         self._watching = asyncio.create_task(self._watch(), name="watch the issuer")
 
@@ -115,16 +115,16 @@ class SigningKeys:
         if self._fetching is None:
             cooldown = self._unknown.claim_fetch(kid)
             if cooldown is None:
-                raise self._unknown_yet()
+                raise self._not_known_yet()
             self._start_fetch(cooldown)
         await self._wait_for(self._fetching)
         if kid in self._keys:
             return
         if self._failure is not None:
-            raise self._unknown_yet()
+            raise self._not_known_yet()
         self._unknown.record_absent(kid)
 
-    def _unknown_yet(self) -> TemporarilyUnavailable:
+    def _not_known_yet(self) -> TemporarilyUnavailable:
         return TemporarilyUnavailable(
             f"The access token names a signing key of issuer {self._http.issuer} that is not known yet",
             retry_after_s=self._unknown.retry_after_s(),

@@ -1,7 +1,7 @@
 """Why a token is refused: a message with the next step, and a label for the counter.
 
 What a message quotes from a token is short and plain. Claims are quoted only after the signature
-was verified, except that a token which no public key verifies may be named by its type.
+was verified, except that the type of a token may be named if no public key can verify it.
 """
 
 import base64
@@ -90,7 +90,7 @@ def unknown_key(issuer: str) -> TokenRefused:
 
 def another_algorithm() -> TokenRefused:
     return TokenRefused(
-        TokenResult.WRONG_ALGORITHM, "is signed with another algorithm than its key allows; sign in again"
+        TokenResult.WRONG_ALGORITHM, "is signed with an algorithm that its key does not allow; sign in again"
     )
 
 
@@ -131,7 +131,7 @@ def missing_claim(claim: str) -> TokenRefused:
 
 
 def malformed_claim(claim: str, what: str = "is malformed") -> TokenRefused:
-    return TokenRefused(TokenResult.MALFORMED_CLAIM, f"has a claim {claim} that {what}; sign in again")
+    return TokenRefused(TokenResult.MALFORMED_CLAIM, f"is invalid because its {claim} claim {what}; sign in again")
 
 
 def wrong_type(type_: object) -> TokenRefused:
@@ -196,8 +196,8 @@ def _expired(claims: Mapping[str, object]) -> TokenRefused:
     ago_s = time.time() - _seconds(claims.get("exp"))
     return TokenRefused(
         TokenResult.EXPIRED,
-        f"has expired {ago_s:,.0f} s ago; refresh it or sign in again, and if it is new, "
-        "the clock of this server is ahead of the issuer's",
+        f"expired {ago_s:,.0f} s ago; refresh it or sign in again, and if it is new, "
+        "this server's clock is ahead of the issuer's",
     )
 
 
@@ -206,8 +206,8 @@ def _not_yet_valid(claims: Mapping[str, object]) -> TokenRefused:
     ahead_s = _seconds(claims.get("iat")) - now_s
     if ahead_s > 0:
         reason = (
-            f"was issued {ahead_s:,.0f} s in the future: the clock of the issuer is ahead, or that of this server "
-            f"is behind; set both by NTP, or try again in {ahead_s:,.0f} s"
+            f"was issued {ahead_s:,.0f} s in the future: the issuer's clock is ahead, or this server's clock "
+            f"is behind; synchronize both with NTP, or try again in {ahead_s:,.0f} s"
         )
     else:
         from_s = _seconds(claims.get("nbf"))

@@ -29,11 +29,11 @@ from telemetry.counters import token_checks
 MAX_TOKEN_BYTES = 16_384
 """The maximum size of a token.
 
-A Keycloak token has about 1 KiB, and one of a person in many groups more than 8 KiB.
+A Keycloak token takes about 1 KiB, and that of a person in many groups more than 8 KiB.
 """
 MAX_NAME_CHARACTERS = 255
 MAX_SECONDS = 2**53
-"""The latest time that a token may contain; later ones cannot be computed with."""
+"""The latest time that a token may contain; a float cannot hold all later ones exactly."""
 
 # The part before the first dot is the header. PyJWT checks the rest again, at a higher cost.
 _TOKEN = re.compile(r"([\w-]+)\.[\w-]*\.[\w-]*", re.ASCII)
@@ -143,7 +143,7 @@ class TokenVerifier:
         return claims
 
     def _check_audience(self, claims: Mapping[str, object]) -> None:
-        """Raises TokenRefused unless the token is meant for this API and from an allowed client."""
+        """Raise TokenRefused unless the token is meant for this API and from an allowed client."""
         audience, client = claims.get("aud"), claims.get("azp")
         found = [audience] if isinstance(audience, str) else audience
         if found is not None and not (isinstance(found, list) and all(isinstance(name, str) for name in found)):
@@ -166,7 +166,7 @@ def _unverified_header(token: str) -> Mapping[str, object]:
 
 
 def _is_signed_by(token: str, key: jwt.PyJWK) -> bool:
-    """Return whether the signature fits.
+    """Return whether the signature is valid.
 
     PyJWT checks it again together with everything else, but reads a long token slowly before that,
     so forged tokens would cost us ten times as much.
@@ -188,7 +188,7 @@ def _is_header_type_of_access_token(type_: object) -> bool:
 
 
 def _check_type(claims: Mapping[str, object]) -> None:
-    """Raises TokenRefused unless the token is an access token that anyone who has it may use."""
+    """Raise TokenRefused unless the token is an access token that anyone who has it may use."""
     if "events" in claims:
         raise refuse.wrong_type("Logout")
     bound = claims.get("cnf")

@@ -3,7 +3,7 @@
 Anyone can send tokens with random key ids, so fetches that find no new key are limited. Two limits
 count separately: one for ids that are seen for the first time, one for ids that were refused
 before. Random ids are never repeated, so they use up only the first, while a new key of the issuer
-is named by token after token, of which the second one causes a fetch. A sender that repeats its ids
+is named by token after token, and the second of them causes a fetch. A sender that repeats its ids
 can use up both; then a new key is found when a cooldown ends.
 """
 
@@ -21,7 +21,7 @@ MAX_IDS = 1_024
 MAX_REMEMBERED_CHARACTERS = 128
 """The length of the longest id that is remembered. Keycloak's have 43 characters."""
 BURST = 3
-"""The number of fetches without a cooldown, because tokens of other realms come by mistake."""
+"""The number of fetches without a cooldown, because tokens of other realms arrive by mistake."""
 
 
 @dataclass(slots=True)

@@ -1,8 +1,8 @@
 """A cache of recently verified tokens.
 
 A repeated request with the same token costs a hash instead of an RSA check. The key is the SHA-256
-of the token, so the tokens themselves are not kept. An entry ends at its token's `exp`, or when the
-issuer's keys change. The least recently used entry is evicted.
+of the token, so the tokens themselves are not kept. An entry ends when its token expires, or when
+the issuer's keys change. The least recently used entry is evicted.
 """
 
 import hashlib

@@ -42,7 +42,7 @@ class Viewer:
         return Role.ADMIN in self.roles
 
     def organizes(self, organizer_id: PersonId | None) -> bool:
-        """Return whether the viewer has the rights of a concert's organizer. Admins have them at
+        """Return whether the viewer has the rights of a concert's organizer. Admins have them for
         every concert.
         """
         return self.is_admin or (self.is_organizer and self.person_id == organizer_id)

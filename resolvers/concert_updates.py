@@ -57,7 +57,7 @@ async def change_concert(
     context: Context,
     concert_id: ConcertId,
     change: Callable[[Concert], Concert],
-    done: RoomCommand,
+    command: RoomCommand,
     *,
     expected_version: int | None = None,
     of_settings: bool = False,
@@ -65,7 +65,7 @@ async def change_concert(
     """Save the concert that `change` returns for the stored one, and return it. Writes nothing if
     they are equal.
 
-    After a lost race, `change` is called again with the concert that won. Raises VersionConflict if
+    After a lost race, `change` is called again with the version that won. Raises VersionConflict if
     `expected_version` is given and is not the version of the concert, or of its settings with
     `of_settings`; without it, only after ten lost races. Also raises NotFound, Forbidden, the
     errors of `change`, and QueueOpened, CapacityInUse or AlreadyDone.
@@ -82,14 +82,14 @@ async def change_concert(
         if after == before:
             return before
         try:
-            return await save_concert(context, before, after, done)
+            return await save_concert(context, before, after, command)
         except VersionConflict:
-            # Another change came first, possibly not a change of the room.
+            # Another change came first, possibly one that did not affect the room.
             await pause_before_retry(attempt)
     raise VersionConflict(concert_id, version, of_settings=of_settings, is_retryable=expected_version is None)
 
 
-async def save_concert(context: Context, before: Concert, after: Concert, done: RoomCommand) -> Concert:
+async def save_concert(context: Context, before: Concert, after: Concert, command: RoomCommand) -> Concert:
     """Save `after` as the next version and return it.
 
     Raises VersionConflict, QueueOpened, CapacityInUse or AlreadyDone without changing anything.
@@ -97,29 +97,29 @@ async def save_concert(context: Context, before: Concert, after: Concert, done: 
     after = await _with_round_of_new_sale(context, before, after)
     await _raise_if_opened(context, before, after)
     after = replace(after, version=before.version + 1)
-    written = await context.stores.detached_tasks.run(context.stores.concert_writer.save(before, after, done))
+    written = await context.stores.detached_tasks.run(context.stores.concert_writer.save(before, after, command))
     context.stores.concert_cache.put(written)
     if before.status is not ConcertStatus.DRAFT:
-        await _sync(context, written, is_back=is_past(before) and not is_past(written))
+        await _sync(context, written, was_past=is_past(before) and not is_past(written))
     return written
 
 
-async def _sync(context: Context, concert: Concert, *, is_back: bool) -> None:
+async def _sync(context: Context, concert: Concert, *, was_past: bool) -> None:
     """Sync the hot store with the change recorded in MongoDB.
 
-    If that fails, the apply worker syncs it later. If `is_back` is true, the concert was past and
-    has no hot state, so a recovery creates it as for a new concert.
+    If that fails, the apply worker syncs it later. If `was_past` is true, the concert has no
+    hot state, so a recovery creates it as for a new concert.
     """
     try:
-        if is_back:
+        if was_past:
             await context.stores.recovery.ensure(concert.id)
             return
         await context.stores.concert_writer.sync(concert)
     except TemporarilyUnavailable as error:
-        log_later(context, f"concert {concert.id} is not copied to the hot state yet", error)
+        log_postponed(context, f"concert {concert.id} is not copied to the hot state yet", error)
 
 
-def log_later(context: Context, what: str, error: TemporarilyUnavailable) -> None:
+def log_postponed(context: Context, what: str, error: TemporarilyUnavailable) -> None:
     """Log a store failure that does not fail the request, because a worker will repeat the step."""
     log.warning("request %s: %s: %s", context.request_id, what, describe_cause(error))
 
@@ -157,8 +157,8 @@ async def _raise_if_opened(context: Context, before: Concert, after: Concert) ->
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     state = await context.stores.queues.read_queue(before.id)
-    # A queue whose opening time has passed may already have been drawn or opened, or may be during
-    # this write, and its numbers would change.
+    # A queue whose opening time has passed may be drawn or opened before this write ends, and its
+    # numbers would change.
     if (state.is_opened or _is_past(before.room_opens_at - MAX_WRITE_TIME)) and state.round == before.room.round:
         raise QueueOpened(before.id, settings)
 

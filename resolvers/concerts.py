@@ -34,7 +34,7 @@ from domain.validation import (
     person_problems,
     raise_problems,
 )
-from resolvers.concert_updates import change_concert, log_later, make_command
+from resolvers.concert_updates import change_concert, log_postponed, make_command
 from resolvers.context import Context
 from resolvers.history import build_past_stock, is_past
 from resolvers.load_once import NowOrLater
@@ -47,7 +47,7 @@ _PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
 
 
 async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
-    """Return one page of concerts, ordered by start, with the drafts that the viewer may see.
+    """Return one page of the catalog, including the drafts that the viewer may see.
 
     Raises InvalidInput if the filter contains a text that no concert can have.
     """
@@ -191,7 +191,7 @@ async def publish_concert(context: Context, concert_id: ConcertId) -> Concert:
     try:
         await context.stores.recovery.ensure(concert_id)
     except TemporarilyUnavailable as error:
-        log_later(context, f"concert {concert_id} has no hot state yet", error)
+        log_postponed(context, f"concert {concert_id} has no hot state yet", error)
     return concert
 
 
@@ -203,7 +203,7 @@ async def close_concert(context: Context, concert_id: ConcertId) -> Concert:
 async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) -> Concert:
     """Move a concert to a status. Does nothing if the concert already has the status.
 
-    Raises IllegalTransition or NotFound.
+    Raises IllegalTransition, NotFound, Forbidden or VersionConflict.
     """
 
     def move(before: Concert) -> Concert:

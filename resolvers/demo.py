@@ -66,7 +66,7 @@ async def _fill(context: Context, drafts: tuple[ConcertDraft, ...]) -> int:
             concert = await _create(context, draft)
             created += concert is not None
         if concert is not None and concert.status is ConcertStatus.DRAFT:
-            # Another process that is also loading the demo may be faster.
+            # Another process that is also loading the demo may publish it first.
             with suppress(IllegalTransition, VersionConflict):
                 await publish_concert(context, concert.id)
     return created

@@ -47,7 +47,7 @@ class SoldCounts:
     _kept: dict[_Key, _Kept] = field(default_factory=dict)
     """Oldest first."""
     _waiting: dict[_Key, asyncio.Future[Mapping[TierId, int]]] = field(default_factory=dict)
-    """The requests of this iteration of the event loop that have not been read yet."""
+    """The counts requested in this iteration of the event loop that have not been read yet."""
 
     async def get(self, stores: Stores, concert: Concert) -> Mapping[TierId, int]:
         """Return the number of tickets sold in each tier. Raises TemporarilyUnavailable.

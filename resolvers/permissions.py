@@ -1,4 +1,4 @@
-"""The rights of a concert's organizer, checked with a concert that was read anyway or is cached."""
+"""The rights of a concert's organizer, checked without an extra read of the concert."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ def not_the_organizer(viewer: Viewer) -> Forbidden:
 
 @contextmanager
 def draft_raises(make_refusal: Callable[[], NotFound]) -> Iterator[None]:
-    """Convert NotOnSale of a draft, whose existence is not public, to the refusal for an object
+    """Convert NotOnSale for a draft, whose existence is not public, to the refusal for an object
     that does not exist.
     """
     try:

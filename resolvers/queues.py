@@ -107,7 +107,7 @@ async def get_viewer_entry(context: Context, concert_id: ConcertId) -> QueueEntr
 async def list_viewer_entries(context: Context) -> tuple[QueueEntry, ...]:
     """Return the active entries of the viewer, oldest first."""
     concert_ids = await load_viewer_concerts(context)
-    found = await asyncio.gather(*[_entry_where_on(context, concert_id) for concert_id in concert_ids])
+    found = await asyncio.gather(*[_entry_unless_room_is_off(context, concert_id) for concert_id in concert_ids])
     active = [entry for entry in found if entry is not None and entry.is_active]
     return tuple(sorted(active, key=lambda entry: entry.joined_at))
 
@@ -234,8 +234,8 @@ async def _find_concert(context: Context, concert_id: ConcertId) -> Concert:
     return concert
 
 
-async def _entry_where_on(context: Context, concert_id: ConcertId) -> QueueEntry | None:
-    """Return the viewer's entry at an indexed concert; None if it expired or its room is off."""
+async def _entry_unless_room_is_off(context: Context, concert_id: ConcertId) -> QueueEntry | None:
+    """Return the viewer's entry for an indexed concert; None if it is past or its room is off."""
     try:
         concert = await _find_concert(context, concert_id)
         return await get_viewer_entry(context, concert_id) if concert.room.is_on else None

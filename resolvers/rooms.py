@@ -96,13 +96,13 @@ async def reset(context: Context, concert_id: ConcertId, change: RoomSettingsPat
     """
     raise_problems(key_problems(idempotency_key))
     digest = fingerprint(*change.fingerprint_parts())
-    done = _make_keyed_command(context, RoomAction.RESET, concert_id, idempotency_key, digest)
-    if await _find_audit(context, done):
+    command = _make_keyed_command(context, RoomAction.RESET, concert_id, idempotency_key, digest)
+    if await _find_audit(context, command):
         return await get_organized(context, concert_id)
     try:
-        return await _change(context, concert_id, change, done)
+        return await _change(context, concert_id, change, command)
     except AlreadyDone:
-        await _find_audit(context, done)
+        await _find_audit(context, command)
         return await get_organized(context, concert_id)
 
 
@@ -115,8 +115,10 @@ async def admit_next(context: Context, concert_id: ConcertId, count: int, idempo
     concert = await get_organized(context, concert_id)
     if concert.status is ConcertStatus.DRAFT:
         raise IllegalTransition(concert_id, concert.status, "entered", of_room=True)
-    done = _make_keyed_command(context, RoomAction.ADMITTED_NEXT, concert_id, idempotency_key, fingerprint(str(count)))
-    return await context.stores.detached_tasks.run(_admit(context, concert, count, done))
+    command = _make_keyed_command(
+        context, RoomAction.ADMITTED_NEXT, concert_id, idempotency_key, fingerprint(str(count))
+    )
+    return await context.stores.detached_tasks.run(_admit(context, concert, count, command))
 
 
 async def page_audits(context: Context, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
@@ -128,13 +130,15 @@ async def _change(
     context: Context,
     concert_id: ConcertId,
     change: RoomSettingsPatch,
-    done: RoomCommand,
+    command: RoomCommand,
     *,
     expected_version: int | None = None,
 ) -> Concert:
     """Apply the change and return the concert. Writes nothing if the change has no effect."""
-    apply = partial(_apply, clean_patch(change), done.action)
-    return await change_concert(context, concert_id, apply, done, expected_version=expected_version, of_settings=True)
+    apply = partial(_apply, clean_patch(change), command.action)
+    return await change_concert(
+        context, concert_id, apply, command, expected_version=expected_version, of_settings=True
+    )
 
 
 def _apply(change: RoomSettingsPatch, action: RoomAction, before: Concert) -> Concert:
@@ -153,23 +157,23 @@ def _apply(change: RoomSettingsPatch, action: RoomAction, before: Concert) -> Co
     return after
 
 
-async def _admit(context: Context, concert: Concert, count: int, done: RoomCommand) -> ManualAdmission:
+async def _admit(context: Context, concert: Concert, count: int, command: RoomCommand) -> ManualAdmission:
     """Insert the audit row before the first call, so every call has a row."""
     stores = context.stores
-    await stores.room_audits.insert(_audit(concert, done, ManualAdmission(count, None, None)))
-    row = await _find_audit(context, done)
+    await stores.room_audits.insert(_audit(concert, command, ManualAdmission(count, None, None)))
+    row = await _find_audit(context, command)
     if row is not None and row.manual_admission is not None and row.manual_admission.called is not None:
         return row.manual_admission
     try:
         if is_past(concert):
             raise RoomNotOpen(concert.id, RoomStatus.CLOSED)
-        called = await stores.queues.admit_next(concert.id, command_key=done.id, digest=done.digest, count=count)
+        called = await stores.queues.admit_next(concert.id, command_key=command.id, digest=command.digest, count=count)
     except RoomNotOpen:
-        await stores.room_audits.delete(done.id)
+        await stores.room_audits.delete(command.id)
         raise
     limit = _limit(concert, await stores.queues.read_room(concert.id)) if called < count else None
     call = ManualAdmission(count, called, limit)
-    await stores.room_audits.complete(_audit(concert, done, call))
+    await stores.room_audits.complete(_audit(concert, command, call))
     return call
 
 
@@ -181,10 +185,10 @@ def _limit(concert: Concert, state: RoomState) -> AdmissionLimit:
     return AdmissionLimit.NEW_USERS_PER_MINUTE
 
 
-def _audit(concert: Concert, done: RoomCommand, call: ManualAdmission) -> RoomAudit:
+def _audit(concert: Concert, command: RoomCommand, call: ManualAdmission) -> RoomAudit:
     room = concert.room
     return RoomAudit(
-        concert.id, datetime.now(UTC), done, settings_version=room.version, round=room.round, manual_admission=call
+        concert.id, datetime.now(UTC), command, settings_version=room.version, round=room.round, manual_admission=call
     )
 
 
@@ -195,12 +199,12 @@ def _make_keyed_command(
     return make_command(context, action, id_=id_, digest=digest)
 
 
-async def _find_audit(context: Context, done: RoomCommand) -> RoomAudit | None:
+async def _find_audit(context: Context, command: RoomCommand) -> RoomAudit | None:
     """Return the audit row of a command that ran under this key.
 
     Raises IdempotencyConflict if the row belongs to a different request.
     """
-    row = await context.stores.room_audits.get(done.id)
-    if row is not None and row.command.digest != done.digest:
+    row = await context.stores.room_audits.get(command.id)
+    if row is not None and row.command.digest != command.digest:
         raise IdempotencyConflict
     return row

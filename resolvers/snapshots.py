@@ -83,7 +83,7 @@ class StoreSnapshotReader:
 
 
 async def read_past_snapshots(context: Context, topic: Topic) -> tuple[Snapshot, ...] | None:
-    """Return all snapshots of a topic of a past concert, or None if the topic may still change.
+    """Return all snapshots of a past concert's topic, or None if the topic may still change.
 
     Raises TemporarilyUnavailable.
     """

@@ -128,7 +128,9 @@ class Mutation:
         rooms.pause_waiting_room, description="Stop calling people. All entries keep their place in the queue."
     )
     resume_waiting_room = strawberry.mutation(rooms.resume_waiting_room, description="Resume calling people.")
-    admit_next = strawberry.mutation(rooms.admit_next, description="Call people manually, within both limits.")
+    admit_next = strawberry.mutation(
+        rooms.admit_next, description="Call people manually, within the limits of the waiting room."
+    )
     reset_waiting_room = strawberry.mutation(
         rooms.reset_waiting_room, description="Empty the queue. People who were already called keep their turn."
     )
@@ -197,9 +199,9 @@ class DocumentRules:
     """Rules for the documents that clients of one process may send."""
 
     persisted_bytes: int = DEFAULT_BYTES
-    """The memory for documents that clients registered by their hash. With 0, they cannot."""
+    """The memory for documents that clients register by hash. With 0, they cannot register any."""
     allows_introspection: bool = True
-    """Whether clients may query the schema, and errors suggest names from it."""
+    """Whether clients may query the schema, and whether errors suggest names from it."""
     trusted_file: Path | None = None
     """The file of trusted documents. If it is set, clients may run no others."""
     limits: OperationLimits = DEFAULT_LIMITS

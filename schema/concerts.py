@@ -36,7 +36,7 @@ class Venue:
 @strawberry.type(
     description=(
         "The stock of one tier. `available` + `held` + `sold` equals `capacity` until thirty days after the concert."
-        " After that, `available` is 0, except for its organizer, who still sees how many tickets were left."
+        " After that, `available` is 0, except for the organizer and admins, who still see how many tickets were left."
     )
 )
 class TierStock:

@@ -178,7 +178,7 @@ _show(
     Role,
     "The role of a person.",
     CUSTOMER="Holds and buys tickets.",
-    ORGANIZER="Prepares and sells concerts, and sees every order.",
+    ORGANIZER="Prepares and sells concerts, and sees all orders for them.",
     GATE="Checks tickets at the entrance.",
     ADMIN="Manages all concerts, and decides who organizes each.",
 )

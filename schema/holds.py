@@ -35,7 +35,7 @@ from schema.strawberry_fixes import INPUT, Info, computed
 _KEEPS_TICKETS = frozenset({HoldState.HELD, HoldState.BUYING})
 
 
-@strawberry.type(description="Tickets in one tier, at the price when they were held.")
+@strawberry.type(description="Tickets in one tier, at the price at which they were held.")
 class TicketLine:
     line: strawberry.Private[domain.holds.TicketLine]
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")

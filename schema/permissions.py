@@ -86,7 +86,7 @@ _ROLES: Mapping[Permission, tuple[Role, ...]] = {
     Permission.CONCERT_ORGANIZER: (Role.ORGANIZER, Role.ADMIN),
     Permission.CONCERT_GATE: (Role.GATE, Role.ORGANIZER, Role.ADMIN),
 }
-"""The roles of which a viewer needs one."""
+"""The roles, one of which the viewer needs."""
 
 PERMISSIONS: Mapping[str, Permission] = {
     "Query.concerts": Permission.ANYONE,

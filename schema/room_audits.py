@@ -15,7 +15,7 @@ from schema.enums import AdmissionLimit, RoomAction
 )
 class SettingChange:
     setting: str = strawberry.field(
-        description="The name of the setting, such as `totalActiveUsers`, or `organizerId` or `gatePeople`."
+        description="The name of the setting, such as `totalActiveUsers`, `organizerId` or `gatePeople`."
     )
     before: str = strawberry.field(description="The value before the change.")
     after: str = strawberry.field(description="The value after the change.")

@@ -138,8 +138,8 @@ class WaitingRoom:
         return await load_lottery(info.context, self.room)
 
     @computed(
-        "How many people pass through the waiting room. For the concert's organizer and admins; null from thirty days"
-        " after the concert, and with a top-level error for others."
+        "How many people pass through the waiting room. For the concert's organizer and admins, until thirty days after"
+        " the concert, then null; null with a top-level error for others."
     )
     def flow(self) -> RoomFlow | None:
         return RoomFlow.of(self.room) if not self.room.is_past else None

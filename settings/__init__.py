@@ -25,8 +25,8 @@ class Settings:
     """If None, `python app.py` starts an embedded mongod."""
     mongo_database: str = "onsale"
     public_url: str | None = None
-    """The address of Onsale for browsers, for example `https://tickets.example.org`: an origin,
-    the only source of redirects and of addresses in messages. None is allowed in development.
+    """The origin at which browsers reach Onsale, for example `https://tickets.example.org`.
+    Redirects and addresses in messages are built from it alone. It may be None in development.
     """
     oidc: OidcSettings = field(default_factory=OidcSettings)
     pass_key_file: Path | None = None
@@ -35,7 +35,7 @@ class Settings:
     If None, the key is created in the data directory.
     """
     push_tick_ms: int = 100
-    """The shortest time between two refreshes of a snapshot. It is limited to one second, because
+    """The shortest time between two refreshes of a snapshot. It may be at most one second, because
     no subscriber may fall 10 s behind.
     """
     push_intervals: tuple[tuple[int | None, int], ...] = ((200, 0), (5_000, 2_000), (None, 10_000))
@@ -51,7 +51,7 @@ class Settings:
     In development, all pages from this machine may open sockets.
     """
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks of the proxies in front, for example `10.0.0.0/8`, or `unix`.
+    """Addresses or networks of the proxies in front of Onsale, for example `10.0.0.0/8`, or `unix`.
 
     Only these may report a client's address, scheme and host.
     """
@@ -68,17 +68,17 @@ class Settings:
     production.
     """
     persisted_documents_bytes: int = 32 * 1024 * 1024
-    """The memory of a process for documents that clients registered by their hash; 0 turns this
-    off.
+    """The memory, in bytes, that each process may use for documents that clients register by hash;
+    0 turns registration off.
     """
     trusted_documents: Path | None = None
-    """A JSON file of documents by their SHA-256. If it is set, clients may run no others."""
+    """A JSON file that maps SHA-256 hashes to documents. If set, clients may run no others."""
     introspection: bool | None = None
-    """Whether clients may query the schema, and errors suggest names from it. If None, they may in
-    development, except with trusted documents.
+    """Whether clients may query the schema, and whether errors suggest names from it. If None,
+    both are allowed in development, except with trusted documents.
     """
     graphiql: bool | None = None
-    """Whether browsers get GraphiQL at /graphql. If None, the default is as for `introspection`."""
+    """Whether browsers get GraphiQL at /graphql. If None, it is as for `introspection`."""
     buyers: str = "customer"
     """The people who may queue and buy: `customer`, those with this role, or `signed-in`, everyone
     with a valid token.

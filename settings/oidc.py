@@ -29,11 +29,11 @@ class OidcSettings:
     internal_url: str | None = None
     """The address at which this server reaches the issuer, if it is not the public one."""
     ca_file: Path | None = None
-    """Certificates (PEM) with which the issuer's own is checked, besides those of the system."""
+    """Certificates (PEM) to trust for connections to the issuer, besides the system's."""
     audience: tuple[str, ...] = ("onsale-api",)
     """The audiences of this API. A token must name at least one of them in `aud`."""
     authorized_parties: tuple[str, ...] = ()
-    """The clients whose tokens are accepted (`azp`). If empty, any client of the issuer."""
+    """The clients whose tokens are accepted (`azp`). If empty, those of any client are."""
     algorithms: tuple[str, ...] = ALGORITHMS
     """The accepted signature algorithms, for access tokens and for the ID tokens of a login."""
     roles_claim: str = "realm_access.roles"
@@ -49,7 +49,7 @@ class OidcSettings:
     """How long a signing key is accepted after the issuer has withdrawn it."""
     cooldown_s: int = 10
     """The time between two fetches of the keys for tokens that name unknown keys, after three at
-    once. Keycloak's own adapters wait as long.
+    once. Keycloak's own adapters wait just as long.
     """
     recheck_s: int = 60
     """The interval at which the issuer is asked about the people on privileged connections."""
@@ -114,7 +114,7 @@ def _certificates(reader: SettingsReader, name: str) -> Path | None:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reader.report(
             f"ONSALE_{name} is {value[:200]!r}, which cannot be read as certificates ({reason}); "
-            "name a PEM file that this process can read"
+            "set it to a PEM file that this process can read"
         )
     return Path(value)
 

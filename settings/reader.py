@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 
 SLOWEST_PUSH_MS = 10_000
-"""The longest allowed delay of an update to a person in a queue."""
+"""The longest delay allowed for an update to a person in a queue."""
 MIN_SECRET_CHARACTERS = 24
-"""The shortest secret in production. Keycloak generates 32 characters."""
+"""The minimum length of a secret in production. Keycloak's secrets have 32 characters."""
 MIN_DIFFERENT_CHARACTERS = 8
 # In an exported realm, Keycloak writes asterisks instead of a secret.
 _WELL_KNOWN = re.compile(r"secret|password|change|please|example|default|client|server|test|demo|onsale|keycloak|[*_-]")
@@ -163,7 +163,7 @@ class SettingsReader:
         return words
 
     def secret(self, name: str) -> str | None:
-        """Return a secret. In production, report one that can be guessed, without its value."""
+        """Return a secret. In production, report one that can be guessed, without quoting it."""
         value = self.optional(name)
         if value is not None and self.optional("ENV") == "production" and (why := _weakness(value)):
             self.report(f"ONSALE_{name} {why}; set a random secret, for example from `openssl rand -hex 32`")

@@ -1,4 +1,4 @@
-"""The counters of this process, which `/metrics` shows in the format of Prometheus.
+"""The counters of this process, which `/metrics` shows in Prometheus format.
 
 Labels come from fixed sets of values, so their number is bounded.
 """

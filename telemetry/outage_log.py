@@ -1,6 +1,6 @@
 """Logs an outage: one line when it begins, one a minute while it lasts, and one when it is over.
 
-Otherwise, a task that retries many times a second would hide every other line.
+Otherwise, a task that retries many times a second would drown out all other lines.
 """
 
 import logging

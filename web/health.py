@@ -15,7 +15,7 @@ from auth.revocation.revocations import Revocations
 
 class Checkable(Protocol):
     async def problems(self) -> list[str]:
-        """Return one sentence for each problem. Returns within a short time."""
+        """Return one sentence for each problem. Must return quickly."""
         ...
 
 

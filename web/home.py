@@ -27,7 +27,7 @@ _ADDRESS = "<p>The GraphQL API is at /graphql.</p>"
 
 
 def routes(settings: Settings) -> list[BaseRoute]:
-    """Return the route of the page. It shows a document only where visitors may try some."""
+    """Return the route of the page. It shows an example query only if GraphiQL is on."""
     api = _TRY_IT if settings.allows_graphiql else _ADDRESS
 
     async def home(request: Request) -> HTMLResponse:

@@ -1,4 +1,4 @@
-"""`/metrics`: the counters of this process in the format of Prometheus, for the operators alone."""
+"""`/metrics`: the counters of this process in Prometheus format, for operators only."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 
 def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
-    """Return the route. Only the networks `readers` may read it; for others, it does not exist."""
+    """Return the route. Only clients in the networks `readers` may read it; others get 404."""
     networks = [ipaddress.ip_network(reader) for reader in readers]
 
     async def metrics(request: Request) -> Response:
@@ -23,7 +23,7 @@ def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
 
 
 def _parse(request: Request) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the client's address, the first of its network if the middleware shortened it."""
+    """Return the client's address, or the first one of its network if only that is known."""
     try:
         return ipaddress.ip_address(request.client.host.partition("/")[0] if request.client else "")
     except ValueError:

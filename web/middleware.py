@@ -30,7 +30,7 @@ _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
-# Browsers obey it over https only, and then use https for a year.
+# Browsers obey this header only over https, and then use https for a year.
 _STRICT_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
 
 

@@ -9,8 +9,8 @@ from starlette.routing import Route
 from auth.passes import PassSigner
 
 LIFE_S = 600
-# Sent even if the request has no Origin header, because a shared cache may serve a page the
-# response to a server's request.
+# CORS headers are sent even if the request has no Origin header, because a shared cache may answer
+# a page's request with a response that a server had requested.
 _HEADERS = {"Cache-Control": f"public, max-age={LIFE_S}", "Access-Control-Allow-Origin": "*"}
 _PREFLIGHT = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])
 

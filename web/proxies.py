@@ -1,4 +1,4 @@
-"""Finds out who the client is, and under which address it reached us, behind trusted proxies.
+"""Finds out who the client is, and at which address it reached us, behind trusted proxies.
 
 Each proxy appends the address of its peer to X-Forwarded-For, so the client is the rightmost
 address that is not one of our proxies. Anything further left was written by the client itself.
@@ -18,14 +18,14 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 UNIX_SOCKET = "unix"
-"""The name of a trusted proxy that connects through a Unix socket."""
+"""The word in the setting for a proxy that connects through a Unix socket."""
 _PREFIX_BITS = 64
-"""The part of an IPv6 address that identifies a household; it chooses the other bits freely."""
-_SECURE_SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "ws", "https": "wss"}}
+"""The part of an IPv6 address that identifies a household, which chooses the other bits freely."""
+_SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "ws", "https": "wss"}}
 
 
 class ProxyMiddleware:
-    """Replaces the address, scheme and host of a request by those that trusted proxies report."""
+    """Replaces the address, scheme and host of a request with those that trusted proxies report."""
 
     def __init__(self, app: ASGIApp, trusted: Sequence[str] = ()) -> None:
         self._app = app
@@ -33,7 +33,7 @@ class ProxyMiddleware:
         self._trusts_unix_socket = UNIX_SOCKET in trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in _SECURE_SCHEMES:
+        if scope["type"] in _SCHEMES:
             self._rewrite(scope)
         await self._app(scope, receive, send)
 
@@ -45,7 +45,7 @@ class ProxyMiddleware:
         headers = Headers(scope=scope)
         _set_client(scope, self._client(headers.getlist("x-forwarded-for"), peer))
         scheme = _last(headers.getlist("x-forwarded-proto")).lower()
-        scope["scheme"] = _SECURE_SCHEMES[scope["type"]].get(scheme, scope["scheme"])
+        scope["scheme"] = _SCHEMES[scope["type"]].get(scheme, scope["scheme"])
         if host := _last(headers.getlist("x-forwarded-host")):
             MutableHeaders(scope=scope)["host"] = host
 
@@ -58,7 +58,7 @@ class ProxyMiddleware:
     def _client(self, lines: Sequence[str], peer: str | None) -> str | None:
         """Return the rightmost address that is not a trusted proxy.
 
-        If a proxy wrote something that is not an address, the last address before it counts.
+        If a proxy wrote something that is not an address, the address to its right counts.
         """
         client = peer
         for hop in reversed(",".join(lines).split(",")):
@@ -72,9 +72,9 @@ class ProxyMiddleware:
 
 
 def address_key(address: str) -> str:
-    """Return the name under which an address is counted in limits.
+    """Return the key under which limits count an address.
 
-    All addresses of an IPv6 network of 64 bits count as one. What is no address counts as it is.
+    All addresses of an IPv6 /64 network have the same key. Other text is its own key.
     """
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address) and not parsed.is_loopback:
@@ -94,7 +94,7 @@ def _last(lines: Sequence[str]) -> str:
 
 
 def _parse(text: str) -> Address | None:
-    """Return the address, also from forms with a port, or None. IPv4 in IPv6 is IPv4."""
+    """Return the address, which may have a port, or None. IPv4-mapped IPv6 becomes IPv4."""
     bare = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]

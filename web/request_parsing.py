@@ -1,4 +1,4 @@
-"""Reads the requested operation from a JSON body, a query string or a message."""
+"""Reads the requested operation from a JSON body, a query string or a socket message."""
 
 from collections.abc import Mapping
 

@@ -18,8 +18,8 @@ R = TypeVar("R")
 
 BACKLOG = 2_048
 """The number of new connections that can wait during a rush instead of being refused."""
-# A hold takes milliseconds. A client that has no answer by then is disconnected, and learns the
-# outcome by repeating the request.
+# A hold takes milliseconds. A client that has no answer after this time is disconnected, and learns
+# the outcome by repeating the request.
 GRACE_S = 3
 GC_THRESHOLDS = (10_000, 20, 5)
 """Thresholds of allocated objects, young collections and middle collections.
@@ -45,7 +45,7 @@ def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn without signal handlers.
 
-    The supervisor handles signals, because it stops everything in order, not only the server.
+    `python app.py` handles signals itself, because it stops more than the server, in order.
     """
 
     @contextmanager
@@ -86,7 +86,7 @@ def configure_gc() -> None:
 
 
 def raise_open_file_limit() -> None:
-    """Raise the limit of open files to the hard limit, which the administrator has set.
+    """Raise the limit on open files to the hard limit, which the administrator has set.
 
     Every socket counts as an open file, and shells usually allow only a thousand.
     """

@@ -42,7 +42,7 @@ class TokenMint:
         self._origins = [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")]
 
     def token_response(self, login: Login, scope: str) -> dict[str, object]:
-        """Return the response body of RFC 6749, section 5.1, with Keycloak's additions."""
+        """Return the response body defined in RFC 6749, section 5.1, with Keycloak's additions."""
         now_s = int(time.time())
         access_token = self._signed(self._access_claims(login, scope, now_s))
         response: dict[str, object] = {

@@ -81,5 +81,5 @@ def _link_unless_exists(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
     except FileExistsError:
-        # Another process was first; its key is used.
+        # Another process created the file first; its key is used.
         return

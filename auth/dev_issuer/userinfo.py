@@ -1,4 +1,4 @@
-"""The response of /userinfo: the user of one of our access tokens, while the session lasts."""
+"""The response of /userinfo: the user to whom an access token belongs, while the session lasts."""
 
 from auth.dev_issuer.claims import profile_claims
 from auth.dev_issuer.demo_users import find_demo_user

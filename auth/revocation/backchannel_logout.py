@@ -1,6 +1,6 @@
 """`POST /oidc/backchannel-logout`: the issuer tells us that a session has ended.
 
-It is answered only after the majority of the database has the revocation. The signed token is the
+It is answered only after a majority of the replica set has the revocation. The signed token is the
 only credential: cookies and Authorization headers are not read, so no page can make a browser send
 a useful request, and no origin is checked.
 """
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/oidc/backchannel-logout"
 MAX_LOGOUT_BODY_BYTES = 16_384
-"""The maximum size of the form, whose token may have half of it."""
+"""The maximum size of the form; its token may take up half of that."""
 _MAX_FIELDS = 16
 _FORM = "application/x-www-form-urlencoded"
 _NO_STORE = {"Cache-Control": "no-store"}

@@ -1,7 +1,7 @@
-"""Asks the issuer whether an access token still counts, and for the person's current roles.
+"""Asks the issuer whether an access token is still active, and for the person's current roles.
 
 With a client secret, by introspection (RFC 7662), whose answer contains the current roles in
-Keycloak. Otherwise by the userinfo endpoint, which only tells whether the token counts.
+Keycloak. Otherwise by the userinfo endpoint, which tells only whether the token is active.
 """
 
 import json
@@ -15,7 +15,7 @@ from auth.issuer_http import IssuerHttp
 from auth.viewer import Role
 
 MAX_ANSWER_BYTES = 262_144
-"""The maximum size of an answer; Keycloak's have 2 KiB."""
+"""The maximum size of an answer; Keycloak's take 2 KiB."""
 
 
 class IssuerUnavailable(Exception):
@@ -72,7 +72,7 @@ class IssuerChecks:
     async def _discover(self) -> _Endpoints:
         status, document = await self._request("GET", self._issuer.discovery_url)
         if status != 200 or document.get("issuer") != self._issuer.issuer:
-            raise IssuerUnavailable(f"{self._issuer.discovery_url} answered {status} without our issuer")
+            raise IssuerUnavailable(f"{self._issuer.discovery_url} answered {status} without naming our issuer")
         return _Endpoints(
             self._endpoint(document.get("userinfo_endpoint")), self._endpoint(document.get("introspection_endpoint"))
         )
@@ -89,14 +89,14 @@ class IssuerChecks:
         credentials = (quote(self._client_id, safe=""), quote(secret, safe=""))
         status, claims = await self._request("POST", url, data=form, auth=credentials)
         if status != 200 or not isinstance(claims.get("active"), bool):
-            raise IssuerUnavailable(f"the introspection of tokens at {url} was answered with {status}")
+            raise IssuerUnavailable(f"the token introspection at {url} answered {status}")
         return TokenState(is_active=True, roles=self._read_roles(claims)) if claims["active"] else TokenState(False)
 
     async def _ask_userinfo(self, url: str, token: str) -> TokenState:
         status, _ = await self._request("GET", url, headers={"authorization": f"Bearer {token}"})
         if status == 401:
             return TokenState(is_active=False)
-        # 403: the token lacks the scope `openid`, but it counts.
+        # 403: the token lacks the scope `openid`, but it is active.
         if status in (200, 403):
             return TokenState(is_active=True)
         raise IssuerUnavailable(f"{url} answered {status}")
@@ -110,7 +110,7 @@ class IssuerChecks:
         auth: tuple[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, Mapping[str, object]]:
-        """Return the status and the JSON object of an answer; an empty object if it is none."""
+        """Return the status and the JSON object of an answer, or an empty object if it has none."""
         client = self._client = self._client or self._issuer.client()
         # Uncompressed only: a compressed answer can be small on the wire and huge in memory.
         sent = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}

@@ -18,10 +18,10 @@ from domain.text.characters import plain_line
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 MAX_LOGOUT_TOKEN_BYTES = 8_192
-"""The maximum size of a logout token. Keycloak's have less than 1 KiB."""
+"""The maximum size of a logout token. Keycloak's are smaller than 1 KiB."""
 MAX_ID_CHARACTERS = 255
 LEEWAY_S = 5.0
-# "JWT" is what issuers send that do not use explicit types.
+# Issuers that do not use explicit types send "JWT".
 _HEADER_TYPES = (None, "jwt", "logout+jwt")
 _CLAIM_TYPES = (None, "Logout")
 
@@ -87,7 +87,7 @@ class LogoutTokenVerifier:
         if header.get("alg") not in self._algorithms:
             raise _refused(f"is not signed with an accepted algorithm; use {', '.join(self._algorithms)}")
         if (type_.lower().removeprefix("application/") if isinstance(type_, str) else type_) not in _HEADER_TYPES:
-            raise _refused("has another typ header than logout+jwt")
+            raise _refused("has a typ header other than logout+jwt")
         kid = header.get("kid")
         if not isinstance(kid, str):
             raise _refused("has no key id (kid)")
@@ -116,7 +116,7 @@ class LogoutTokenVerifier:
         if isinstance(error, jwt.MissingRequiredClaimError):
             return f"has no {error.claim} claim"
         if isinstance(error, jwt.InvalidIssuerError):
-            return f"was issued by another issuer than {self._issuer}"
+            return f"was not issued by {self._issuer}"
         if isinstance(error, jwt.InvalidAudienceError):
             return f"is not meant for client {' or '.join(self._client_ids)}"
         return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "is malformed")
@@ -128,7 +128,7 @@ class LogoutTokenVerifier:
         if "nonce" in claims:
             raise _refused("has a nonce claim, so it is an ID token")
         if claims.get("typ") not in _CLAIM_TYPES:
-            raise _refused("has another typ claim than Logout")
+            raise _refused("has a typ claim other than Logout")
 
     def _revocation(self, claims: dict[str, object]) -> Revocation:
         issued_at_s = claims["iat"]

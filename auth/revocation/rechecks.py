@@ -1,9 +1,9 @@
 """Rechecks the tokens of organizers, gate people and administrators with the issuer.
 
-The issuer sends no logout token for a disabled user, a removed role or a not-before policy. Its
-word about a token, which is first the token itself, counts for `recheck_s`. Tokens in use are
-rechecked before that, in the background; a request whose token was not used for a while waits for
-its check. While the issuer does not answer, its last word counts for `EXTENSION_S` longer.
+The issuer sends no logout token for a disabled user, a removed role or a not-before policy. A token
+counts as confirmed for `recheck_s` after it was issued, and after each check. Tokens in use are
+rechecked before that, in the background; a request whose token has not been used for a while waits
+for its check. While the issuer does not answer, its last answer holds for `EXTENSION_S` longer.
 Customers are never checked in this way, so an unavailable issuer never stops a sale.
 """
 
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 
 RECHECK_S = 60.0
 EXTENSION_S = 600.0
-"""How much longer the issuer's last word counts while the issuer does not answer.
+"""How much longer the issuer's last answer holds while the issuer does not answer.
 
 Afterward, privileged requests get 503, and privileged connections end.
 """
 MAX_WATCHED = 1_000
-"""The maximum number of privileged tokens, which `MAX_CHECKS_PER_S` can check in a minute.
+"""The maximum number of privileged tokens, few enough to check all of them within a minute.
 
 Beyond it, tokens not in use are forgotten; if all are in use, a further one gets 503.
 """
@@ -41,16 +41,16 @@ CHECK_TIMEOUT_S = 5.0
 REQUEST_WAIT_S = 2.0
 """How long a request waits for a check before the issuer counts as unavailable."""
 RETRY_S = 5.0
-"""The time after a failed check of a token until the next one."""
+"""The time between a failed check of a token and the next one."""
 TICK_S = 1.0
-_DUE_AT = 0.9
-"""The part of `recheck_s` after which a token in use is checked, so that none gets older."""
+_DUE_FRACTION = 0.9
+"""The fraction of `recheck_s` after which a token in use is checked."""
 _END_MARGIN_S = 5.0
-"""A token is not checked just before its end, when the issuer may call it inactive already."""
+"""A token is not checked just before its end, when the issuer may already call it inactive."""
 
 SESSION_ENDED = "Your session has ended; sign in again"
 ROLES_CHANGED = "Your roles have changed; reconnect"
-UNCONFIRMED = "The issuer has not confirmed your roles for too long; try again later"
+UNCONFIRMED = "The issuer has failed to confirm your roles for too long; try again later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class _Watched:
     viewer: Viewer
     """As the credential says."""
     current: Viewer | None
-    """As the issuer says; None if the credential no longer counts."""
+    """As the issuer says; None if the credential is no longer valid."""
     confirmed_at_s: float
     used_at_s: float
     retry_at_s: float = 0.0
@@ -100,7 +100,7 @@ class _Watched:
 
     @property
     def is_changed(self) -> bool:
-        """Return whether the issuer says something else than the credential."""
+        """Return whether the issuer's last answer differs from the credential."""
         return self.current is None or self.current.roles != self.viewer.roles
 
     def has_ended(self, now_s: float) -> bool:
@@ -126,7 +126,7 @@ class Rechecks:
     ) -> None:
         """Create the rechecks. `clock` returns Unix seconds, as tokens have them.
 
-        `leeway_s` is how long we accept a token after the end that the issuer gave it.
+        `leeway_s` is how long we accept a token after its `exp`.
         """
         self._checks = checks
         self._recheck_s = recheck_s
@@ -141,24 +141,24 @@ class Rechecks:
         self._slots = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
         self._next_start_s = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_away = False
+        self._is_issuer_down = False
 
     def __len__(self) -> int:
         return len(self._watched)
 
     def follow(self, connections: Connections) -> None:
-        """Keep checking the callers of these connections, and end those that are outdated."""
+        """Keep checking the callers of these connections, and end outdated connections."""
         self._connections = connections
 
     def subscribe(self, on_outdated: Callable[[Viewer], None]) -> None:
-        """Call `on_outdated` with each viewer that no longer counts as it is."""
+        """Call `on_outdated` with each viewer whose roles changed or session ended."""
         self._subscribers.append(on_outdated)
 
     async def current(self, credential: Credential, viewer: Viewer) -> Viewer:
         """Return the viewer with the roles that the issuer last confirmed.
 
-        Raises Unauthenticated if the credential no longer counts, and TemporarilyUnavailable if the
-        issuer has not confirmed it for too long. Customers are returned unchanged.
+        Raises Unauthenticated if the credential is no longer valid, and TemporarilyUnavailable if
+        the issuer has not confirmed it for too long. Customers are returned unchanged.
         """
         if viewer.roles.isdisjoint(PRIVILEGED):
             return viewer
@@ -166,7 +166,7 @@ class Rechecks:
         watched.used_at_s = now_s
         is_stale = now_s - watched.confirmed_at_s >= self._recheck_s
         # While the issuer is unavailable, only the background checks wait for it.
-        if is_stale and watched.current is not None and not self._is_away:
+        if is_stale and watched.current is not None and not self._is_issuer_down:
             await asyncio.wait([self._start_check(watched)], timeout=REQUEST_WAIT_S)
         if watched.current is None:
             raise Unauthenticated(f"{SESSION_ENDED}.")
@@ -215,7 +215,7 @@ class Rechecks:
             if watched.has_ended(now_s) or (watched.credential.ends_at_s is None and not is_in_use):
                 self._remove(watched)
             elif watched.current is not None and is_in_use:
-                if now_s - watched.confirmed_at_s >= _DUE_AT * self._recheck_s and now_s >= watched.retry_at_s:
+                if now_s - watched.confirmed_at_s >= _DUE_FRACTION * self._recheck_s and now_s >= watched.retry_at_s:
                     self._start_check(watched)
                 if watched.check is None and self._is_unconfirmed(watched):
                     self._end_connections(watched.viewer)
@@ -230,7 +230,7 @@ class Rechecks:
             self._watched[credential.key] = watched
             self._by_person.setdefault(viewer.person_id, {})[credential.key] = watched
         elif viewer.issued_at > watched.viewer.issued_at:
-            # The session has a new token, which is a newer word of the issuer.
+            # The session has a new token, which is also the issuer's newest statement.
             watched.credential, watched.viewer = credential, viewer
             self._confirm(watched, viewer, at_s=max(min(viewer.issued_at, self._clock()), watched.confirmed_at_s))
         self._watched.move_to_end(credential.key)
@@ -273,7 +273,7 @@ class Rechecks:
     async def _check(self, watched: _Watched) -> None:
         try:
             async with self._slots:
-                await self._keep_rate()
+                await self._wait_for_turn()
                 started_s = self._clock()
                 if watched.has_ended(started_s + self._end_margin_s):
                     return
@@ -291,7 +291,7 @@ class Rechecks:
         finally:
             watched.check = None
 
-    async def _keep_rate(self) -> None:
+    async def _wait_for_turn(self) -> None:
         """Wait until the issuer may get another request."""
         now_s = asyncio.get_running_loop().time()
         start_s = max(now_s, self._next_start_s)
@@ -299,13 +299,14 @@ class Rechecks:
         await asyncio.sleep(start_s - now_s)
 
     def _confirm(self, watched: _Watched, confirmed: Viewer | None, *, at_s: float) -> None:
-        """Record the issuer's word. Connections end if it differs from the one before."""
+        """Record the issuer's answer. Connections end if it differs from the previous one."""
         before, watched.current, watched.confirmed_at_s = watched.current, confirmed, at_s
         if confirmed is not None:
             watched.roles_seen.add(confirmed.roles)
             if before is None or confirmed.roles == before.roles:
                 return
-        log.info("a privileged session %s", "has ended at the issuer" if confirmed is None else "has other roles now")
+        what = "has ended at the issuer" if confirmed is None else "now has different roles"
+        log.info("a privileged session %s", what)
         for on_outdated in self._subscribers:
             on_outdated(watched.viewer)
         self._end_connections(watched.viewer)
@@ -315,14 +316,14 @@ class Rechecks:
             self._connections.end_refused(people=[viewer.person_id])
 
     def _record_failure(self, error: Exception) -> None:
-        if not self._is_away:
+        if not self._is_issuer_down:
             log.warning("privileged sessions cannot be rechecked, trying again: %s", error or type(error).__name__)
-        self._is_away = True
+        self._is_issuer_down = True
 
     def _record_success(self) -> None:
-        if self._is_away:
-            log.warning("privileged sessions are rechecked again")
-        self._is_away = False
+        if self._is_issuer_down:
+            log.warning("privileged sessions can be rechecked again")
+        self._is_issuer_down = False
 
 
 def _apply(state: TokenState, watched: _Watched) -> Viewer | None:

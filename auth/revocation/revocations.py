@@ -1,9 +1,9 @@
-"""The revocations that this process knows, which it reads again from the database every second.
+"""The revocations that this process knows; it reads new ones from the database every second.
 
-A revocation counts as soon as it is known, also for a token or a session that is created later.
-Hints only make a read happen earlier. At start, nothing is known, so `is_loaded` is False until the
-first read has ended; until then, callers must believe no credentials. While the database is
-unavailable later, what is known still counts: no process can record a logout during that time, so
+A revocation applies as soon as it is known, even to a token or a session that is cached later.
+Hints only make a read happen earlier. At the start, nothing is known, so `is_loaded` is False until
+the first read has succeeded; until then, callers must accept no credentials. If the database is
+unavailable later, what is known still applies: no process can record a logout during that time, so
 none is missed.
 """
 
@@ -38,7 +38,7 @@ MAX_CLOCK_DIFFERENCE_S = 120.0
 A logout token with a larger difference is refused.
 """
 REPORT_AFTER_S = 10.0
-"""How long no read may have succeeded before `/readyz` reports it."""
+"""How long reads may fail before `/readyz` reports it."""
 
 
 class Identified(Protocol):
@@ -64,7 +64,7 @@ NewRevocations = Callable[[Sequence[Revocation]], None]
 
 
 def _publish_nothing() -> None:
-    """Leave the other processes to their next read."""
+    """Do nothing; the other processes find the revocation at their next read."""
 
 
 class Revocations:
@@ -191,7 +191,7 @@ class Revocations:
             async for page in self._store.read_pages(self._read_through):
                 limit.reschedule(clock() + READ_TIMEOUT_S)
                 if is_first:
-                    # Later pages see later writes; only the first has seen all before its time.
+                    # Later pages see later writes, but only the first page's time covers all pages.
                     read_through, is_first = page.read_through, False
                 self._apply(page.revocations)
         self._read_through = read_through

@@ -1,6 +1,6 @@
 """Ends sessions in this process: refuses their tokens and closes their connections.
 
-Joins the revocations in the database, the rechecks at the issuer, the token cache and the
+Ties together the revocations in the database, the rechecks with the issuer, the token cache and the
 connections.
 """
 
@@ -51,7 +51,7 @@ class SessionEnds:
     rechecks: Rechecks
 
     def follow(self, connections: Connections) -> None:
-        """End the connections whose session ends or whose caller gets other roles."""
+        """End the connections whose session ends or whose caller's roles change."""
         connections.refuse_if(self._refusal_for)
         self.rechecks.follow(connections)
 
@@ -80,7 +80,7 @@ async def open_session_ends(
     issuer: IssuerHttp,
     settings: OidcSettings,
 ) -> AsyncIterator[SessionEnds]:
-    """Start to read revocations and to recheck privileged callers.
+    """Start reading revocations and rechecking privileged callers.
 
     This succeeds even if the database or the issuer is down.
     """
@@ -120,6 +120,6 @@ def _subjects(revocations: Sequence[Revocation]) -> tuple[set[PersonId], set[str
 
 
 def _forget_tokens(tokens: TokenVerifier, revocations: Sequence[Revocation]) -> None:
-    """Remove the cached tokens of these people and sessions; later ones are only verified again."""
+    """Remove the cached tokens of these people and sessions; valid ones are verified again."""
     people, sessions = _subjects(revocations)
     tokens.forget_where(lambda viewer: viewer.session_id in sessions or viewer.person_id in people)

@@ -1,6 +1,6 @@
 """Verifies tokens and refuses those whose session has ended.
 
-Nothing is believed until the revocations have been read once since the start of the process.
+No token is accepted until the process has read the revocations once.
 """
 
 import time
@@ -32,7 +32,7 @@ class RevocationVerifier:
         if not self._revocations.is_loaded:
             raise TemporarilyUnavailable("The sessions that have ended are not known yet")
         viewer = await self._verifier.verify(token)
-        # A revocation is forgotten after this time, so an older token might have one.
+        # A revocation is forgotten after this time, so an older token might have been revoked.
         if viewer.issued_at < time.time() - REVOCATION_LASTS_S:
             hours = REVOCATION_LASTS_S // 3_600
             raise Unauthenticated(f"The access token was issued more than {hours} hours ago; refresh it.")

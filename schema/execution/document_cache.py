@@ -196,7 +196,7 @@ class _Parsed:
 
 
 def _without_suggestion(error: GraphQLError) -> GraphQLError:
-    """Remove the one suggestion that `hide_suggestions` leaves: to select fields of a field."""
+    """Remove the one suggestion that `hide_suggestions` keeps: to select subfields of a field."""
     error.message = _SUGGESTION.sub("", error.message)
     return error
 

@@ -90,7 +90,7 @@ def check(document: DocumentNode, limits: OperationLimits, *, allows_introspecti
             return too_complex(f"has more than {limit} {name} ({measured})")
     comparisons = count_comparisons(document)
     if comparisons > MAX_COMPARISONS:
-        return too_complex(f"selects fields of one name too often ({comparisons} pairs, at most {MAX_COMPARISONS})")
+        return too_complex(f"selects the same field name too often ({comparisons} pairs, at most {MAX_COMPARISONS})")
     if size.introspections and size.introspections + size.typenames < size.roots:
         return too_complex("asks for the schema and for data")
     return replace(size, comparisons=comparisons)

@@ -46,9 +46,9 @@ class AnyDocuments:
 
 
 class TrustedDocuments:
-    """Accepts only the documents of a list, by their hash.
+    """Accepts only the documents on a list, by their hash.
 
-    If `schema_queries` is given, queries for nothing but the schema are accepted too.
+    If `schema_queries` is given, queries that ask only for the schema are accepted too.
     """
 
     def __init__(self, documents: Mapping[DocumentHash, Document], schema_queries: DocumentCache | None) -> None:

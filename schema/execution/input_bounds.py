@@ -26,7 +26,7 @@ def check_variables(variables: Mapping[str, object]) -> None:
             kind = "items" if isinstance(value, list) else "keys"
             raise BadUserInput(f"`{path}` has {len(value)} {kind}; send at most {MAX_ITEMS}.")
         if isinstance(value, Mapping) and any(len(key) > MAX_KEY_CHARACTERS for key in value):
-            raise BadUserInput(f"`{path}` has a key of more than {MAX_KEY_CHARACTERS} characters; use names of fields.")
+            raise BadUserInput(f"`{path}` has a key of more than {MAX_KEY_CHARACTERS} characters; use field names.")
         values += len(value)
         if values > MAX_VALUES:
             raise BadUserInput(f"`variables` has more than {MAX_VALUES} values; split the request.")

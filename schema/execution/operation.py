@@ -30,13 +30,13 @@ graphql-core searches for names similar to an unknown key.
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The operation that a client requests, in a document or in one that its hash names."""
+    """The operation that a client requests, in a document that it sends or names by its hash."""
 
     document: str | None
     variables: Mapping[str, object]
     name: str | None
     document_hash: DocumentHash | None = None
-    """The hash that the client sent. If there is a document too, it is the hash of it."""
+    """The hash that the client sent. If the client also sent a document, this is its hash."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def hash_document(text: str) -> DocumentHash:
 
 
 def parse_document_hash(digits: object) -> DocumentHash | None:
-    """Return the hash that 64 hexadecimal digits write, or None if they are malformed."""
+    """Return the hash that 64 hexadecimal digits represent, or None if they are malformed."""
     if not isinstance(digits, str) or not _HEX_DIGITS.fullmatch(digits):
         return None
     return DocumentHash(bytes.fromhex(digits))
@@ -67,7 +67,7 @@ class _Share:
         return self._texts.get(hash_)
 
     def put(self, hash_: DocumentHash, text: str) -> None:
-        """Keep a document. The given string replaces an equal one, so that memory holds one."""
+        """Keep a document. The given string replaces an equal one, so memory holds only one."""
         if hash_ not in self._texts:
             self._bytes += _size(text)
         self._texts[hash_] = text

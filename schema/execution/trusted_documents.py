@@ -47,7 +47,7 @@ def _read_file(path: Path) -> Mapping[str, object]:
     except orjson.JSONDecodeError as error:
         raise TrustedDocumentsError(f"the file is not valid JSON in UTF-8: {error}") from error
     if not isinstance(listed, dict) or not listed:
-        raise TrustedDocumentsError("the file must be a JSON object of documents by their SHA-256, and not empty")
+        raise TrustedDocumentsError("the file must be a JSON object from SHA-256 hashes to documents, and not empty")
     return listed
 
 

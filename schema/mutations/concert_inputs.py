@@ -135,7 +135,7 @@ class UpdateConcertInput:
         default=None,
         description=(
             "The `sub` of each person who may check tickets at this concert, at most 100. The list replaces the current"
-            " one. It can change even after the concert was closed."
+            " one. It can be changed even after the concert has closed."
         ),
     )
 

@@ -1,4 +1,4 @@
-"""A concert has one organizer, whom only an admin changes, and the gate people that they name."""
+"""A concert has one organizer, whom only an admin can replace, and who names its gate people."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -32,7 +32,7 @@ GIVE = f"""mutation ($input: ChangeConcertOrganizerInput!) {{
 UPDATE = f"""mutation ($input: UpdateConcertInput!) {{
   updateConcert(input: $input) {{ {_REFUSED} ... on UpdateConcertSuccess {{ concert {{ version gatePeople }} }} }}
 }}"""
-RUNNING = "query ($id: ID!) { concert(id: $id) { version status organizerId gatePeople } }"
+READ = "query ($id: ID!) { concert(id: $id) { version status organizerId gatePeople } }"
 AUDIT = """query ($id: ID!) { waitingRoom(concertId: $id) {
     settingsVersion audit { nodes { personName action settingsVersion changes { setting before after } } }
 } }"""
@@ -49,8 +49,8 @@ async def update(shop: Shop, concert: OnSale, **fields: object) -> Answer:
     return (await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, **fields}))["updateConcert"]
 
 
-async def running(shop: Shop, concert: OnSale) -> Answer:
-    return (await shop.fields(RUNNING, by="ada", id=concert.id))["concert"]
+async def read_concert(shop: Shop, concert: OnSale) -> Answer:
+    return (await shop.fields(READ, by="ada", id=concert.id))["concert"]
 
 
 def code_of(answer: Answer) -> str:
@@ -58,10 +58,10 @@ def code_of(answer: Answer) -> str:
     return str(error["extensions"]["code"])
 
 
-async def test_concert_belongs_to_its_creator_until_an_admin_changes_it(shop: Shop) -> None:
+async def test_concert_belongs_to_its_creator_until_an_admin_gives_it_away(shop: Shop) -> None:
     concert = await shop.on_sale()
     order = (await shop.buy({"concertId": concert.id, "lines": lines(concert, 1)}))["order"]
-    assert (await running(shop, concert))["organizerId"] == person_id("olivia")
+    assert (await read_concert(shop, concert))["organizerId"] == person_id("olivia")
 
     given = await give(shop, concert, "otto", expectedVersion=2)
 
@@ -74,7 +74,7 @@ async def test_concert_belongs_to_its_creator_until_an_admin_changes_it(shop: Sh
     assert renamed["__typename"] == "UpdateConcertSuccess"
 
 
-async def test_change_of_the_organizer_is_in_the_audit(shop: Shop) -> None:
+async def test_change_of_organizer_is_in_the_audit(shop: Shop) -> None:
     concert = await shop.on_sale()
     before = (await shop.fields(AUDIT, by="ada", id=concert.id))["waitingRoom"]
     await give(shop, concert, "otto")
@@ -99,24 +99,24 @@ async def test_change_to_the_same_organizer_writes_nothing(shop: Shop) -> None:
     ],
     ids=["old version", "unknown concert"],
 )
-async def test_refused_change_of_the_organizer_changes_nothing(
+async def test_refused_change_of_organizer_changes_nothing(
     shop: Shop, fields: dict[str, object], refusal: Answer
 ) -> None:
     concert = await shop.on_sale()
-    before = await running(shop, concert)
+    before = await read_concert(shop, concert)
     assert await give(shop, concert, "otto", **fields) == refusal
-    assert await running(shop, concert) == before
+    assert await read_concert(shop, concert) == before
 
 
 @pytest.mark.parametrize("sub", ["", "two words", "house", "a{b}", "ä", "x" * 256])
 async def test_malformed_organizer_and_gate_person_are_refused(shop: Shop, sub: str) -> None:
     concert = await shop.on_sale()
-    before = await running(shop, concert)
+    before = await read_concert(shop, concert)
     given = await give(shop, concert, "", organizerId=sub)
     changed = await update(shop, concert, gatePeople=[person_id("gus"), sub])
     assert [problem["path"] for problem in given["problems"]] == ["organizerId"]
     assert [problem["path"] for problem in changed["problems"]] == ["gatePeople.1"]
-    assert await running(shop, concert) == before
+    assert await read_concert(shop, concert) == before
 
 
 async def test_gate_people_are_replaced_as_a_whole(shop: Shop) -> None:
@@ -145,14 +145,14 @@ async def test_repeated_and_too_many_gate_people_are_refused(shop: Shop) -> None
     assert (await update(shop, concert, gatePeople=people))["concert"]["gatePeople"] == people
 
 
-async def test_only_gate_people_can_change_after_the_sale_was_closed(shop: Shop) -> None:
+async def test_only_gate_people_can_be_changed_after_the_sale_has_closed(shop: Shop) -> None:
     concert = await shop.on_sale()
     await shop.fields(CLOSE, by="olivia", input={"concertId": concert.id})
     assert (await update(shop, concert, gatePeople=["gus"]))["concert"]["gatePeople"] == ["gus"]
     refused = await update(shop, concert, gatePeople=["gita"], name="Too late")
     assert refused["code"] == "ILLEGAL_TRANSITION"
     assert (await update(shop, concert))["code"] == "ILLEGAL_TRANSITION"
-    assert (await running(shop, concert))["gatePeople"] == ["gus"]
+    assert (await read_concert(shop, concert))["gatePeople"] == ["gus"]
 
 
 async def test_organizer_who_loses_the_concert_during_a_change_changes_nothing(
@@ -169,7 +169,7 @@ async def test_organizer_who_loses_the_concert_during_a_change_changes_nothing(
     monkeypatch.setattr(ConcertWriter, "save", save_late)
     input_ = {"concertId": concert.id, "gatePeople": ["gita"]}
     assert code_of(await shop.ask(UPDATE, by="olivia", input=input_)) == "FORBIDDEN"
-    assert await running(shop, concert) == {
+    assert await read_concert(shop, concert) == {
         "version": 3,
         "status": "PUBLISHED",
         "organizerId": person_id("otto"),
@@ -177,7 +177,7 @@ async def test_organizer_who_loses_the_concert_during_a_change_changes_nothing(
     }
 
 
-async def test_organizer_without_the_role_has_no_rights_at_their_concert(shop: Shop) -> None:
+async def test_organizer_without_the_role_has_no_rights_to_their_concert(shop: Shop) -> None:
     concert, draft = await shop.on_sale(), await shop.draft()
     token = shop.token("olivia", realm_access={"roles": ["customer"]})
     headers = {"Authorization": f"Bearer {token}"}
@@ -190,7 +190,7 @@ async def test_organizer_without_the_role_has_no_rights_at_their_concert(shop: S
     assert await ask("query ($id: ID!) { concert(id: $id) { name } }", id=draft.id) == {"data": {"concert": None}}
 
 
-async def test_running_subscription_shows_a_former_organizer_no_flow(shop: Shop) -> None:
+async def test_open_subscription_shows_a_former_organizer_no_flow(shop: Shop) -> None:
     admin, _ = await open_room_admin(shop)
     async with open_client(shop, shop.token("olivia")) as client:
         await client.subscribe("r", ROOM_CHANGED, id=admin.concert.id)
@@ -255,7 +255,7 @@ async def test_concert_stored_by_an_earlier_version_belongs_to_its_creator(shop:
         slugs = [node["slug"] for node in (await shop.fields(listed, by=by))["concerts"]["nodes"]]
         assert (slug in slugs) is is_listed
     assert (await update(shop, concert, gatePeople=["gus"]))["concert"]["gatePeople"] == ["gus"]
-    assert await running(shop, concert) == {
+    assert await read_concert(shop, concert) == {
         "version": 3,
         "status": "PUBLISHED",
         "organizerId": person_id("olivia"),

@@ -26,7 +26,7 @@ ALICE = PersonId("alice")
 
 @dataclass
 class Ended:
-    """Sessions that have ended, as `refuse_if` expects it."""
+    """Sessions that have ended, and the refusals that `refuse_if` expects."""
 
     sessions: set[str] = field(default_factory=set)
 
@@ -96,7 +96,7 @@ async def test_session_that_ends_before_the_acknowledgment_gets_none(ended: Ende
         assert await client.closed() == (4403, REASON)
 
 
-async def test_message_behind_the_end_is_not_handled(ended: Ended) -> None:
+async def test_message_after_the_end_is_not_handled(ended: Ended) -> None:
     async with server(ended) as made, made.signed_in("alice/s1") as client:
         made.runner.gate.clear()
         await client.subscribe("1", "mutation")
@@ -108,7 +108,7 @@ async def test_message_behind_the_end_is_not_handled(ended: Ended) -> None:
         assert len(made.runner.requests) == 1
 
 
-async def test_anonymous_sockets_are_not_held(ended: Ended) -> None:
+async def test_anonymous_sockets_are_not_tracked(ended: Ended) -> None:
     async with server(ended) as made, made.signed_in(), made.signed_in("alice"):
         await wait_until(lambda: len(made.capacity.callers) == 1, what="the socket of Alice")
 

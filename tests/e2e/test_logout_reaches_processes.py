@@ -118,7 +118,7 @@ async def test_logout_reaches_the_other_process_without_hints(processes: Process
         assert (await ask(application, other, ME)).status_code == 200
 
 
-async def test_logout_token_is_no_access_token(processes: Processes) -> None:
+async def test_logout_token_is_not_an_access_token(processes: Processes) -> None:
     refused = await ask(processes.first, logout_token(processes.issuer.issuer, aud="onsale-api"), ME)
     assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (401, "UNAUTHENTICATED")
     untyped = signed(access_claims(processes.issuer.issuer, events={"http://schemas.openid.net/event/x": {}}))

@@ -153,7 +153,7 @@ async def test_malformed_hash_is_refused_on_every_transport(shop: Shop, request_
 
 
 @pytest.mark.parametrize(("accept", "status"), [(JSON, 200), ("*/*", 200), (GRAPHQL, 400), (f"{GRAPHQL}, {JSON}", 400)])
-async def test_unknown_hash_has_the_status_of_a_response_and_is_not_stored(
+async def test_unknown_hash_has_the_status_of_its_media_type_and_is_not_cached(
     shop: Shop, accept: str, status: int
 ) -> None:
     request = {"extensions": apollo_hash(new_document())}

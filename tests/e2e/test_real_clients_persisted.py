@@ -23,7 +23,7 @@ TIMEOUT_S = 120.0
 STOCK = {"stockChanged": {"soldOut": False, "__typename": "Stock"}}
 NOT_IN_QUEUE = {"leaveQueue": {"__typename": "NotInQueueError"}}
 SENDS_TEXT_WITH_HASH = "apolloSocket"
-"""Apollo's link for graphql-ws sends the text of a document even if it sends the hash."""
+"""Apollo's link for graphql-ws sends the text of a document even when it sends the hash."""
 METHODS = {
     "apolloPost": ["POST", "POST"],
     "apolloGet": ["GET", "POST"],
@@ -150,7 +150,7 @@ async def test_links_stop_sending_hashes_if_they_are_turned_off(
     async with open_shop(shared_valkey, shared_mongod, engine=engine) as shop:
         concert = await shop.on_sale()
         runs = await run_clients(shop, concert, "Off")
-    # urql 5 shows the first error of a subscription whose transport ends, although it repeats it.
+    # urql 5 shows the first error of a subscription whose transport ends, although it retries it.
     links = {run for run in METHODS if run.startswith(("apollo", "urql"))} | {SENDS_TEXT_WITH_HASH}
     for printed in (printed for printed in runs if printed.run in links):
         assert printed.received == {"data": data_of(printed.run, concert), "codes": [], "failed": None}

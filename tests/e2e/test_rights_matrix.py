@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT_ROWS = read_root_rows()
 TYPE_ROWS = read_type_rows()
 NEVER_REACHED = {"WaitEstimate", "LotteryProof"}
-"""Types that need a queue that has moved or a drawn lottery. Only a queue entry leads to them."""
+"""Types that exist only once a queue has moved or a lottery was drawn, below a queue entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ async def test_refused_mutation_changes_and_shows_nothing(matrix: Matrix, row: R
         after = await read_whole_stores(matrix.shop.stores)
         changes = after.changes_since(before)
         if row.outcomes[viewer] not in ("UNAUTHENTICATED", "FORBIDDEN"):
-            # The index of the viewer's own concerts may contain a concert too many.
+            # The index of the viewer's own concerts may contain one concert too many.
             changes = {name for name in changes if not name.startswith("onsale2:{p:")}
         assert changes == set(), viewer
         before = after

@@ -25,8 +25,8 @@ async def ask(stores: Stores, who: str, *roles: Role, document: str, **variables
     return payload["data"]
 
 
-async def with_cached(stores: Stores) -> Concert:
-    """Return a concert on sale that this process has read before, as part of its list."""
+async def cached_concert_on_sale(stores: Stores) -> Concert:
+    """Return a concert on sale that is in this process's cache."""
     concert = await on_sale(stores, 10)
     await stores.concert_cache.get(concert.id)
     return concert
@@ -34,7 +34,7 @@ async def with_cached(stores: Stores) -> Concert:
 
 @pytest.mark.parametrize(("who", "role"), [("alice", Role.CUSTOMER), ("olivia", Role.ORGANIZER), ("ada", Role.ADMIN)])
 async def test_order_and_hold_are_checked_without_reading_the_concert(stores: Stores, who: str, role: Role) -> None:
-    concert = await with_cached(stores)
+    concert = await cached_concert_on_sale(stores)
     order, held = await buy(stores, await hold(stores, concert, 1)), await hold(stores, concert, 1)
     with recorded_calls(stores) as calls, recorded_reads() as reads:
         shown = await ask(stores, who, role, document=ORDER, id=ids.of_order(order.id))
@@ -46,7 +46,7 @@ async def test_order_and_hold_are_checked_without_reading_the_concert(stores: St
 
 
 async def test_person_without_a_role_causes_no_read_of_the_concert(stores: Stores) -> None:
-    concert = await with_cached(stores)
+    concert = await cached_concert_on_sale(stores)
     order = await buy(stores, await hold(stores, concert, 1))
     with mock.patch.object(stores.concert_cache, "get") as read, recorded_reads() as reads:
         assert await ask(stores, "bob", document=ORDER, id=ids.of_order(order.id)) == {"order": None}

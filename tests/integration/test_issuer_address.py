@@ -90,7 +90,7 @@ def test_only_endpoints_of_the_issuer_become_internal(url: str, internal: str) -
     assert IssuerHttp(PUBLIC, "http://kc:8080/realms/test").internal(url) == internal
 
 
-async def test_client_of_authlib_uses_the_internal_address(key_server: KeyServer) -> None:
+async def test_authlib_client_uses_the_internal_address(key_server: KeyServer) -> None:
     hosts: list[str | None] = []
 
     async def token(request: Request) -> Response:
@@ -110,7 +110,7 @@ async def test_client_of_authlib_uses_the_internal_address(key_server: KeyServer
     assert hosts == [httpx2.URL(key_server.issuer).netloc.decode()]
 
 
-async def test_ca_file_is_trusted_besides_the_system(tmp_path: Path) -> None:
+async def test_ca_file_is_trusted_besides_the_systems_certificates(tmp_path: Path) -> None:
     certificate = write_certificate(tmp_path)
     async with issuer_over_tls(certificate) as server:
         assert await has_key(IssuerHttp(server.issuer, ca_file=certificate))

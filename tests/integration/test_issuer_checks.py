@@ -1,4 +1,4 @@
-"""Questions about tokens to a real HTTP server, and to the development issuer."""
+"""Checks of tokens with a real HTTP server, and with the development issuer."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -33,7 +33,7 @@ async def checks_of(issuer: str, secret: str | None = None) -> AsyncIterator[Iss
         yield checks
 
 
-async def test_introspection_tells_the_current_roles(server: TokenStateServer) -> None:
+async def test_introspection_returns_the_current_roles(server: TokenStateServer) -> None:
     async with checks_of(server.issuer, SECRET) as checks:
         assert await checks.check("t") == TokenState(is_active=True, roles=ORGANIZER)
         server.state = {"active": True}
@@ -43,7 +43,7 @@ async def test_introspection_tells_the_current_roles(server: TokenStateServer) -
     assert server.asked[0] == f"introspect Basic {ENCODED_CREDENTIALS} token=t&token_type_hint=access_token"
 
 
-async def test_without_a_secret_userinfo_tells_whether_a_token_counts(server: TokenStateServer) -> None:
+async def test_without_a_secret_userinfo_tells_whether_a_token_is_active(server: TokenStateServer) -> None:
     async with checks_of(server.issuer) as checks:
         assert await checks.check("t") == TokenState(is_active=True)
         server.state = {"active": False}
@@ -63,7 +63,7 @@ async def test_without_a_secret_userinfo_tells_whether_a_token_counts(server: To
         PlainTextResponse("x" * (MAX_ANSWER_BYTES + 1)),
     ],
 )
-async def test_other_answer_says_nothing(server: TokenStateServer, secret: str | None, answer: Response) -> None:
+async def test_other_answer_counts_as_none(server: TokenStateServer, secret: str | None, answer: Response) -> None:
     server.failure_of_checks = answer
     async with checks_of(server.issuer, secret) as checks:
         with pytest.raises(IssuerUnavailable):
@@ -73,7 +73,7 @@ async def test_other_answer_says_nothing(server: TokenStateServer, secret: str |
 @pytest.mark.parametrize(
     "answer", [JSONResponse({"active": "true"}), JSONResponse([]), PlainTextResponse("{"), JSONResponse({}, 401)]
 )
-async def test_malformed_introspection_says_nothing(server: TokenStateServer, answer: Response) -> None:
+async def test_malformed_introspection_counts_as_none(server: TokenStateServer, answer: Response) -> None:
     server.failure_of_checks = answer
     async with checks_of(server.issuer, SECRET) as checks:
         with pytest.raises(IssuerUnavailable):
@@ -90,7 +90,7 @@ async def test_error_contains_no_credential(server: TokenStateServer) -> None:
 
 
 @pytest.mark.parametrize("change", [{"issuer": "https://other.example.org"}, {"userinfo_endpoint": None}])
-async def test_wrong_discovery_document_says_nothing(server: TokenStateServer, change: dict[str, object]) -> None:
+async def test_wrong_discovery_document_counts_as_none(server: TokenStateServer, change: dict[str, object]) -> None:
     server.discovery |= change
     async with checks_of(server.issuer) as checks:
         with pytest.raises(IssuerUnavailable):
@@ -98,7 +98,7 @@ async def test_wrong_discovery_document_says_nothing(server: TokenStateServer, c
     assert server.asked == []
 
 
-async def test_unreachable_issuer_says_nothing() -> None:
+async def test_unreachable_issuer_is_unavailable() -> None:
     async with running_token_state_server() as server:
         issuer = server.issuer
     async with checks_of(issuer) as checks:

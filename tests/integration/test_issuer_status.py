@@ -68,7 +68,7 @@ async def test_later_outage_is_a_warning(key_server: KeyServer, signing_keys: Si
     assert signing_keys.warning == f"{key_server.issuer}/certs answered 503; expected 200"
 
 
-async def test_another_name_of_the_issuer_is_always_a_problem(key_server: KeyServer, signing_keys: SigningKeys) -> None:
+async def test_different_issuer_name_is_always_a_problem(key_server: KeyServer, signing_keys: SigningKeys) -> None:
     signing_keys.watch()
     await wait_until(lambda: signing_keys.generation == 1)
     key_server.discovery["issuer"] = "https://moved.example/realms/test"

@@ -1,4 +1,4 @@
-"""A new key of the issuer is found at once, also while random key ids flood the verifier."""
+"""A new key of the issuer is found at once, even while random key ids flood the verifier."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -68,7 +68,7 @@ async def test_rotation_through_all_kinds_of_keys_is_followed(key_server: KeySer
         assert viewer.person_id == SUBJECT
 
 
-async def test_algorithms_that_are_not_set_are_refused(key_server: KeyServer) -> None:
+async def test_algorithms_that_are_not_in_the_setting_are_refused(key_server: KeyServer) -> None:
     key_server.keys = [jwk("k1"), key_pair("EdDSA")[1]]
     verifier = TokenVerifier(IssuerHttp(key_server.issuer), OidcSettings(algorithms=("RS256",)))
     await verifier.verify(token(key_server, "k1"))
@@ -137,7 +137,7 @@ async def test_unknown_key_after_a_failed_fetch_is_a_temporary_error(
     assert (await verifier.verify(token(key_server, "k1"))).person_id == SUBJECT
 
 
-async def test_leeway_extends_the_time_of_a_viewer(key_server: KeyServer) -> None:
+async def test_leeway_extends_the_expiry_of_a_viewer(key_server: KeyServer) -> None:
     verifier = make_verifier(key_server.issuer, leeway_s=120)
     claims = access_claims(key_server.issuer)
     issued_s = claims["iat"]

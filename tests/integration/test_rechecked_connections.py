@@ -28,7 +28,7 @@ async def server() -> AsyncIterator[TokenStateServer]:
 async def process(
     stores: Stores, valkey_url: str, server: TokenStateServer, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Process]:
-    """A process that rechecks with each request, and connections ten times a second."""
+    """A process that rechecks on each request, and rechecks connections ten times a second."""
     monkeypatch.setattr(rechecks, "TICK_S", 0.1)
     async with process_on(stores, valkey_url, issuer=server.issuer, client_secret=SECRET, recheck_s=0) as made:
         yield made

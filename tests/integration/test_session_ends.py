@@ -46,7 +46,7 @@ async def test_hint_makes_the_other_process_read_at_once(
         await wait_until(is_refused, what="the end of the session")
 
 
-async def test_logout_by_sub_ends_the_sessions_before_it(process: Process, key_server: KeyServer) -> None:
+async def test_logout_by_sub_ends_earlier_sessions(process: Process, key_server: KeyServer) -> None:
     s1 = token(key_server, "s1")
     assert (await process.ask(s1)).status_code == 200
     logout = logout_token(key_server.issuer, sub=SUBJECT, sid=None)
@@ -84,11 +84,11 @@ async def test_logout_while_the_keys_are_unknown_is_answered_with_503(process: P
 async def test_credentials_get_503_until_the_ended_sessions_are_known(
     stores: Stores, valkey_url: str, key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_away = True
+    is_down = True
     read_pages = stores.revocations.read_pages
 
     async def read_or_fail(since: int | None) -> AsyncIterator[RevocationPage]:
-        if is_away:
+        if is_down:
             raise TemporarilyUnavailable("The order database does not answer")
         async for page in read_pages(since):
             yield page
@@ -100,7 +100,7 @@ async def test_credentials_get_503_until_the_ended_sessions_are_known(
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert refused.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
         assert (await process.ask(None, "{ __typename }")).status_code == 200
-        is_away = False
+        is_down = False
 
         async def is_accepted() -> bool:
             return (await process.ask(token(key_server, "s1"))).status_code == 200

@@ -1,4 +1,4 @@
-"""A large capacity change is stored or undone despite crashes, other changes and data losses."""
+"""A large capacity change is stored or undone, whatever crashes, changes or losses occur."""
 
 import json
 import logging
@@ -104,12 +104,12 @@ async def test_a_cap_is_lifted_if_a_crash_prevents_storing_the_change(
 async def test_a_change_that_was_already_undone_is_not_stored(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 10)
 
-    async def settled() -> None:
+    async def settle() -> None:
         await let_proposal_age(stores, concert)
         assert await ApplyWorker().run_once(stores) == 1
         await hold(stores, concert, 10)
 
-    run_before_commit(stores, monkeypatch, settled)
+    run_before_commit(stores, monkeypatch, settle)
     with pytest.raises(TemporarilyUnavailable):
         await resize(stores, concert, 2)
     assert await stock(stores, concert) == [(0, 10, 0)]
@@ -123,11 +123,11 @@ async def test_a_change_decided_before_a_data_loss_is_not_stored(
 ) -> None:
     concert = await on_sale(stores, 10)
 
-    async def lost() -> None:
+    async def lose_data() -> None:
         await lose_everything(stores, concert)
         await hold(stores, concert, 10)
 
-    run_before_commit(stores, monkeypatch, lost)
+    run_before_commit(stores, monkeypatch, lose_data)
     with pytest.raises(TemporarilyUnavailable):
         await resize(stores, concert, 2)
     assert (await read_capacities(stores, concert), await stock(stores, concert)) == ((10, 10, None), [(0, 10, 0)])
@@ -136,11 +136,11 @@ async def test_a_change_decided_before_a_data_loss_is_not_stored(
 async def test_a_change_that_lost_a_race_leaves_no_cap(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 10)
 
-    async def renamed() -> None:
+    async def rename() -> None:
         change = ConcertChange(name="Another name")
         await concerts.update_concert(organizer(stores), concert.id, change, expected_version=None)
 
-    run_before_commit(stores, monkeypatch, renamed)
+    run_before_commit(stores, monkeypatch, rename)
     change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=2),))
     with pytest.raises(VersionConflict):
         await concerts.update_concert(organizer(stores), concert.id, change, expected_version=concert.version)
@@ -160,7 +160,7 @@ async def test_dropping_an_earlier_proposal_keeps_the_later_one(stores: Stores) 
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_a_purchase_unknown_after_a_loss_stays_within_the_target(stores: Stores) -> None:
+async def test_a_purchase_lost_by_the_store_stays_within_the_target(stores: Stores) -> None:
     """Before the store is trusted again, every unit above the capacity has an owner in MongoDB."""
     concert = await on_sale(stores, 20)
     first = await hold(stores, concert, 10)

@@ -84,7 +84,7 @@ async def test_pages_are_read_in_order_without_gaps(store: RevocationStore, monk
     assert (await read(store))[0] == ids
 
 
-async def test_read_through_moves_without_revocations(store: RevocationStore, mongo: Database) -> None:
+async def test_read_through_advances_without_revocations(store: RevocationStore, mongo: Database) -> None:
     _, first = await read(store)
     await mongo["other"].insert_one({})
     _, second = await read(store, first)
@@ -97,7 +97,7 @@ async def test_read_uses_the_index(store: RevocationStore, mongo: Database) -> N
     assert plan["inputStage"]["stage"] == "IXSCAN"
 
 
-async def test_database_removes_a_revocation_after_it_has_ended(store: RevocationStore, mongo: Database) -> None:
+async def test_database_removes_a_revocation_after_it_has_expired(store: RevocationStore, mongo: Database) -> None:
     await store.insert(Revocation("j1", session_id="s1"))
     (found,) = [found async for found in mongo["revocations"].find()]
     assert found["expiresAt"] > datetime.now(UTC) + timedelta(seconds=REVOCATION_LASTS_S)

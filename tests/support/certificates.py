@@ -1,4 +1,4 @@
-"""Creates a certificate for this machine's loopback, which is its own authority."""
+"""Creates a self-signed certificate for this machine's loopback addresses."""
 
 import datetime
 import ipaddress

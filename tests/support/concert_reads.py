@@ -1,4 +1,4 @@
-"""Counts the reads of concerts from MongoDB."""
+"""Records the reads of concerts from MongoDB."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -37,7 +37,7 @@ def _fields(selection: Selection) -> str:
 def select_fully(schema: GraphQLSchema, found: GraphQLField, *, only: str | None = None) -> list[Selection]:
     """Return the selections of the field's type, or of `only` if the type is abstract.
 
-    Each type is selected fully once, where it is nearest to the root; elsewhere only its name is.
+    Each type is fully selected once, nearest to the root; elsewhere, only its `__typename` is.
     """
     selections = _of_type(schema, found, only)
     waiting, done = deque(selections), set[str]()

@@ -46,7 +46,7 @@ class Nginx:
         return ssl.create_default_context(cafile=str(self.ca_file))
 
     def client(self, *, address: str = "127.0.0.1") -> httpx2.AsyncClient:
-        """Return a client that connects from this address of the loopback network."""
+        """Return a client that connects from this loopback address."""
         transport = httpx2.AsyncHTTPTransport(verify=self.tls, local_address=address)
         return httpx2.AsyncClient(transport=transport, base_url=f"https://127.0.0.1:{self.port}", timeout=30)
 

@@ -33,7 +33,7 @@ async def send_over_both(shop: Shop, token: str) -> Refusal:
 
 
 async def refusal_of(shop: Shop, token: str) -> str:
-    """Return the message with which both transports refuse the token as not valid."""
+    """Return the message with which both transports refuse the token as invalid."""
     refusal = await send_over_both(shop, token)
     assert refusal == Refusal(401, refusal.message, 4403, shortened(refusal.message))
     return refusal.message

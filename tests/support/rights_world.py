@@ -122,7 +122,7 @@ async def hold_at(shop: Shop, concert: OnSale, queue_pass: str | None = None) ->
 
 
 async def hold_for_each(shop: Shop, concert: OnSale) -> None:
-    """Create a hold for each person, also for those who may not create one themselves."""
+    """Create a hold for each person, even for those who may not create one themselves."""
     concert_id, request = concert_argument(concert.id), (TicketRequest(_tier(concert), 1),)
     for name, _ in PEOPLE.values():
         id_, who = HoldId(uuid.uuid4().hex), person_id(name)

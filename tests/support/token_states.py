@@ -1,4 +1,4 @@
-"""An issuer that answers introspection and userinfo requests as a test says."""
+"""An issuer that answers introspection and userinfo requests as a test dictates."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -14,12 +14,12 @@ from tests.support.serving import serving
 from tests.support.tokens import jwk
 
 SECRET = "s:e/c r%t"
-"""A secret with the characters that HTTP Basic authentication needs encoded."""
+"""A secret with characters that must be encoded for HTTP Basic authentication."""
 ENCODED_CREDENTIALS = base64.b64encode(b"onsale-web:s%3Ae%2Fc%20r%25t").decode()
 
 
 class TokenStateServer(KeyServer):
-    """A key server that also has both endpoints. `state` and `failure_of_checks` may be changed."""
+    """A key server with both endpoints. Tests may change `state` and `failure_of_checks`."""
 
     def __init__(self, base: str) -> None:
         super().__init__(base, jwk("k1"))

@@ -1,4 +1,4 @@
-"""Sends one request over each transport, and returns its answer in one form."""
+"""Sends one request over each transport, and returns its answer in the same form."""
 
 from typing import Any
 
@@ -24,9 +24,7 @@ async def send_over(transport: str, shop: Shop, request: dict[str, Any], *, by: 
             assert name == "next"
             return answer
     if transport == "GET":
-        params = {
-            name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in request.items()
-        }
+        params = {name: value if isinstance(value, str) else _json(value) for name, value in request.items()}
         return (await shop.client.get("/graphql", params=params, headers=headers)).json()
     return (await shop.client.post("/graphql", json=request, headers=headers)).json()
 

@@ -7,7 +7,7 @@ from storage.connect import Stores
 from storage.mongo.client import Document
 
 _RATE = b"onsale2:{rate:"
-"""Keys that count attempts expire within seconds, so only new ones count as a change."""
+"""The prefix of keys that count attempts. They soon expire, so only new ones are changes."""
 _DUMP = """
 local found = {}
 for _, name in ipairs(redis.call('KEYS', '*')) do

@@ -35,7 +35,7 @@ def test_roles_are_found_at_their_path(path: str, claims: dict[str, object]) -> 
         {"realm_access": {"roles": ["admin"]}},
     ],
 )
-def test_roles_elsewhere_give_no_roles(claims: dict[str, object]) -> None:
+def test_roles_elsewhere_are_ignored(claims: dict[str, object]) -> None:
     assert RolesClaim("resource_access.onsale-api.roles", OWN_NAMES).read(claims) == frozenset()
 
 

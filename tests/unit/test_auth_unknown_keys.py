@@ -57,7 +57,7 @@ def test_repeated_ids_cause_twice_as_many_fetches_at_most() -> None:
     assert flood.fetches == 2 * (BURST + 2)
 
 
-def test_refused_token_is_told_when_the_first_cooldown_ends() -> None:
+def test_refusal_says_when_the_first_cooldown_ends() -> None:
     flood = Flood()
     flood.send_random(BURST)
     flood.now_s += COOLDOWN_S / 2

@@ -64,7 +64,7 @@ class FakeIssuer:
 
 @dataclass
 class FakeConnections:
-    """Connections of these callers; the reasons for which they were ended."""
+    """The connections of these callers, and why each was ended."""
 
     rechecks: Rechecks
     callers: list[Viewer] = field(default_factory=list)
@@ -129,7 +129,7 @@ async def test_privileged_token_is_checked_when_it_is_older_than_a_minute(bench:
     assert len(bench.issuer.asked) == 1
 
 
-async def test_inactive_token_is_refused_until_its_end(bench: Bench) -> None:
+async def test_inactive_token_is_refused_until_it_expires(bench: Bench) -> None:
     bench.now_s += RECHECK_S
     bench.issuer.state = INACTIVE
     for _ in range(3):
@@ -207,7 +207,7 @@ async def test_unused_token_is_not_checked_but_a_connected_one_is(bench: Bench) 
     assert len(bench.issuer.asked) == 1
 
 
-async def test_token_is_not_checked_right_before_its_end(bench: Bench) -> None:
+async def test_token_is_not_checked_right_before_it_expires(bench: Bench) -> None:
     short = replace(bench.olivia, expires_at=START_S + RECHECK_S)
     bench.connections.callers = [await bench.ask(short)]
     bench.issuer.state = INACTIVE
@@ -226,7 +226,7 @@ async def test_concurrent_requests_share_one_check(bench: Bench) -> None:
     assert len(bench.issuer.asked) == 1
 
 
-async def test_unavailable_issuer_extends_its_last_word(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_outage_of_the_issuer_extends_its_last_answer(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     await bench.ask()
     bench.connections.callers = [bench.olivia]
     bench.issuer.failure = IssuerUnavailable("https://id.example.org does not answer")
@@ -251,7 +251,7 @@ async def test_unavailable_issuer_extends_its_last_word(bench: Bench, caplog: py
     assert bench.rechecks.refusal_for(bench.olivia) is None
     assert caplog.messages == [
         "privileged sessions cannot be rechecked, trying again: https://id.example.org does not answer",
-        "privileged sessions are rechecked again",
+        "privileged sessions can be rechecked again",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Tokens whose session has ended are refused, and none is believed before the first read."""
+"""Tokens whose session has ended are refused, and none is accepted before the first read."""
 
 import time
 from dataclasses import dataclass

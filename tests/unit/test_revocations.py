@@ -16,7 +16,7 @@ from tests.support.revocations import START_S, FakeRevocationStore, viewer
 from tests.support.waiting import wait_until
 
 ALICE = PersonId("alice")
-AWAY = TemporarilyUnavailable("The order database does not answer")
+UNAVAILABLE = TemporarilyUnavailable("The order database does not answer")
 
 
 @asynccontextmanager
@@ -47,14 +47,14 @@ async def test_person_is_refused_by_the_time_of_issue(issued_at: float, *, is_re
     assert not revocations.is_revoked(viewer("bob", issued_at=issued_at))
 
 
-async def test_an_earlier_revocation_of_a_person_does_not_replace_a_later() -> None:
+async def test_an_earlier_revocation_of_a_person_does_not_replace_a_later_one() -> None:
     revocations = Revocations(FakeRevocationStore())
     await revocations.revoke_person(ALICE, 200.0)
     await revocations.revoke_person(ALICE, 100.0)
     assert revocations.is_revoked(viewer(issued_at=150))
 
 
-async def test_sub_and_sid_of_the_same_text_are_different() -> None:
+async def test_sub_and_sid_with_the_same_text_are_different() -> None:
     revocations = Revocations(FakeRevocationStore())
     await revocations.revoke_session("alice")
     assert not revocations.is_revoked(viewer())
@@ -63,7 +63,7 @@ async def test_sub_and_sid_of_the_same_text_are_different() -> None:
 
 
 async def test_failed_write_changes_nothing() -> None:
-    store = FakeRevocationStore(failure=AWAY)
+    store = FakeRevocationStore(failure=UNAVAILABLE)
     hints: list[str] = []
     revocations = Revocations(store, publish_hint=lambda: hints.append("hint"))
     with pytest.raises(TemporarilyUnavailable):
@@ -134,7 +134,7 @@ async def test_writer_publishes_a_hint_after_the_write() -> None:
 
 
 async def test_nothing_is_loaded_until_the_database_answers(caplog: pytest.LogCaptureFixture) -> None:
-    clock, store = LoopClock(), FakeRevocationStore(failure=AWAY)
+    clock, store = LoopClock(), FakeRevocationStore(failure=UNAVAILABLE)
     revocations = Revocations(store)
     async with running(revocations):
         await wait_until(lambda: store.reads == 1, what="the first read")
@@ -156,7 +156,7 @@ async def test_outage_after_the_start_keeps_what_is_known_and_is_reported() -> N
     await revocations.revoke_session("s1")
     async with running(revocations):
         await revocations.wait_until_loaded()
-        store.failure = AWAY
+        store.failure = UNAVAILABLE
         clock.advance(READ_EVERY_S)
         await wait_until(lambda: store.reads == 2, what="the failed read")
         assert revocations.problem is None
@@ -181,7 +181,7 @@ async def test_revocations_beyond_the_bound_refuse_all_older_tokens() -> None:
     assert revocations.is_revoked(viewer(sid="s2", issued_at=floor_s + 1))
 
 
-async def test_expired_revocations_leave_the_memory() -> None:
+async def test_expired_revocations_are_forgotten() -> None:
     store = FakeRevocationStore()
     revocations = Revocations(store)
     await store.insert(Revocation("jti", session_id="s1"))

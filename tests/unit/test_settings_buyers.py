@@ -1,4 +1,4 @@
-"""ONSALE_BUYERS decides whether buying needs the role customer."""
+"""ONSALE_BUYERS decides whether buying requires the role customer."""
 
 import pytest
 

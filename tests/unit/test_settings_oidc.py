@@ -1,4 +1,4 @@
-"""Settings of the issuer are mended if their meaning is clear, or refused with what to write."""
+"""Issuer settings are corrected if their meaning is clear; otherwise, errors say what to write."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_internal_address_has_the_form_of_the_issuer() -> None:
 def test_unreadable_ca_file_is_refused_with_its_path(tmp_path: Path) -> None:
     missing, empty = tmp_path / "missing.pem", tmp_path / "empty.pem"
     empty.write_text("")
-    step = "name a PEM file that this process can read"
+    step = "set it to a PEM file that this process can read"
     assert problem(CA_FILE=str(missing)) == (
         f"ONSALE_OIDC_CA_FILE is {str(missing)!r}, which cannot be read as certificates "
         f"(No such file or directory); {step}"
@@ -117,7 +117,7 @@ def test_malformed_role_name_is_refused(word: str) -> None:
 
 
 @pytest.mark.parametrize("path", [".roles", "roles.", "a..b"])
-def test_malformed_path_of_the_roles_is_refused(path: str) -> None:
+def test_malformed_roles_claim_is_refused(path: str) -> None:
     assert problem(ROLES_CLAIM=path).startswith(f"ONSALE_OIDC_ROLES_CLAIM is {path!r}; write names separated by dots")
 
 

@@ -55,7 +55,7 @@ const apolloSocket = () => {
   const link = new PersistedQueryLink({ sha256 }).concat(new GraphQLWsLink(socketClient));
   return new ApolloClient({ link, cache: new InMemoryCache() });
 };
-// The first result of a client of graphql-ws or graphql-sse. An error is a result too.
+// The first result that a graphql-ws or graphql-sse client gets. An error is a result too.
 const first = (client, payload) =>
   new Promise((resolve) => {
     const unsubscribe = client.subscribe(withText(payload), {
