@@ -51,7 +51,7 @@ class OutageLog:
         self._drop_old(now_s)
         if not self._failed_s:
             args = (self._what, now_s - self._began_s, self._attempts)
-            self._log.warning("%s works again after %.0f s, %d attempts failed", *args)
+            self._log.warning("%s works again after %.0f s and %d failed attempts", *args)
 
     def forget(self, user: Hashable) -> None:
         """Remove a user that will not try again."""

@@ -171,7 +171,7 @@ class Revocations:
             self._record_failure(clock(), error)
         else:
             if self._failing_since_s is not None:
-                log.warning("the ended sessions are read again after %.0f s", clock() - self._failing_since_s)
+                log.warning("the ended sessions can be read again after %.0f s", clock() - self._failing_since_s)
             self._failing_since_s = None
 
     def _record_failure(self, now_s: float, error: Exception) -> None:

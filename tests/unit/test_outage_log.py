@@ -29,7 +29,7 @@ def test_outage_is_logged_once_and_summarized_at_its_end(caplog: pytest.LogCaptu
     outage.log.succeeded("b")
     assert caplog.messages == [
         "the store failed, trying again: refused",
-        "the store works again after 10 s, 80 attempts failed",
+        "the store works again after 10 s and 80 failed attempts",
     ]
 
 

@@ -146,7 +146,7 @@ async def test_nothing_is_loaded_until_the_database_answers(caplog: pytest.LogCa
         assert revocations.problem is None
     assert [message.partition(",")[0] for message in caplog.messages] == [
         "the ended sessions cannot be read",
-        "the ended sessions are read again after 1 s",
+        "the ended sessions can be read again after 1 s",
     ]
 
 

@@ -57,7 +57,7 @@ async def test_a_list_that_cannot_be_read_is_logged_once_per_outage(caplog: pyte
     await cache.aclose()
     assert caplog.messages == [
         "reading the list of concerts failed, trying again: OSError: no route",
-        "reading the list of concerts works again after 6 s, 2 attempts failed",
+        "reading the list of concerts works again after 6 s and 2 failed attempts",
         "reading the list of concerts failed, trying again: OSError: no route",
     ]
 

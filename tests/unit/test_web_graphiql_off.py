@@ -34,7 +34,7 @@ async def test_graphql_in_a_browser_is_406_and_says_why(settings: Settings, is_b
 
 
 @pytest.mark.parametrize("settings", [PRODUCTION, TRUSTING])
-async def test_home_page_has_no_document_without_graphiql(settings: Settings, tmp_path: Path) -> None:
+async def test_home_page_has_no_example_without_graphiql(settings: Settings, tmp_path: Path) -> None:
     async with browser(settings, tmp_path) as client:
         page = await client.get("/")
     assert (page.status_code, "concerts(" in page.text) == (200, False)
