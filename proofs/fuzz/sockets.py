@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 ANSWER_TIMEOUT_S = 60.0
 TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
+NO_CODE = 1005
 _LARGEST = 70_000
 """Slightly more than the largest message that the server accepts."""
 
@@ -113,7 +114,8 @@ def fuzz_sockets(url: str, *, examples: int) -> int:
 def exchange(url: str, frames: Sequence[Frame]) -> int:
     """Send the frames and a close frame, and return the server's close code.
 
-    Raises LostSocket if there is none.
+    Raises LostSocket if there is none. If the client closed without a code, the server does the
+    same, as RFC 6455 recommends, and the result is NO_CODE.
     """
     with _open(url) as connection:
         for frame in [*frames, Frame(CLOSE, struct.pack("!H", 1000))]:
@@ -124,6 +126,8 @@ def exchange(url: str, frames: Sequence[Frame]) -> int:
         for opcode, payload in _frames(_reader(connection, frames)):
             if opcode == CLOSE and len(payload) >= 2:
                 return int(struct.unpack("!H", payload[:2])[0])
+            if opcode == CLOSE and any(frame.opcode == CLOSE and not frame.payload for frame in frames):
+                return NO_CODE
             if opcode == CLOSE:
                 raise LostSocket(f"a close frame without a code after {frames}")
         raise LostSocket(f"the connection was cut after {frames}")

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from proofs.fuzz.documents import WrongAnswer, check_answer, fuzz_documents
-from proofs.fuzz.sockets import TEXT, Frame, LostSocket, exchange, fuzz_sockets
+from proofs.fuzz.sockets import CLOSE, NO_CODE, TEXT, Frame, LostSocket, exchange, fuzz_sockets
 from tests.support.shop import Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,10 +29,11 @@ async def test_each_kind_of_frame_gets_its_close_code(shop: Shop, caplog: pytest
         Frame(TEXT, b"\xff"),
         Frame(TEXT, b"a" * 70_000),
         Frame(TEXT, b"[]"),
+        Frame(CLOSE, b""),
         Frame(TEXT, b'{"type":"subscribe","id":"1","payload":{"query":"{ serverTime }"}}'),
     ]
     codes = [await asyncio.to_thread(exchange, _url(shop), [frame]) for frame in frames]
-    assert codes == [1000, 1002, 1007, 4400, 4400, 4401]
+    assert codes == [1000, 1002, 1007, 4400, 4400, NO_CODE, 4401]
     assert not [record for record in caplog.records if record.exc_info]
 
 
