@@ -53,7 +53,7 @@ def test_realm_has_a_public_and_a_confidential_client() -> None:
 def test_client_requires_pkce_and_adds_the_audience(client: dict[str, Any]) -> None:
     assert client["attributes"]["pkce.code.challenge.method"] == "S256"
     configs = [mapper["config"] for mapper in client["protocolMappers"]]
-    assert [config["included.custom.audience"] for config in configs[:1]] == [Settings().oidc.audience]
+    assert [config["included.custom.audience"] for config in configs[:1]] == list(Settings().oidc.audience)
     assert [config["included.client.audience"] for config in configs[1:]] == ["onsale-server"]
     assert all(config["access.token.claim"] == "true" for config in configs)
 
