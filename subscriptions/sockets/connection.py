@@ -16,6 +16,7 @@ from domain.errors import SessionLost, TemporarilyUnavailable, Unauthenticated
 from subscriptions.interfaces import Authenticator, C, Identified, OperationRunner, Recheck
 from subscriptions.sockets import messages
 from subscriptions.sockets.active_operations import ActiveOperations
+from subscriptions.sockets.caller_connections import refusal_of
 from subscriptions.sockets.close_codes import CloseCode, shortened
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.deadlines import NEVER, Deadlines, Due
@@ -281,8 +282,8 @@ class Connection(Generic[C]):
             self._probe = None
 
     def end(self, reason: str) -> None:
-        """Implement `EndableConnection.end`: the caller's token no longer counts."""
-        self._interrupt(Closing(CloseCode.FORBIDDEN, reason))
+        """Implement `EndableConnection.end`: the caller's token or session no longer counts."""
+        self._interrupt(_closing_for(refusal_of(reason, of_session=self._recheck is not None)))
 
     def _interrupt_stuck(self) -> None:
         """Close the socket because the client does not read."""
