@@ -209,7 +209,10 @@ class Connection(Generic[C]):
         self._outbox.put(messages.ack(_TOKEN_HINT if caller is None and has_unread_token else None))
 
     async def _identify(self, init: Init) -> Identified[C]:
-        authorization = init.payload.get("Authorization", init.payload.get("authorization"))
+        given = [init.payload.get(name) for name in ("Authorization", "authorization")]
+        tokens = [value for value in given if value is not None]
+        # Two tokens are refused as over HTTP, because an empty one is.
+        authorization = (tokens[0] if len(tokens) == 1 else "") if tokens else None
         try:
             return await self._authenticator.identify_socket(self._headers, authorization)
         except (Unauthenticated, SessionLost, TemporarilyUnavailable) as error:
