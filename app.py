@@ -263,6 +263,7 @@ def _issuer_routes(settings: Settings) -> list[BaseRoute]:
         env=settings.env,
         client_secret=settings.oidc.client_secret,
         backchannel_logout_url=f"{public_url}/oidc/backchannel-logout",
+        backchannel_client_id=settings.oidc.client_id,
     )
 
 

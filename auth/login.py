@@ -170,8 +170,8 @@ class Login:
                 return _redirect(self._site.url(HOME), status=303)
         except (SessionLost, TemporarilyUnavailable):
             pass
-        reason = request.query_params.get("error_description") or request.query_params.get("error") or _NOT_STARTED
-        return failure_page(reason, status=400)
+        # Any page can link to this address, so the error in it may be an attacker's text.
+        return failure_page(_NOT_STARTED, status=400)
 
     async def _after_logout(self, session: Session | None) -> str:
         """Return where the browser goes: to the issuer, which ends its own session too."""

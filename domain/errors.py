@@ -385,9 +385,12 @@ class Unauthenticated(Denial):
     pass
 
 
+SESSION_ENDED = "Your session has ended; sign in again"
+
+
 class SessionLost(Denial):
     def __init__(self) -> None:
-        super().__init__("Your session has ended; sign in again. Your place, holds and orders are kept.")
+        super().__init__(f"{SESSION_ENDED}. Your place, holds and orders are kept.")
 
 
 class Forbidden(Denial):

@@ -13,6 +13,7 @@ from domain.errors import SessionLost, TemporarilyUnavailable, Unauthenticated
 from subscriptions.interfaces import Answered, Ended, Outcome, Recheck, Rejected, Rendered
 from subscriptions.sockets import messages
 from subscriptions.sockets.active_operations import LatestValue
+from subscriptions.sockets.caller_connections import refusal_of
 from subscriptions.sockets.limits import Limits
 
 HEADERS = [
@@ -47,8 +48,8 @@ class EventStream:
         self._latest = LatestValue()
         self._changed = asyncio.Event()
         self._is_stopped = False
-        self.refusal: str | None = None
-        """The reason for which the caller's token no longer counts."""
+        self.refusal: Unauthenticated | SessionLost | None = None
+        """Set once the caller's token or session no longer counts."""
 
     def deliver(self, rendered: Rendered) -> None:
         self._latest.put(rendered)
@@ -61,8 +62,8 @@ class EventStream:
         self._changed.set()
 
     def end(self, reason: str) -> None:
-        """End the stream with an error, because the caller's token no longer counts."""
-        self.refusal = reason
+        """End the stream with an error: the caller's token or session no longer counts."""
+        self.refusal = refusal_of(reason, of_session=self._recheck is not None)
         self._changed.set()
 
     async def serve(self, outcome: Outcome, receive: Receive, send: Send) -> None:
@@ -107,17 +108,15 @@ class EventStream:
     async def _refusal(self) -> bytes | None:
         """Return the errors with which the stream ends because of its caller, or None."""
         if self.refusal is not None:
-            return messages.errors(self.refusal, "UNAUTHENTICATED")
+            return _errors(self.refusal)
         if self._clock() >= self._expires_s:
             return messages.errors(_EXPIRED, "UNAUTHENTICATED")
         if self._recheck is None or self._clock() < self._recheck_s:
             return None
         try:
             await self._recheck.check()
-        except SessionLost as error:
-            return messages.errors(str(error), "SESSION_LOST")
-        except Unauthenticated as error:
-            return messages.errors(str(error), "UNAUTHENTICATED")
+        except (SessionLost, Unauthenticated) as error:
+            return _errors(error)
         except TemporarilyUnavailable as error:
             return messages.errors(str(error), "UNAVAILABLE")
         self._recheck_s = self._clock() + self._recheck.delay_s()
@@ -141,6 +140,10 @@ class EventStream:
         while (await receive())["type"] != "http.disconnect":
             pass
         self.stop()
+
+
+def _errors(error: Unauthenticated | SessionLost) -> bytes:
+    return messages.errors(str(error), "SESSION_LOST" if isinstance(error, SessionLost) else "UNAUTHENTICATED")
 
 
 def _next(payload: bytes) -> bytes:

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from domain.errors import TemporarilyUnavailable, Unauthenticated
+from domain.errors import TemporarilyUnavailable
 from resolvers.context import Context
 from schema import Operation
 from subscriptions.interfaces import Outcome, Recheck
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.limits import Limits
 from subscriptions.sse import EventStream
-from web.http_errors import unauthenticated_error, unavailable_error
+from web.http_errors import unavailable_error
 from web.operation_runner import HubOperationRunner
 
 _RETRY_AFTER_S = 5
@@ -34,7 +34,8 @@ class EventStreams:
 
         `recheck` checks the viewer's session again while the stream is open.
 
-        Raises HttpError, or NotAQuery for a mutation that is not allowed.
+        Raises HttpError, Unauthenticated or SessionLost if the viewer's session has just ended, or
+        NotAQuery for a mutation that is not allowed.
         """
         viewer, counter = context.viewer, self._connection_counter
         person_id = viewer.person_id if viewer else None
@@ -48,7 +49,7 @@ class EventStreams:
             except TooManyConnections as error:
                 raise unavailable_error(TemporarilyUnavailable(str(error), retry_after_s=_RETRY_AFTER_S)) from error
             if stream.refusal is not None:
-                raise unauthenticated_error(Unauthenticated(stream.refusal))
+                raise stream.refusal
             outcome = await self._runner.start_operation(operation, context, stream.deliver, may_mutate=may_mutate)
             return self._app(stream, outcome, held.pop_all())
 

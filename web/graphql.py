@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth.callers import Callers, Identified, cache_headers
-from domain.errors import Forbidden, SessionLost, TemporarilyUnavailable, Unauthenticated
+from domain.errors import Forbidden, OnsaleError, SessionLost, TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
 from schema import Engine, NotAQuery, Operation, OperationResult
 from telemetry import counters
@@ -104,6 +104,8 @@ class GraphQLEndpoint:
             if is_stream:
                 return await self._streams.answer(operation, context, may_mutate=not is_get, recheck=identified.recheck)
             answer = await self._engine.executor.execute(operation, context, queries_only=is_get)
+        except (Unauthenticated, SessionLost) as error:
+            raise self._caller_error(error) from error
         except NotAQuery:
             raise HttpError(
                 405, "GET accepts only queries; send this operation with POST.", headers={"Allow": "POST"}
@@ -114,7 +116,10 @@ class GraphQLEndpoint:
         try:
             return await self._callers.identify_request(headers, needs_preflight=needs_preflight)
         except (Unauthenticated, SessionLost, Forbidden, TemporarilyUnavailable) as error:
-            raise caller_error(error, cleared_cookie=self._callers.cleared_cookie()) from error
+            raise self._caller_error(error) from error
+
+    def _caller_error(self, error: OnsaleError) -> HttpError:
+        return caller_error(error, cleared_cookie=self._callers.cleared_cookie())
 
     async def _operation(self, request: Request) -> Operation:
         if request.method == "GET":

@@ -8,14 +8,22 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+_FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
+
 
 def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
-    """Return the route. Only clients in the networks `readers` may read it; others get 404."""
+    """Return the route. Only clients in the networks `readers` may read it; others get 404.
+
+    So does a request that an unknown proxy has forwarded. A proxy on this machine that is not in
+    ONSALE_TRUSTED_PROXIES would otherwise show the counters to the whole internet.
+    """
     networks = [ipaddress.ip_network(reader) for reader in readers]
 
     async def metrics(request: Request) -> Response:
         address = _parse(request)
-        if address is None or not any(address in network for network in networks):
+        is_reader = address is not None and any(address in network for network in networks)
+        # web/proxies.py has removed the headers of trusted proxies.
+        if not is_reader or any(name in request.headers for name in _FORWARDED):
             return PlainTextResponse("Not Found", status_code=404)
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 

@@ -2,8 +2,9 @@
 
 Each proxy appends the address of its peer to X-Forwarded-For, so the client is the rightmost
 address that is not one of our proxies. Anything further left was written by the client itself.
-Headers of peers that are not trusted are ignored. Everything behind this middleware reads only
-`scope["client"]`, `scope["scheme"]` and the Host header.
+Headers of peers that are not trusted are ignored; those of trusted ones are removed once they are
+read. Everything behind this middleware reads only `scope["client"]`, `scope["scheme"]` and the Host
+header.
 """
 
 import ipaddress
@@ -19,6 +20,7 @@ Network: TypeAlias = IPv4Network | IPv6Network
 
 UNIX_SOCKET = "unix"
 """The word in the setting for a proxy that connects through a Unix socket."""
+_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 _PREFIX_BITS = 64
 """The part of an IPv6 address that identifies a household, which chooses the other bits freely."""
 _SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "ws", "https": "wss"}}
@@ -48,6 +50,8 @@ class ProxyMiddleware:
         scope["scheme"] = _SCHEMES[scope["type"]].get(scheme, scope["scheme"])
         if host := _last(headers.getlist("x-forwarded-host")):
             MutableHeaders(scope=scope)["host"] = host
+        for name in _FORWARDED:
+            del MutableHeaders(scope=scope)[name]
 
     def _is_trusted(self, peer: str | None) -> bool:
         address = _parse(peer or "")

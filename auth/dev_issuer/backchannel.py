@@ -1,4 +1,4 @@
-"""OpenID Connect Back-Channel Logout: tells the server's client that one of its sessions ended.
+"""OpenID Connect Back-Channel Logout: tells a client that one of its sessions ended.
 
 Like Keycloak, the issuer posts the logout token before it answers the browser. A client that does
 not answer in time delays the logout, but cannot prevent it.
@@ -9,7 +9,7 @@ import logging
 
 import httpx2
 
-from auth.dev_issuer.claims import SERVER_CLIENT_ID, TokenMint
+from auth.dev_issuer.claims import TokenMint
 from auth.dev_issuer.logout import EndedSession
 
 log = logging.getLogger(__name__)
@@ -19,15 +19,16 @@ WAIT_S = 3.0
 
 
 class BackchannelLogout:
-    """`url` is that of the server's client; the other clients have none."""
+    """`url` is that of the client `client_id`; the other clients have none."""
 
-    def __init__(self, url: str | None, *, mint: TokenMint) -> None:
+    def __init__(self, url: str | None, *, client_id: str, mint: TokenMint) -> None:
         self._url = url
+        self._client_id = client_id
         self._mint = mint
 
     async def send(self, session: EndedSession) -> None:
         """Post a logout token for the session. A failure is only logged."""
-        if self._url is None or session.client_id != SERVER_CLIENT_ID:
+        if self._url is None or session.client_id != self._client_id:
             return
         token = self._mint.logout_token(
             client_id=session.client_id, subject=session.subject, session_id=session.session_id

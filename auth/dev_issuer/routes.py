@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from auth.dev_issuer.backchannel import BackchannelLogout
-from auth.dev_issuer.claims import SCOPES, TokenMint
+from auth.dev_issuer.claims import SCOPES, SERVER_CLIENT_ID, TokenMint
 from auth.dev_issuer.client import AUTH_METHODS, GRANT_TYPES, LOOPBACK_ORIGIN, known_clients
 from auth.dev_issuer.demo_users import authenticate
 from auth.dev_issuer.introspection import introspect, revoke
@@ -49,12 +49,13 @@ def issuer_routes(
     env: str,
     client_secret: str | None = None,
     backchannel_logout_url: str | None = None,
+    backchannel_client_id: str = SERVER_CLIENT_ID,
 ) -> list[BaseRoute]:
     """Return the routes of the issuer.
 
-    `client_secret` is that of the confidential client, which is told of logouts at
-    `backchannel_logout_url`. Raises SettingsError in production, if the issuer is not on loopback,
-    or if the key in `data_dir` cannot be used.
+    `client_secret` is that of the confidential client. The client `backchannel_client_id` is told
+    of its logouts at `backchannel_logout_url`. Raises SettingsError in production, if the issuer is
+    not on loopback, or if the key in `data_dir` cannot be used.
     """
     if env == "production":
         raise SettingsError("The development issuer has public passwords; set ONSALE_OIDC_ISSUER in production")
@@ -64,7 +65,8 @@ def issuer_routes(
     keys = load_keys(data_dir)
     mint = TokenMint(issuer_url, audience=audience, keys=keys)
     server = IssuerServer(issuer_url, clients=known_clients(client_id, client_secret), mint=mint)
-    endpoints = _Endpoints(server, keys, BackchannelLogout(backchannel_logout_url, mint=mint))
+    backchannel = BackchannelLogout(backchannel_logout_url, client_id=backchannel_client_id, mint=mint)
+    endpoints = _Endpoints(server, keys, backchannel)
     return [Mount(address.path, routes=endpoints.routes())]
 
 

@@ -19,7 +19,7 @@ from typing import Protocol
 from auth.revocation.issuer_checks import IssuerUnavailable, TokenState
 from auth.revocation.revocations import Identified
 from auth.viewer import PRIVILEGED, Role, Viewer
-from domain.errors import TemporarilyUnavailable, Unauthenticated
+from domain.errors import SESSION_ENDED, TemporarilyUnavailable, Unauthenticated
 from domain.ids import PersonId
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,6 @@ _DUE_FRACTION = 0.9
 _END_MARGIN_S = 5.0
 """A token is not checked just before its end, when the issuer may already call it inactive."""
 
-SESSION_ENDED = "Your session has ended; sign in again"
 ROLES_CHANGED = "Your roles have changed; reconnect"
 UNCONFIRMED = "The issuer has failed to confirm your roles for too long; try again later"
 

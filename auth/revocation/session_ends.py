@@ -15,12 +15,13 @@ from auth.issuer_http import IssuerHttp
 from auth.revocation.backchannel_logout import BackchannelLogout
 from auth.revocation.issuer_checks import IssuerChecks
 from auth.revocation.logout_tokens import LogoutTokenVerifier
-from auth.revocation.rechecks import SESSION_ENDED, Rechecks
+from auth.revocation.rechecks import Rechecks
 from auth.revocation.revocations import Identified, Revocations, Store
 from auth.revocation.verifier import RevocationVerifier
 from auth.roles_claim import RolesClaim
 from auth.tokens import TokenVerifier
 from auth.viewer import Viewer
+from domain.errors import SESSION_ENDED
 from domain.identity.revocations import Revocation
 from domain.ids import PersonId
 from settings.oidc import OidcSettings

@@ -6,10 +6,10 @@ No token is accepted until the process has read the revocations once.
 import time
 from typing import Protocol
 
-from auth.revocation.rechecks import SESSION_ENDED, Rechecks, bearer_credential
+from auth.revocation.rechecks import Rechecks, bearer_credential
 from auth.revocation.revocations import Revocations
 from auth.viewer import PRIVILEGED, Viewer
-from domain.errors import TemporarilyUnavailable, Unauthenticated
+from domain.errors import SESSION_ENDED, TemporarilyUnavailable, Unauthenticated
 from domain.identity.revocations import REVOCATION_LASTS_S
 
 

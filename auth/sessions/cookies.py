@@ -18,7 +18,14 @@ LOGIN_LASTS_S = 600
 
 
 def read_cookies(headers: Headers) -> Mapping[str, str]:
-    return cookie_parser("; ".join(headers.getlist("cookie")))
+    """Return the cookies by name.
+
+    A cookie is dropped if there is white space other than blanks and tabs around it. Starlette
+    would remove it, but for browsers it is part of the name, so a neighboring domain could set a
+    cookie named `__Host-…` after a no-break space.
+    """
+    given = ";".join(headers.getlist("cookie")).split(";")
+    return cookie_parser(";".join(cookie for cookie in given if cookie.strip(" \t") == cookie.strip()))
 
 
 class LoginCookies:

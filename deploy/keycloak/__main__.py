@@ -7,12 +7,14 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx2
 
+from auth.dev_issuer.claims import SERVER_CLIENT_ID
+from auth.dev_issuer.client import DEVELOPMENT_SECRET
 from deploy.keycloak.admin import KeycloakAdmin, serve_onsale_at
 from deploy.keycloak.distribution import VERSION, KeycloakUnavailable, cache_folder, prepare
 from deploy.keycloak.server import ADMIN, Keycloak, answers, issuer_url, server_url
@@ -34,6 +36,8 @@ _USAGE = """{running} at {server}
   Data     {data}
 """
 _TO_SET = """  Set      ONSALE_OIDC_ISSUER={issuer}
+           ONSALE_OIDC_CLIENT_ID={client}
+           ONSALE_OIDC_CLIENT_SECRET={secret}
            (make run KEYCLOAK=yes does so)
   Stop     Ctrl-C
 """
@@ -79,6 +83,7 @@ async def _run(options: argparse.Namespace, settings: Settings, keycloak: Keyclo
             stack.push_async_callback(keycloak.stop)
         await asyncio.to_thread(_adapt_realm, options.port, settings.port)
         names = {"server": server_url(options.port), "issuer": issuer_url(options.port), "admin": ADMIN}
+        names |= {"client": SERVER_CLIENT_ID, "secret": DEVELOPMENT_SECRET}
         data = keycloak.directory if keycloak else "those of the Keycloak that was running"
         _write(_USAGE.format(running=RUNNING, data=data, **names))
         if options.command:
@@ -112,7 +117,7 @@ async def _run_command(options: argparse.Namespace, keycloak: Keycloak | None, e
     # once, from here, and before Keycloak.
     command = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), *options.command),
-        env={**os.environ, "ONSALE_OIDC_ISSUER": issuer_url(options.port)},
+        env=command_environment(os.environ, port=options.port),
         start_new_session=True,
     )
     try:
@@ -124,6 +129,15 @@ async def _run_command(options: argparse.Namespace, keycloak: Keycloak | None, e
             command.terminate()
         code = await command.wait()
     return 0 if ended.is_set() else code
+
+
+def command_environment(given: Mapping[str, str], *, port: int) -> dict[str, str]:
+    """Return the environment of the command: it signs people in as the client that Keycloak tells
+    of logouts, unless it was given another one.
+    """
+    client = {"ONSALE_OIDC_CLIENT_ID": SERVER_CLIENT_ID, "ONSALE_OIDC_CLIENT_SECRET": DEVELOPMENT_SECRET}
+    is_given = "ONSALE_OIDC_CLIENT_ID" in given
+    return {**given, **({} if is_given else client), "ONSALE_OIDC_ISSUER": issuer_url(port)}
 
 
 async def _wait_for_end(keycloak: Keycloak, ended: asyncio.Event) -> None:

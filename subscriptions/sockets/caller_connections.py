@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
+from domain.errors import SESSION_ENDED, SessionLost, Unauthenticated
 from domain.ids import PersonId
 from subscriptions.interfaces import Caller
 
@@ -17,6 +18,15 @@ Key = TypeVar("Key")
 class EndableConnection(Protocol):
     def end(self, reason: str) -> None:
         """End the connection as one whose token is refused. Does not block."""
+
+
+def refusal_of(reason: str, *, of_session: bool) -> Unauthenticated | SessionLost:
+    """Return the error with which a refused connection ends.
+
+    `of_session` means that a session cookie identified its caller. Only then can the client sign in
+    again by itself, so only then is the session lost.
+    """
+    return SessionLost() if of_session and reason == SESSION_ENDED else Unauthenticated(reason)
 
 
 class CallerConnections:

@@ -16,6 +16,7 @@ from domain.errors import SessionLost, TemporarilyUnavailable, Unauthenticated
 from subscriptions.interfaces import Authenticator, C, Identified, OperationRunner, Recheck
 from subscriptions.sockets import messages
 from subscriptions.sockets.active_operations import ActiveOperations
+from subscriptions.sockets.caller_connections import refusal_of
 from subscriptions.sockets.close_codes import CloseCode, shortened
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.deadlines import NEVER, Deadlines, Due
@@ -208,7 +209,10 @@ class Connection(Generic[C]):
         self._outbox.put(messages.ack(_TOKEN_HINT if caller is None and has_unread_token else None))
 
     async def _identify(self, init: Init) -> Identified[C]:
-        authorization = init.payload.get("Authorization", init.payload.get("authorization"))
+        given = [init.payload.get(name) for name in ("Authorization", "authorization")]
+        tokens = [value for value in given if value is not None]
+        # Two tokens are refused as over HTTP, because an empty one is.
+        authorization = (tokens[0] if len(tokens) == 1 else "") if tokens else None
         try:
             return await self._authenticator.identify_socket(self._headers, authorization)
         except (Unauthenticated, SessionLost, TemporarilyUnavailable) as error:
@@ -281,8 +285,8 @@ class Connection(Generic[C]):
             self._probe = None
 
     def end(self, reason: str) -> None:
-        """Implement `EndableConnection.end`: the caller's token no longer counts."""
-        self._interrupt(Closing(CloseCode.FORBIDDEN, reason))
+        """Implement `EndableConnection.end`: the caller's token or session no longer counts."""
+        self._interrupt(_closing_for(refusal_of(reason, of_session=self._recheck is not None)))
 
     def _interrupt_stuck(self) -> None:
         """Close the socket because the client does not read."""

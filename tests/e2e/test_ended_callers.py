@@ -10,14 +10,17 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from domain.errors import SessionLost
 from domain.ids import PersonId
 from subscriptions.interfaces import Caller, OperationRequest
 from subscriptions.sockets.connection_limits import ConnectionCounter
 from subscriptions.sse import EventStream
 from tests.support.events import Events, events
+from tests.support.login_sessions import ALICE as LOGIN_ALICE
+from tests.support.login_sessions import Login
 from tests.support.revocations import viewer
 from tests.support.serving import serving
-from tests.support.sockets import DEFAULTS, INIT, FakeRunner, Sockets, shown, sockets
+from tests.support.sockets import DEFAULTS, INIT, SITE, FakeRunner, Sockets, shown, sockets
 from tests.support.waiting import wait_until
 
 REASON = "Your session has ended; sign in again"
@@ -145,3 +148,35 @@ async def test_stream_of_an_ended_session_ends_with_an_error(ended: Ended) -> No
     assert (error["message"], error["extensions"]["code"]) == (REASON, "UNAUTHENTICATED")
     assert fake.is_closed
     assert len(app.counter.callers) == 0
+
+
+async def test_socket_of_a_cookie_is_closed_as_a_lost_session() -> None:
+    login, ended = Login(), Ended({"s1"})
+    cookie = await login.sign_in()
+    page = {"additional_headers": {"Cookie": f"__Host-onsale-session={cookie}"}, "origin": SITE.origin}
+    async with sockets(sessions=login.sessions) as made, made.client(**page) as client:
+        await client.sign_in()
+        [caller] = made.capacity.callers.of_person(LOGIN_ALICE.person_id)
+        ended.sessions.add(caller.session_id or "")
+        made.capacity.callers.refuse_if(ended.refusal_for)
+        made.capacity.callers.end_refused(people=[caller.person_id])
+        assert await client.closed() == (4403, f"SESSION_LOST: {SessionLost()}")
+
+
+async def test_socket_of_a_cookie_with_other_roles_is_no_lost_session() -> None:
+    login = Login()
+    cookie = await login.sign_in()
+    page = {"additional_headers": {"Cookie": f"__Host-onsale-session={cookie}"}, "origin": SITE.origin}
+    async with sockets(sessions=login.sessions) as made, made.client(**page) as client:
+        await client.sign_in()
+        made.capacity.callers.refuse_if(lambda _: "Your roles have changed; reconnect")
+        made.capacity.callers.end_refused(people=[LOGIN_ALICE.person_id])
+        assert await client.closed() == (4403, "Your roles have changed; reconnect")
+
+
+async def test_stream_of_a_cookie_ends_as_a_lost_session() -> None:
+    login = Login()
+    cookie = await login.sign_in()
+    stream = EventStream(DEFAULTS, expires_at=None, recheck=login.sessions.recheck(cookie, LOGIN_ALICE))
+    stream.end(REASON)
+    assert isinstance(stream.refusal, SessionLost)

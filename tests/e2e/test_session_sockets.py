@@ -73,6 +73,15 @@ async def test_bad_token_is_refused_although_the_cookie_is_good() -> None:
         assert server.runner.requests == []
 
 
+@pytest.mark.parametrize("first", [None, "Bearer alice"])
+async def test_second_token_never_falls_back_to_the_cookie(first: str | None) -> None:
+    login = Login()
+    cookie = await login.sign_in()
+    async with sockets(sessions=login.sessions) as server, server.client(**of_page(cookie)) as client:
+        await client.send(INIT | {"payload": {"Authorization": first, "authorization": "Bearer expired"}})
+        assert (await client.closed())[0] == 4403
+
+
 async def test_unknown_cookie_closes_the_socket_as_a_lost_session() -> None:
     async with sockets(sessions=Login().sessions) as server, server.client(**of_page("unknown")) as client:
         await client.send(INIT)

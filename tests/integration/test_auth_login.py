@@ -253,6 +253,14 @@ async def test_error_of_the_issuer_is_shown_and_escaped(browser: Browser) -> Non
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
+async def test_error_without_a_login_is_not_shown(browser: Browser) -> None:
+    """Any page can link to such an address, with a text of its own."""
+    page = await browser.http.get(f"{browser.base}/login/callback?state=x&error_description=Call%200900-555")
+    assert page.status_code == 400
+    assert reason_of(page).startswith("This sign-in was not started in this browser")
+    assert "0900" not in page.text
+
+
 LOGIN: dict[str, object] = {"state": "S", "nonce": "n", "code_verifier": "v", "return_to": "/", "started_ms": 1}
 
 

@@ -156,6 +156,15 @@ async def test_other_cookies_are_ignored(callers: Callers, cookie: str) -> None:
     assert identified.caller is None
 
 
+@pytest.mark.parametrize("space", ["\x85", "\xa0", "\x1f", " \xa0"])
+async def test_white_space_before_a_name_makes_another_cookie(callers: Callers, parts: Parts, space: str) -> None:
+    """A neighboring domain cannot set `__Host-` cookies, but can set cookies with such names."""
+    for cookie in (f"{space}{COOKIE[1]}", f"theme=dark;{space}{COOKIE[1]}"):
+        headers = _headers(("cookie", cookie), ("origin", OWN))
+        assert (await callers.identify_request(headers, needs_preflight=False)).caller is None
+    assert parts.read == []
+
+
 # Sockets
 
 

@@ -9,6 +9,7 @@ import pytest
 from auth.dev_issuer.client import DEVELOPMENT_SECRET, WEB_CLIENT_ID
 from auth.dev_issuer.demo_users import DEMO_USERS, find_demo_user
 from auth.viewer import Role
+from deploy.keycloak.__main__ import command_environment
 from deploy.keycloak.server import REALM_FILE, with_overlay
 from settings import Settings
 
@@ -73,6 +74,17 @@ def test_only_the_server_is_told_of_logouts() -> None:
     attributes = CLIENTS["onsale-server"]["attributes"]
     assert attributes["backchannel.logout.url"] == f"http://localhost:{Settings().port}/oidc/backchannel-logout"
     assert attributes["backchannel.logout.session.required"] == "true"
+
+
+def test_onsale_on_keycloak_is_the_client_told_of_logouts() -> None:
+    oidc = Settings.from_env(command_environment({}, port=8180)).oidc
+    assert "backchannel.logout.url" in CLIENTS[oidc.client_id]["attributes"]
+    assert oidc.client_secret == CLIENTS[oidc.client_id]["secret"]
+
+
+def test_given_client_is_left_as_it_is() -> None:
+    oidc = Settings.from_env(command_environment({"ONSALE_OIDC_CLIENT_ID": "mine"}, port=8180)).oidc
+    assert (oidc.client_id, oidc.client_secret) == ("mine", None)
 
 
 def test_realm_has_no_secret_but_those_of_development() -> None:

@@ -16,14 +16,13 @@ from auth.revocation.rechecks import (
     REQUEST_WAIT_S,
     RETRY_S,
     ROLES_CHANGED,
-    SESSION_ENDED,
     UNCONFIRMED,
     Credential,
     Rechecks,
     bearer_credential,
 )
 from auth.viewer import Role, Viewer
-from domain.errors import TemporarilyUnavailable, Unauthenticated
+from domain.errors import SESSION_ENDED, TemporarilyUnavailable, Unauthenticated
 from domain.ids import PersonId
 from tests.support.loop_clock import LoopClock
 from tests.support.revocations import viewer

@@ -4,16 +4,21 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from telemetry.counters import refused
 from web.metrics import metrics_routes
+from web.proxies import ProxyMiddleware
 
 
-async def read(address: str) -> httpx2.Response:
-    app = Starlette(routes=metrics_routes(["127.0.0.0/8", "2001:db8:1::/48"]))
+async def read(address: str, headers: dict[str, str] | None = None) -> httpx2.Response:
+    app = Starlette(
+        routes=metrics_routes(["127.0.0.0/8", "2001:db8:1::/48", "203.0.113.9"]),
+        middleware=[Middleware(ProxyMiddleware, ["127.0.0.2"])],
+    )
     transport = httpx2.ASGITransport(app, client=(address, 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://onsale") as client:
-        return await client.get("/metrics")
+        return await client.get("/metrics", headers=headers)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "2001:db8:1:2::/64"])
@@ -30,3 +35,16 @@ async def test_operators_read_the_counters(address: str) -> None:
 async def test_metrics_do_not_exist_for_others(address: str) -> None:
     answer = await read(address)
     assert (answer.status_code, answer.text) == (404, "Not Found")
+
+
+@pytest.mark.parametrize(
+    "header", [("X-Forwarded-For", "203.0.113.7"), ("Forwarded", "for=203.0.113.7"), ("Via", "1.1 proxy")]
+)
+async def test_proxy_that_is_not_trusted_shows_no_metrics(header: tuple[str, str]) -> None:
+    assert (await read("127.0.0.1", dict([header]))).status_code == 404
+
+
+@pytest.mark.parametrize(("client", "status"), [("203.0.113.9", 200), ("203.0.113.7", 404)])
+async def test_trusted_proxy_shows_metrics_to_operators_alone(client: str, status: int) -> None:
+    answer = await read("127.0.0.2", {"X-Forwarded-For": f"127.0.0.1, {client}"})
+    assert answer.status_code == status
