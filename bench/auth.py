@@ -1,8 +1,8 @@
-"""`make bench-auth`: measures what the door costs on the path of a hold, in microseconds.
+"""`make bench-auth`: measures what the check of a token adds to a hold, in microseconds.
 
-For each algorithm it verifies new tokens, each beside PyJWT's verification of the same token with
-the same checks, which sets the limit of the row; the signature alone is measured too. A token that
-was verified before must cost a tenth of a new one, together with reading it from its header. CPU
+For each algorithm, it verifies new tokens and then has PyJWT verify the same tokens with the same
+checks, which sets the limit for the algorithm; the signature alone is measured too. A token that
+was verified before may cost at most a tenth of a new RS256 token, including reading it from its header. CPU
 time is measured, so that other processes on the machine do not affect the results. They are also
 written to bench/results/auth.json.
 """
@@ -68,7 +68,7 @@ class SigningKey:
 
 
 def access_claims(issuer: str) -> dict[str, object]:
-    """Return claims like those of Keycloak, also in size."""
+    """Return claims like Keycloak's, in size too."""
     now_s = int(time.time())
     return {
         "exp": now_s + 3_600,
@@ -116,7 +116,7 @@ async def serving_keys(keys: Sequence[SigningKey]) -> AsyncIterator[str]:
 
 @dataclass(slots=True)
 class Samples:
-    """The durations of one algorithm, in microseconds."""
+    """The durations measured for one algorithm, in microseconds."""
 
     ours: list[float]
     pyjwt: list[float]
@@ -211,7 +211,7 @@ def _us_since(began_ns: int) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tokens", type=int, default=TOKENS, help="tokens of each algorithm")
+    parser.add_argument("--tokens", type=int, default=TOKENS, help="number of tokens per algorithm")
     metrics = run_program(measure(tokens=parser.parse_args().tokens))
     sys.stdout.write(table(metrics) + "\n")
     RESULTS.parent.mkdir(exist_ok=True)

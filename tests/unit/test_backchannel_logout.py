@@ -119,7 +119,7 @@ async def test_logout_token_counts_once() -> None:
     assert (await endpoint.post(token)).status_code == 200
     again = await endpoint.post(token)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_request")
-    assert again.json()["error_description"] == "The logout token was received before; each counts once."
+    assert again.json()["error_description"] == "The logout token was received before; each can be used only once."
     assert len(endpoint.store.revocations) == 1
 
 
