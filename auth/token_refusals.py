@@ -56,7 +56,7 @@ def too_long(length: int, limit: int) -> TokenRefused:
     return TokenRefused(
         TokenResult.TOO_LONG,
         f"has {length:,} bytes, and the limit is {limit:,}; remove roles or groups from it, "
-        "in Keycloak with the client scopes of its client",
+        "in Keycloak with the scopes of its client",
     )
 
 

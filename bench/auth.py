@@ -1,10 +1,10 @@
 """`make bench-auth`: measures what the check of a token adds to a hold, in microseconds.
 
-For each algorithm, it verifies new tokens and then has PyJWT verify the same tokens with the same
-checks, which sets the limit for the algorithm; the signature alone is measured too. A token that
-was verified before may cost at most a tenth of a new RS256 token, including reading it from its header. CPU
-time is measured, so that other processes on the machine do not affect the results. They are also
-written to bench/results/auth.json.
+For each algorithm, it verifies new tokens, and has PyJWT verify each of them with the same checks,
+which sets the limit for the algorithm; the signature alone is measured too. A token that was
+verified before may cost at most a tenth of a new RS256 token, including reading it from its header.
+CPU time is measured, so that other processes on the machine do not affect the results. They are
+also written to bench/results/auth.json.
 """
 
 import argparse
@@ -123,7 +123,7 @@ class Samples:
     signature: list[float]
 
     def metrics(self, algorithm: str) -> list[Metric]:
-        bare = median(f"pyjwt_{algorithm}_us", self.pyjwt, "PyJWT alone, with the same checks of claims")
+        bare = median(f"pyjwt_{algorithm}_us", self.pyjwt, "PyJWT alone, with the same claim checks")
         return [
             median(
                 f"new_{algorithm}_us",
@@ -132,7 +132,7 @@ class Samples:
                 at_most=round(bare.value * LIMIT_FACTOR, 1),
             ),
             bare,
-            median(f"signature_{algorithm}_us", self.signature, "the signature alone, in cryptography"),
+            median(f"signature_{algorithm}_us", self.signature, "the signature alone, with the library cryptography"),
         ]
 
 
@@ -193,7 +193,7 @@ async def measure(*, tokens: int) -> list[Metric]:
             for name, token, what in (
                 ("refused_forged_us", forged, f"a forged RS256 token of {len(forged):,} bytes"),
                 ("refused_algorithm_us", other, f"an HS512 token of {len(other):,} bytes"),
-                ("refused_text_us", "x" * MAX_TOKEN_BYTES, f"{MAX_TOKEN_BYTES:,} bytes that are no token"),
+                ("refused_text_us", "x" * MAX_TOKEN_BYTES, f"{MAX_TOKEN_BYTES:,} bytes that are not a token"),
             )
         ]
     return [cached, *metrics, *refusals]

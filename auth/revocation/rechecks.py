@@ -113,7 +113,7 @@ class _Watched:
 
 
 class Rechecks:
-    """Run `run` as a task, and at the end cancel and await it; it then cancels the running checks."""
+    """Run `run` as a task. Cancel and await it at the end, which also cancels the running checks."""
 
     def __init__(
         self,

@@ -68,7 +68,7 @@ def _publish_nothing() -> None:
 
 
 class Revocations:
-    """Run `run` as a task, and at the end cancel and await it."""
+    """Run `run` as a task. Cancel and await it at the end."""
 
     def __init__(
         self,

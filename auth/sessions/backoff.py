@@ -1,4 +1,4 @@
-"""Pauses between attempts while the issuer is unavailable: longer each time, for the whole process."""
+"""Pauses of a process between attempts to reach an unavailable issuer: longer each time."""
 
 from collections.abc import Callable
 

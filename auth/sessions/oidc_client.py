@@ -18,7 +18,7 @@ from settings import OidcSettings
 
 SCOPE = "openid profile email"
 TOTAL_TIMEOUT_S = 8.0
-"""The limit for all requests of one step together. It is shorter than the gap between two renewals."""
+"""The limit for all requests of one step. It is shorter than the gap between two renewals."""
 
 
 class IssuerUnavailable(Exception):
@@ -31,7 +31,7 @@ class LoginRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoginRequest:
-    """A login that has begun: the address at the issuer, and the secrets that bind the answer to it."""
+    """A login that has begun: the issuer's address, and the secrets that bind the answer to it."""
 
     url: str
     state: str

@@ -18,7 +18,7 @@ class Session:
     issuer_session: str | None
     """The `sid` of the tokens: the login session at the issuer."""
     signed_in_at: float
-    """A revocation of all logins up to a later time ends the session, even if it was renewed since."""
+    """A revocation of all logins up to a later time ends the session, even if it was renewed."""
     renew_at: float
     expires_at: float
     """When the last access token expires. The issuer vouches for the person until then."""

@@ -79,7 +79,7 @@ async def _run(options: argparse.Namespace, settings: Settings, keycloak: Keyclo
             stack.push_async_callback(keycloak.stop)
         await asyncio.to_thread(_adapt_realm, options.port, settings.port)
         names = {"server": server_url(options.port), "issuer": issuer_url(options.port), "admin": ADMIN}
-        data = keycloak.directory if keycloak else "those of the Keycloak that was running"
+        data = keycloak.directory if keycloak else "in the folder of the Keycloak that was running"
         _write(_USAGE.format(running=RUNNING, data=data, **names))
         if options.command:
             return await _run_command(options, keycloak, ended)

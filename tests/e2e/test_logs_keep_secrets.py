@@ -1,4 +1,4 @@
-"""No token, secret or email address reaches the log, whatever a client sends, and wherever it does."""
+"""No token, secret or email address reaches the log, wherever a client sends it."""
 
 import asyncio
 from collections.abc import AsyncIterator

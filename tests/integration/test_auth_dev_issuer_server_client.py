@@ -1,4 +1,4 @@
-"""The development issuer's confidential client: its secret, and the logouts that it is told about."""
+"""The development issuer's confidential client: its secret, and the logouts sent to it."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -1,6 +1,6 @@
 """One Keycloak for all identity tests of a run, in the background.
 
-It starts with the session, so that other tests can run meanwhile, and every process of the run shares
+It starts with the session, so that other tests can run meanwhile. Every process of the run shares
 it: the environment names its folder.
 """
 

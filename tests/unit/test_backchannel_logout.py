@@ -1,4 +1,4 @@
-"""Logout tokens: every rule has a case, and a refused token writes nothing."""
+"""Logout tokens: every rule has a test case, and a refused token writes nothing."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ from tests.support.logout_tokens import ISSUER, LogoutEndpoint, logout_claims, l
 from tests.support.tokens import SUBJECT, access_claims, rsa_key, signed
 
 NOW_S = int(time.time())
-"""The time of the import, which is minutes ago when the whole suite runs."""
+"""The time of the import, which may be minutes ago when the whole suite runs."""
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
