@@ -19,7 +19,7 @@ class TooManyLogins(Exception):
 
 class CallCounter(Protocol):
     async def count(self, call: str, subject: str, rate: Rate) -> int:
-        """Count a call. Return 0, or the seconds to wait before a call that was not counted.
+        """Count a call and return 0, or return the seconds to wait without counting it.
 
         Raises TemporarilyUnavailable.
         """

@@ -113,7 +113,7 @@ class _Watched:
 
 
 class Rechecks:
-    """Run `run` as a task. Cancel and await it at the end, which also cancels the running checks."""
+    """Run `run` as a task. Cancel and await it at the end, which cancels the running checks."""
 
     def __init__(
         self,

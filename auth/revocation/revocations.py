@@ -113,7 +113,7 @@ class Revocations:
         return f"the ended sessions were last read {failing_s:.0f} s ago" if failing_s >= REPORT_AFTER_S else None
 
     def is_revoked(self, viewer: Identified) -> bool:
-        """Return whether the viewer's session, or every token issued by that time, was revoked."""
+        """Return whether a revocation covers the viewer, by session or by time of issue."""
         if viewer.issued_at <= self._floor_s or ("sid", viewer.session_id) in self._ended:
             return True
         ended = self._ended.get(("sub", viewer.person_id))

@@ -16,7 +16,8 @@ end
 -- Counts a call for the person and for the address, unless one of them has reached its limit: then
 -- it returns PERSON or ADDRESS, and the ms to wait. `limits` is `count,window_ms` for the person
 -- and for the address, each 0 if there is no limit; an empty string means that there are no limits.
--- Beyond MAX_RATES members, those that would be removed first are dropped, and start with a full burst.
+-- Beyond MAX_RATES members, those that would be removed first are dropped, and start with a full
+-- burst.
 local function count_call(call, person, address, limits)
   if limits == '' then return nil end
   local of_person, of_address = call .. '|p|' .. person, call .. '|a|' .. address
