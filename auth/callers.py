@@ -1,8 +1,8 @@
 """Decides who the caller of a request, an event stream or a socket is.
 
-A bearer token excludes the session cookie, and a bad token is refused, never ignored. The cookie
-counts only in requests from our own pages, because browsers add it to the requests of other pages
-too; other origins and programs use bearer tokens.
+A request with a bearer token ignores the session cookie, and a bad token is refused, never ignored.
+The cookie counts only in requests from our own pages, because browsers add it to requests from
+other pages too; other origins and programs use bearer tokens.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class TokenVerifier(Protocol):
 
 
 class Recheck(Protocol):
-    """The repeated check of a connection that outlives the check at its start."""
+    """The repeated check of a connection, which may stay open long after its first check."""
 
     def delay_s(self) -> float: ...
 
@@ -64,8 +64,8 @@ class Identified:
 
 
 class Callers:
-    """All errors of its methods are for the client: Unauthenticated, SessionLost, Forbidden and
-    TemporarilyUnavailable.
+    """All errors that its methods raise are for the client: Unauthenticated, SessionLost, Forbidden
+    and TemporarilyUnavailable.
     """
 
     def __init__(self, verifier: TokenVerifier, *, site: Site, sessions: SessionReader) -> None:
@@ -78,7 +78,7 @@ class Callers:
         """Return the caller of an HTTP request.
 
         `needs_preflight` is for requests that a page of another origin could send without asking
-        first: GET, and event streams.
+        first: GET requests and event streams.
         """
         given = headers.getlist("authorization")
         if given:
@@ -97,7 +97,7 @@ class Callers:
     def refusal_for_upgrade(self, headers: Headers) -> str | None:
         """Return why a socket may not be opened, or None if it may.
 
-        Browsers add the cookie to the sockets of all pages of the same site, and no page can
+        Browsers add the cookie to sockets that any page of the same site opens, and no page can
         prevent that, so a socket with a cookie must come from our own page.
         """
         return self._site.refusal_for_socket(headers) if self._cookies.session(headers) else None

@@ -61,6 +61,6 @@ class ChallengeSigner:
 
     def _sign(self, concert_id: ConcertId, person_id: PersonId, *, expires_ms: int, bits: int) -> str:
         shown = f"{expires_ms}.{bits}"
-        # The id of a concert has no dot, so the parts cannot be read in another way.
+        # The id of a concert has no dot, so the text can be split into these parts in only one way.
         mac = hmac.new(self._key, f"{shown}.{concert_id}.{person_id}".encode(), hashlib.sha256)
         return f"{shown}.{mac.hexdigest()}"

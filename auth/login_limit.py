@@ -1,4 +1,4 @@
-"""Limits how often one address may begin a login, for all processes together."""
+"""Limits how often one address may begin a login, across all processes."""
 
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class TooManyLogins(Exception):
 
 class CallCounter(Protocol):
     async def count(self, call: str, subject: str, rate: Rate) -> int:
-        """Count a call. Return 0, or how many seconds `subject` must wait; it is then not counted.
+        """Count a call and return 0, or return the seconds to wait without counting it.
 
         Raises TemporarilyUnavailable.
         """

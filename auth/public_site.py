@@ -1,4 +1,4 @@
-"""The address of Onsale for browsers, and the rule by which a request comes from its own pages."""
+"""The address of Onsale for browsers, and the check that a request comes from its own pages."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ _MAX_SHOWN = 200
 @dataclass(frozen=True, slots=True)
 class Site:
     origin: str
-    """As browsers send it: the only source of redirects, never the Host header of a request."""
+    """As browsers send it. Redirects use only this address, never the Host header of a request."""
     alias: str | None = None
     """Another name of the same site, for this machine in development."""
 
@@ -32,7 +32,7 @@ class Site:
     def require_own_page(self, headers: Headers) -> None:
         """Raise Forbidden unless a page of this site sent the request.
 
-        Browsers add the session cookie to the requests of other pages too. They send `Origin` with
+        Browsers add the session cookie to requests from other pages too. They send `Origin` with
         each request that could change something, and `Sec-Fetch-Site` with all.
         """
         origins = headers.getlist("origin")

@@ -8,8 +8,8 @@ from auth.viewer import Role
 
 class RolesClaim:
     def __init__(self, path: str, names: Iterable[tuple[str, str]]) -> None:
-        """Create the reader. `path` is separated by dots; `names` are pairs of our role and its
-        name at the issuer.
+        """Create the reader. Dots separate the names in `path`; `names` are pairs of our role and
+        its name at the issuer.
         """
         self._path = path.split(".")
         self._roles = defaultdict[str, set[Role]](set)

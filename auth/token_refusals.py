@@ -56,12 +56,12 @@ def too_long(length: int, limit: int) -> TokenRefused:
     return TokenRefused(
         TokenResult.TOO_LONG,
         f"has {length:,} bytes, and the limit is {limit:,}; remove roles or groups from it, "
-        "in Keycloak with the client scopes of its client",
+        "in Keycloak with the scopes of its client",
     )
 
 
 def wrong_algorithm(algorithm: object, accepted: Sequence[str], token: str) -> TokenRefused:
-    """Refuse a token by its header. Keycloak signs the tokens that only it reads with HMAC."""
+    """Refuse a token by its header. Keycloak uses HMAC for the tokens that only it reads."""
     if isinstance(algorithm, str) and algorithm.startswith("HS"):
         type_ = unverified_claims(token).get("typ")
         if type_ in ("Refresh", "Offline"):
@@ -99,7 +99,7 @@ def bad_signature() -> TokenRefused:
 
 
 def from_jwt_error(error: jwt.PyJWTError, token: str, *, issuer: str) -> TokenRefused:
-    """Return the refusal of a token that PyJWT has refused."""
+    """Return the refusal for a token that PyJWT has refused."""
     match error:
         case jwt.ExpiredSignatureError():
             return _expired(unverified_claims(token))
@@ -216,7 +216,7 @@ def _not_yet_valid(claims: Mapping[str, object]) -> TokenRefused:
 
 
 def _seconds(value: object) -> float:
-    """Return a time claim that PyJWT could compare."""
+    """Return the Unix time in a claim, or 0 if the claim is missing."""
     try:
         return float(value) if isinstance(value, int | float | str) else 0.0
     except (ValueError, OverflowError):

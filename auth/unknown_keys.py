@@ -1,9 +1,9 @@
 """Decides which tokens with an unknown key id may cause a fetch of the issuer's keys.
 
 Anyone can send tokens with random key ids, so fetches that find no new key are limited. Two limits
-count separately: one for ids that are seen for the first time, one for ids that were refused
+count separately: one for ids that are seen for the first time, and one for ids that were refused
 before. Random ids are never repeated, so they use up only the first, while a new key of the issuer
-is named by token after token, and the second of them causes a fetch. A sender that repeats its ids
+appears in token after token, and the second of them causes a fetch. A sender that repeats its ids
 can use up both; then a new key is found when a cooldown ends.
 """
 
@@ -21,12 +21,12 @@ MAX_IDS = 1_024
 MAX_REMEMBERED_CHARACTERS = 128
 """The length of the longest id that is remembered. Keycloak's have 43 characters."""
 BURST = 3
-"""The number of fetches without a cooldown, because tokens of other realms arrive by mistake."""
+"""How many fetches need not wait for a cooldown, as tokens of other realms arrive by mistake."""
 
 
 @dataclass(slots=True)
 class Cooldown:
-    """Allows `BURST` fetches at once, and then one in each duration."""
+    """Allows `BURST` fetches at once, and then one per `duration_s`."""
 
     duration_s: float
     clock: Callable[[], float]
@@ -49,7 +49,7 @@ class UnknownKeys:
         self._for_new_ids = Cooldown(cooldown_s, clock)
         self._for_repeated_ids = Cooldown(cooldown_s, clock)
         self._refused = OrderedDict[str, None]()
-        """The ids that were refused during a cooldown and not looked for since then."""
+        """The ids that were refused during a cooldown and not looked up since then."""
         self._absent = OrderedDict[str, float]()
         """The ids that a fetch did not find, and until when no other fetch is made for them: a
         token is signed after its key was published.

@@ -1,10 +1,10 @@
-"""`make bench-auth`: measures what the door costs on the path of a hold, in microseconds.
+"""`make bench-auth`: measures what the check of a token adds to a hold, in microseconds.
 
-For each algorithm it verifies new tokens, each beside PyJWT's verification of the same token with
-the same checks, which sets the limit of the row; the signature alone is measured too. A token that
-was verified before must cost a tenth of a new one, together with reading it from its header. CPU
-time is measured, so that other processes on the machine do not affect the results. They are also
-written to bench/results/auth.json.
+For each algorithm, it verifies new tokens, and has PyJWT verify each of them with the same checks,
+which sets the limit for the algorithm; the signature alone is measured too. A token that was
+verified before may cost at most a tenth of a new RS256 token, including reading it from its header.
+CPU time is measured, so that other processes on the machine do not affect the results. They are
+also written to bench/results/auth.json.
 """
 
 import argparse
@@ -68,7 +68,7 @@ class SigningKey:
 
 
 def access_claims(issuer: str) -> dict[str, object]:
-    """Return claims like those of Keycloak, also in size."""
+    """Return claims like Keycloak's, in size too."""
     now_s = int(time.time())
     return {
         "exp": now_s + 3_600,
@@ -116,14 +116,14 @@ async def serving_keys(keys: Sequence[SigningKey]) -> AsyncIterator[str]:
 
 @dataclass(slots=True)
 class Samples:
-    """The durations of one algorithm, in microseconds."""
+    """The durations measured for one algorithm, in microseconds."""
 
     ours: list[float]
     pyjwt: list[float]
     signature: list[float]
 
     def metrics(self, algorithm: str) -> list[Metric]:
-        bare = median(f"pyjwt_{algorithm}_us", self.pyjwt, "PyJWT alone, with the same checks of claims")
+        bare = median(f"pyjwt_{algorithm}_us", self.pyjwt, "PyJWT alone, with the same claim checks")
         return [
             median(
                 f"new_{algorithm}_us",
@@ -132,7 +132,7 @@ class Samples:
                 at_most=round(bare.value * LIMIT_FACTOR, 1),
             ),
             bare,
-            median(f"signature_{algorithm}_us", self.signature, "the signature alone, in cryptography"),
+            median(f"signature_{algorithm}_us", self.signature, "the signature alone, with the library cryptography"),
         ]
 
 
@@ -193,7 +193,7 @@ async def measure(*, tokens: int) -> list[Metric]:
             for name, token, what in (
                 ("refused_forged_us", forged, f"a forged RS256 token of {len(forged):,} bytes"),
                 ("refused_algorithm_us", other, f"an HS512 token of {len(other):,} bytes"),
-                ("refused_text_us", "x" * MAX_TOKEN_BYTES, f"{MAX_TOKEN_BYTES:,} bytes that are no token"),
+                ("refused_text_us", "x" * MAX_TOKEN_BYTES, f"{MAX_TOKEN_BYTES:,} bytes that are not a token"),
             )
         ]
     return [cached, *metrics, *refusals]
@@ -211,7 +211,7 @@ def _us_since(began_ns: int) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tokens", type=int, default=TOKENS, help="tokens of each algorithm")
+    parser.add_argument("--tokens", type=int, default=TOKENS, help="number of tokens per algorithm")
     metrics = run_program(measure(tokens=parser.parse_args().tokens))
     sys.stdout.write(table(metrics) + "\n")
     RESULTS.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The rate limits of this process: the rates that scripts check, and token buckets that refuse
+"""The rate limits of this process: the rates that Lua scripts check, and token buckets that refuse
 requests before they reach the store.
 """
 
@@ -21,9 +21,9 @@ class CallLimits:
         self._addresses = TokenBuckets(rates.hold_requests.per_address)
 
     def count_hold_request(self, person_id: PersonId, address: str | None) -> None:
-        """Count a request for a hold. Raises RateLimited, and the store is then not called.
+        """Count a request for a hold. Raises RateLimited.
 
-        A person above their rate spends nothing of the rate of their address.
+        A request above the person's rate does not count toward the rate of their address.
         """
         self._take(self._people, RateScope.PERSON, person_id)
         if address is not None:

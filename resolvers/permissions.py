@@ -35,7 +35,7 @@ def not_the_organizer(viewer: Viewer) -> Forbidden:
 
 @contextmanager
 def draft_raises(make_refusal: Callable[[], NotFound]) -> Iterator[None]:
-    """Convert NotOnSale for a draft, whose existence is not public, to the refusal for an object
+    """Convert NotOnSale for a draft, whose existence is not public, into the refusal for an object
     that does not exist.
     """
     try:
@@ -47,7 +47,7 @@ def draft_raises(make_refusal: Callable[[], NotFound]) -> Iterator[None]:
 
 
 async def find_organizer(context: Context, concert_id: ConcertId, *, owner: PersonId) -> PersonId | None:
-    """Return the organizer of the concert at which `owner` has an order or a hold.
+    """Return the organizer of the concert for which `owner` has an order or a hold.
 
     Returns None without a read if that cannot matter, because the viewer is the owner or not an
     organizer. Changes by other processes are visible within two seconds.
@@ -60,6 +60,6 @@ async def find_organizer(context: Context, concert_id: ConcertId, *, owner: Pers
 
 
 async def may_see(context: Context, concert_id: ConcertId, *, owner: PersonId) -> bool:
-    """Return whether the viewer may see an order or a hold of `owner` at the concert."""
+    """Return whether the viewer may see an order or a hold of `owner` for the concert."""
     viewer = context.signed_in()
     return viewer.person_id == owner or viewer.organizes(await find_organizer(context, concert_id, owner=owner))

@@ -78,7 +78,7 @@ class Settings:
     both are allowed in development, except with trusted documents.
     """
     graphiql: bool | None = None
-    """Whether browsers get GraphiQL at /graphql. If None, it is as for `introspection`."""
+    """Whether browsers get GraphiQL at /graphql. If None, the rule for `introspection` applies."""
     buyers: str = "customer"
     """The people who may queue and buy: `customer`, those with this role, or `signed-in`, everyone
     with a valid token.
@@ -122,7 +122,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Return the settings. Raises SettingsError, which lists all problems.
 
-        Production requires the URLs of the stores and of the issuer, and a pass key file.
+        Production requires some settings that development does not.
         """
         reader = SettingsReader(environ)
         settings = cls(

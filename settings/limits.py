@@ -1,4 +1,4 @@
-"""Settings of the limits on what one client may cost (`ONSALE_LIMIT_*`); see docs/limits.md.
+"""Settings for the limits on what one client may cost (`ONSALE_LIMIT_*`); see docs/limits.md.
 
 A rate is a count and a number of seconds, written as `20/60`, or None for no limit, written as
 `off`. The defaults are far above what people do: whole offices, and all customers of a mobile
@@ -35,7 +35,7 @@ class LimitSettings:
     messages_per_second: int = 20
     messages_burst: int = 120
     cost: int = 30_000
-    """The maximum cost of an operation, in units of a plain field."""
+    """The maximum cost of an operation; a plain field costs 1."""
     introspection_cost: int = 400_000
     document_characters: int = 20_000
     document_tokens: int = 2_000

@@ -1,4 +1,4 @@
-"""Settings of the OpenID Connect issuer (`ONSALE_OIDC_*`)."""
+"""Settings for the OpenID Connect issuer (`ONSALE_OIDC_*`)."""
 
 import re
 import ssl
@@ -29,7 +29,7 @@ class OidcSettings:
     internal_url: str | None = None
     """The address at which this server reaches the issuer, if it is not the public one."""
     ca_file: Path | None = None
-    """Certificates (PEM) to trust for connections to the issuer, besides the system's."""
+    """Certificates (PEM) to trust for connections to the issuer, in addition to the system's."""
     audience: tuple[str, ...] = ("onsale-api",)
     """The audiences of this API. A token must name at least one of them in `aud`."""
     authorized_parties: tuple[str, ...] = ()
@@ -43,13 +43,13 @@ class OidcSettings:
     leeway_s: int = 5
     """How long a token is accepted after its `exp`, and before its `iat` and `nbf`.
 
-    Hosts that use NTP differ by less.
+    The clocks of hosts that use NTP differ by less.
     """
     key_trust_s: int = 600
     """How long a signing key is accepted after the issuer has withdrawn it."""
     cooldown_s: int = 10
-    """The time between two fetches of the keys for tokens that name unknown keys, after three at
-    once. Keycloak's own adapters wait just as long.
+    """The time between two fetches of the keys for tokens that name unknown keys, after three
+    without a wait. Keycloak's own adapters wait just as long.
     """
     recheck_s: int = 60
     """The interval at which the issuer is asked about the people on privileged connections."""

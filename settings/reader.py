@@ -99,7 +99,7 @@ class SettingsReader:
         return origin
 
     def networks(self, name: str, *, also: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Return addresses and networks, or words of `also`, that are separated by spaces."""
+        """Return addresses and networks, or words from `also`, that are separated by spaces."""
         networks = tuple(self.text(name, "").split())
         choices = f", or {' or '.join(also)}" if also else ""
         self._problems += [

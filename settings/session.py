@@ -1,4 +1,4 @@
-"""Settings of the login sessions of browsers (`ONSALE_SESSION_*`)."""
+"""Settings for the login sessions of browsers (`ONSALE_SESSION_*`)."""
 
 from dataclasses import dataclass, field
 
@@ -12,12 +12,12 @@ MAX_LIFETIME_S = 82_800
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     keys: tuple[str, ...] = field(default=(), repr=False)
-    """Keys of 32 bytes in base64 that encrypt sessions in Redis. The first encrypts, all decrypt.
+    """Keys of 32 bytes in base64 that encrypt sessions in Redis. The first encrypts; all decrypt.
 
     If there are none in development, a key is created in the data directory.
     """
     lifetime_s: int = 36_000
-    """The longest life of a session after the login: ten hours, as in Keycloak."""
+    """The maximum lifetime of a session after the login: ten hours, as in Keycloak."""
     recheck_s: int = 600
     """How often the session of an open socket or event stream is checked, varied by 20 %."""
     issuer_away_s: int = 900

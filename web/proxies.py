@@ -1,7 +1,7 @@
 """Finds out who the client is, and at which address it reached us, behind trusted proxies.
 
 Each proxy appends the address of its peer to X-Forwarded-For, so the client is the rightmost
-address that is not one of our proxies. Anything further left was written by the client itself.
+address that is not one of our proxies. Anything further left may be forged by the client.
 Headers of peers that are not trusted are ignored; those of trusted ones are removed once they are
 read. Everything behind this middleware reads only `scope["client"]`, `scope["scheme"]` and the Host
 header.
@@ -22,7 +22,7 @@ UNIX_SOCKET = "unix"
 """The word in the setting for a proxy that connects through a Unix socket."""
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 _PREFIX_BITS = 64
-"""The part of an IPv6 address that identifies a household, which chooses the other bits freely."""
+"""The bits of an IPv6 address that identify a household, which chooses the others freely."""
 _SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "ws", "https": "wss"}}
 
 
@@ -98,7 +98,7 @@ def _last(lines: Sequence[str]) -> str:
 
 
 def _parse(text: str) -> Address | None:
-    """Return the address, which may have a port, or None. IPv4-mapped IPv6 becomes IPv4."""
+    """Return the address without its port, or None. IPv4-mapped IPv6 becomes IPv4."""
     bare = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]

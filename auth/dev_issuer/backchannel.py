@@ -34,7 +34,7 @@ class BackchannelLogout:
             client_id=session.client_id, subject=session.subject, session_id=session.session_id
         )
         try:
-            # The address is on this machine, which no proxy of the environment can reach.
+            # The address is on this machine, which no proxy from the environment can reach.
             async with asyncio.timeout(WAIT_S), httpx2.AsyncClient(trust_env=False) as client:
                 answer = await client.post(self._url, data={"logout_token": token})
             if answer.status_code not in (200, 204):

@@ -9,7 +9,7 @@ INACTIVE: dict[str, object] = {"active": False}
 
 
 def introspect(server: IssuerServer, request: IssuerRequest) -> dict[str, object]:
-    """Return the claims of an access token that is active, and otherwise only that it is not.
+    """Return the claims of an active access token, or only that the token is not active.
 
     Raises Authlib's errors: only a confidential client may ask.
     """

@@ -49,7 +49,7 @@ class BackchannelLogout:
         except (_BadRequest, LogoutTokenRefused) as error:
             return _refusal(str(error), status=error.status if isinstance(error, _BadRequest) else 400)
         except AlreadyRevoked:
-            return _refusal("The logout token was received before; each counts once.", status=400)
+            return _refusal("The logout token was received before; each can be used only once.", status=400)
         except TemporarilyUnavailable as error:
             log.warning("a logout could not be recorded: %s", error.__cause__ or error)
             headers = {**_NO_STORE, "Retry-After": str(error.retry_after_s)}

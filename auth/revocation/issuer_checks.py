@@ -1,7 +1,8 @@
 """Asks the issuer whether an access token is still active, and for the person's current roles.
 
-With a client secret, by introspection (RFC 7662), whose answer contains the current roles in
-Keycloak. Otherwise by the userinfo endpoint, which tells only whether the token is active.
+With a client secret, it uses introspection (RFC 7662); the answer contains the current roles if the
+issuer is Keycloak. Otherwise it asks the userinfo endpoint, which shows only whether the token is
+active.
 """
 
 import json
@@ -85,7 +86,7 @@ class IssuerChecks:
 
     async def _introspect(self, url: str, token: str, secret: str) -> TokenState:
         form = {"token": token, "token_type_hint": "access_token"}
-        # RFC 6749, section 2.3.1: both are encoded before they are joined.
+        # RFC 6749, section 2.3.1: id and secret are encoded before they are joined.
         credentials = (quote(self._client_id, safe=""), quote(secret, safe=""))
         status, claims = await self._request("POST", url, data=form, auth=credentials)
         if status != 200 or not isinstance(claims.get("active"), bool):

@@ -87,9 +87,9 @@ class Connections(Protocol):
 class _Watched:
     credential: Credential
     viewer: Viewer
-    """As the credential says."""
+    """The viewer according to the credential."""
     current: Viewer | None
-    """As the issuer says; None if the credential is no longer valid."""
+    """The viewer according to the issuer; None if the credential is no longer valid."""
     confirmed_at_s: float
     used_at_s: float
     retry_at_s: float = 0.0
@@ -112,7 +112,7 @@ class _Watched:
 
 
 class Rechecks:
-    """The owner of `run` cancels and awaits it; it cancels the running checks."""
+    """Run `run` as a task. Cancel and await it at the end, which cancels the running checks."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Rechecks:
         capacity: int = MAX_WATCHED,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Create the rechecks. `clock` returns Unix seconds, as tokens have them.
+        """Create the rechecks. `clock` returns Unix seconds, like the times in tokens.
 
         `leeway_s` is how long we accept a token after its `exp`.
         """
@@ -229,7 +229,7 @@ class Rechecks:
             self._watched[credential.key] = watched
             self._by_person.setdefault(viewer.person_id, {})[credential.key] = watched
         elif viewer.issued_at > watched.viewer.issued_at:
-            # The session has a new token, which is also the issuer's newest statement.
+            # The session has a new token, which is also the issuer's latest answer.
             watched.credential, watched.viewer = credential, viewer
             self._confirm(watched, viewer, at_s=max(min(viewer.issued_at, self._clock()), watched.confirmed_at_s))
         self._watched.move_to_end(credential.key)

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 READ_EVERY_S = 0.9
 """From the start of a read to the start of the next, so a logout takes effect within a second."""
 READ_TIMEOUT_S = 5.0
-"""The timeout of each page."""
+"""The timeout for each page."""
 MAX_REVOCATIONS = 100_000
 """The maximum number of revocations in memory, about 40 MiB.
 
@@ -68,7 +68,7 @@ def _publish_nothing() -> None:
 
 
 class Revocations:
-    """The owner of `run` cancels and awaits it."""
+    """Run `run` as a task. Cancel and await it at the end."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class Revocations:
         return f"the ended sessions were last read {failing_s:.0f} s ago" if failing_s >= REPORT_AFTER_S else None
 
     def is_revoked(self, viewer: Identified) -> bool:
-        """Return whether the viewer's session, or a token of that age, was revoked."""
+        """Return whether a revocation covers the viewer, by session or by time of issue."""
         if viewer.issued_at <= self._floor_s or ("sid", viewer.session_id) in self._ended:
             return True
         ended = self._ended.get(("sub", viewer.person_id))
@@ -124,20 +124,20 @@ class Revocations:
         self._subscribers.append(callback)
 
     async def revoke_session(self, sid: str) -> None:
-        """End a session. Raises TemporarilyUnavailable if it may not have been recorded."""
+        """End a session. Raises TemporarilyUnavailable if it might not have been recorded."""
         await self.revoke(Revocation(uuid.uuid4().hex, session_id=sid))
 
     async def revoke_person(self, sub: PersonId, issued_before_s: float) -> None:
-        """End all sessions of a person whose tokens were issued at this time or earlier.
+        """End those sessions of a person whose tokens were issued at this time or earlier.
 
-        Raises TemporarilyUnavailable if it may not have been recorded.
+        Raises TemporarilyUnavailable if it might not have been recorded.
         """
         await self.revoke(Revocation(uuid.uuid4().hex, person_id=sub, issued_before_s=issued_before_s))
 
     async def revoke(self, revocation: Revocation) -> None:
         """Record a revocation and apply it here. The other processes read it within a second.
 
-        Raises AlreadyRevoked, or TemporarilyUnavailable if it may not have been recorded.
+        Raises AlreadyRevoked, or TemporarilyUnavailable if it might not have been recorded.
         """
         await self._store.insert(revocation)
         self._apply([replace(revocation, recorded_at_s=time.time())])
@@ -180,9 +180,9 @@ class Revocations:
             log.warning("the ended sessions cannot be read, trying again: %s", error.__cause__ or error)
 
     async def read_new(self) -> None:
-        """Read and apply the revocations since the last read.
+        """Read and apply the revocations recorded since the last read.
 
-        Raises TemporarilyUnavailable, or TimeoutError.
+        Raises TemporarilyUnavailable or TimeoutError.
         """
         read_through: int | None = None
         is_first = True

@@ -27,7 +27,7 @@ class RevocationVerifier:
         """Return the viewer, whose roles may differ from those in the token.
 
         Raises Unauthenticated, or TemporarilyUnavailable if the issuer's keys or the revocations
-        are not known yet.
+        are not known yet, or if the issuer has failed to confirm privileged roles for too long.
         """
         if not self._revocations.is_loaded:
             raise TemporarilyUnavailable("The sessions that have ended are not known yet")

@@ -1,4 +1,4 @@
-"""Pauses between attempts while the issuer is away: longer each time, for the whole process."""
+"""Pauses of a process between attempts to reach an unavailable issuer: longer each time."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ class Backoff:
         return self._now() < self._until
 
     def fail(self) -> None:
-        """Wait twice as long as last time, but by chance up to half as long as that."""
+        """Pause twice as long as last time, up to a limit, minus a random part of up to half."""
         pause_s = min(FIRST_S * 2**self._failures, LONGEST_S)
         self._failures = min(self._failures + 1, 10)
         self._until = self._now() + pause_s * (1 - self._random() / 2)

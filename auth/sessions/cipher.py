@@ -21,12 +21,12 @@ class SessionCipher:
         self._ciphers = [AESGCM(key) for key in keys]
 
     def seal(self, text: bytes, *, digest: str) -> bytes:
-        """Encrypt. The result can be opened only under the same digest of a cookie."""
+        """Encrypt. The result can be opened only with the same cookie digest."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + self._ciphers[0].encrypt(nonce, text, digest.encode())
 
     def open(self, sealed: bytes, *, digest: str) -> bytes | None:
-        """Decrypt, or return None if none of the keys fits, or the value was altered or moved."""
+        """Decrypt, or return None if no key fits, or if the value was altered or moved."""
         nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         for cipher in self._ciphers:
             try:

@@ -14,7 +14,7 @@ from auth.public_site import Site
 
 _SESSION = "onsale-session"
 LOGIN_LASTS_S = 600
-"""The time that a person has to type a password."""
+"""The time that a person has to sign in."""
 
 
 def read_cookies(headers: Headers) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """Our client at the issuer: starts logins, redeems codes, renews tokens, and ends sessions there.
 
-It uses Authlib for the protocol and the checks of the ID token, and IssuerHttp for the connection.
+It uses Authlib for the protocol and to check the ID token, and IssuerHttp for the connection.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class LoginRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LoginRequest:
-    """A login that has begun: the address at the issuer, and the secrets that bind its answer."""
+    """A login that has begun: the issuer's address, and the secrets that bind the answer to it."""
 
     url: str
     state: str
@@ -45,7 +45,7 @@ class Tokens:
     refresh_token: str | None
     id_token: str | None
     refresh_expires_in_s: float | None
-    """The life of the refresh token, or None if the issuer does not state it."""
+    """The lifetime of the refresh token, or None if the issuer does not state it."""
     subject: str | None = None
     """The person in the ID token of a login."""
 
@@ -107,8 +107,8 @@ class OidcClient:
         return _tokens(answer)
 
     async def logout_url(self, id_token: str | None, *, back_to: str) -> str | None:
-        """Return the address at which the browser ends its session at the issuer, or None if the
-        issuer has none. Raises IssuerUnavailable.
+        """Return the address at which the browser ends its session at the issuer, or None if
+        there is none. Raises IssuerUnavailable.
         """
         async with _step():
             metadata = await self._load()

@@ -18,12 +18,12 @@ class Session:
     issuer_session: str | None
     """The `sid` of the tokens: the login session at the issuer."""
     signed_in_at: float
-    """A revocation of all earlier logins concerns the session, even if it was renewed later."""
+    """A revocation of all logins up to a later time ends the session, even if it was renewed."""
     renew_at: float
     expires_at: float
-    """The end of the last access token. The issuer vouches for the person until then."""
+    """When the last access token expires. The issuer vouches for the person until then."""
     ends_at: float
-    """The end of the session, if it is not renewed."""
+    """When the session ends if it is not renewed."""
     refresh_token: str | None
     id_token: str | None
     """Names the session when the person signs out at the issuer."""

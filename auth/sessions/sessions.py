@@ -1,7 +1,7 @@
 """The login sessions of browsers: creates, reads, renews and ends them.
 
 A browser keeps 256 random bits in a cookie; Redis keeps the session under their SHA-256, encrypted,
-so neither a copy of Redis nor a page can sign in with it. Any process can read and renew a session.
+so a copy of the data in Redis is not enough to sign in. Any process can read and renew a session.
 One process renews it at a time, and never twice within ten seconds.
 """
 
@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 COOKIE_BYTES = 32
 MAX_COOKIE_CHARACTERS = 64
 RENEWAL_GAP_S = 10.0
-"""The shortest time between two renewals of a session, in all processes together."""
+"""The shortest time between two renewals of a session, across all processes."""
 MAX_RENEWALS = 100
-"""The most renewals at the same time in a process. Beyond it, a session is renewed later."""
+"""The maximum number of renewals at once in a process; further sessions are renewed later."""
 _OTHER_RENEWAL_CHECKS = 30
 _OTHER_RENEWAL_EVERY_S = 0.1
 _RECHECK_SPREAD = 0.2
@@ -73,7 +73,7 @@ class Revocations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time and chance, which tests replace."""
+    """Time, randomness and pauses, which tests replace."""
 
     now: Callable[[], float] = time.time
     random: Callable[[], float] = random.random
@@ -149,7 +149,7 @@ class Sessions:
         """Return the person of a session.
 
         Raises SessionLost, or TemporarilyUnavailable if Redis cannot be reached, or if the issuer
-        has been away for too long to vouch for the person.
+        has been unavailable for too long to vouch for the person.
         """
         session = await self.current(cookie)
         self.require_vouched(session)
@@ -167,7 +167,7 @@ class Sessions:
         return self._open(sealed, digest) if sealed is not None else None
 
     def recheck(self, cookie: str, viewer: Viewer) -> "SessionRecheck":
-        """Return the repeated check of an open connection, which has just been accepted."""
+        """Return the repeated check of a connection that has just been accepted."""
         every_s: float = self._settings.recheck_s
         if not viewer.roles.isdisjoint(PRIVILEGED):
             every_s = min(every_s, self._privileged_step_s / (1 + _RECHECK_SPREAD))
@@ -238,7 +238,7 @@ class Sessions:
         await self._store.replace(digest, self._seal(renewed, digest), expires_at=renewed.ends_at)
 
     async def _wait_for_other(self, digest: str, before: Session) -> None:
-        """Wait until another process has renewed the session or has had time for it."""
+        """Wait until another process has renewed the session or has had enough time to do so."""
         for _ in range(_OTHER_RENEWAL_CHECKS):
             await self._clock.sleep(_OTHER_RENEWAL_EVERY_S)
             sealed = await self._store.read(digest)
@@ -269,7 +269,7 @@ class Sessions:
         try:
             return decode_session(text) if text is not None else None
         except (ValueError, TypeError):
-            # Another version of this server wrote it; its person signs in again.
+            # Another version of this server wrote it; the person must sign in again.
             return None
 
     def _seal(self, session: Session, digest: str) -> bytes:
@@ -304,7 +304,7 @@ class Sessions:
 
 
 class SessionRecheck:
-    """Checks the session of an open connection again and again."""
+    """Checks the session of an open connection repeatedly."""
 
     def __init__(self, sessions: Sessions, cookie: str, viewer: Viewer, *, every_s: float, away_s: float) -> None:
         self._sessions = sessions
@@ -323,7 +323,7 @@ class SessionRecheck:
 
     async def check(self) -> None:
         """Raises SessionLost, Unauthenticated if the person's roles have changed, or
-        TemporarilyUnavailable if the session could not be checked for too long.
+        TemporarilyUnavailable if no check has succeeded for too long.
         """
         try:
             session = await self._sessions.current(self._cookie)

@@ -1,5 +1,5 @@
 """`python -m deploy.keycloak` runs Keycloak until Ctrl-C. A command after `--` runs on it: it gets
-the issuer in its environment, and Keycloak ends with it, unless it was running before.
+the issuer in its environment, and Keycloak stops after it, unless Keycloak was running before.
 """
 
 import argparse
@@ -67,11 +67,11 @@ def _require_free(port: int, data: Path) -> None:
     with LockFile(data / "child.lock") as lock:
         if not lock.try_lock():
             holder = lock.last_holder()
-            raise ServerStartError(f"a Keycloak at port {holder.port if holder else '?'} uses {data}; stop it first")
+            raise ServerStartError(f"a Keycloak on port {holder.port if holder else '?'} uses {data}; stop it first")
 
 
 async def _run(options: argparse.Namespace, settings: Settings, keycloak: Keycloak | None) -> int:
-    """Run Keycloak, or use the running one if it is None, and the command on it."""
+    """Run Keycloak, or use the running one if `keycloak` is None, and run the command on it."""
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -84,7 +84,7 @@ async def _run(options: argparse.Namespace, settings: Settings, keycloak: Keyclo
         await asyncio.to_thread(_adapt_realm, options.port, settings.port)
         names = {"server": server_url(options.port), "issuer": issuer_url(options.port), "admin": ADMIN}
         names |= {"client": SERVER_CLIENT_ID, "secret": DEVELOPMENT_SECRET}
-        data = keycloak.directory if keycloak else "those of the Keycloak that was running"
+        data = keycloak.directory if keycloak else "in the folder of the Keycloak that was running"
         _write(_USAGE.format(running=RUNNING, data=data, **names))
         if options.command:
             return await _run_command(options, keycloak, ended)
@@ -148,13 +148,13 @@ async def _wait_for_end(keycloak: Keycloak, ended: asyncio.Event) -> None:
 
 def _check(keycloak: Keycloak | None) -> None:
     if keycloak is not None and keycloak.exit_code is not None:
-        raise ServerStartError(f"it ended with {keycloak.exit_code}; see {keycloak.directory / 'log'}")
+        raise ServerStartError(f"it ended with status {keycloak.exit_code}; see {keycloak.directory / 'log'}")
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m deploy.keycloak", description="Runs Keycloak with the realm onsale.")
     parser.add_argument("--port", type=int, default=os.environ.get("KEYCLOAK_PORT") or DEFAULT_PORT)
-    parser.add_argument("--data", type=Path, help="the data folder (keycloak in ONSALE_DATA_DIR)")
+    parser.add_argument("--data", type=Path, help="the data folder (default: keycloak in ONSALE_DATA_DIR)")
     parser.add_argument("--overlay", type=Path, help="JSON with more clients, roles and users for a new realm")
     parser.add_argument("command", nargs="*", help="a command to run on this Keycloak")
     return parser.parse_args(arguments)

@@ -13,7 +13,7 @@ _HOSTS = ("http://localhost", "http://127.0.0.1")
 
 
 class KeycloakAdmin:
-    """The administrator of one realm. Answers that are no success raise httpx2.HTTPStatusError."""
+    """The administrator of one realm. An answer that is an error raises httpx2.HTTPStatusError."""
 
     def __init__(self, port: int, *, realm: str = REALM) -> None:
         self._http = httpx2.Client(base_url=server_url(port), trust_env=False, timeout=_TIMEOUT_S)
@@ -48,7 +48,7 @@ class KeycloakAdmin:
             self.put(f"clients/{client['id']}", changed)
 
     def _request(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        # A token of the administrator lasts a minute, so each request gets a new one.
+        # The administrator's tokens last a minute, so each request gets a new one.
         form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMIN, "password": ADMIN}
         signed_in = self._http.post("/realms/master/protocol/openid-connect/token", data=form).raise_for_status()
         headers = {"authorization": f"Bearer {signed_in.json()['access_token']}"}
@@ -57,7 +57,7 @@ class KeycloakAdmin:
 
 
 def serve_onsale_at(admin: KeycloakAdmin, port: int) -> None:
-    """Make Keycloak accept an Onsale at this port of this machine, and send its logouts there.
+    """Make Keycloak accept an Onsale server at this port of this machine, and send logouts there.
 
     The realm file names port 8000.
     """

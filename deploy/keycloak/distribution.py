@@ -23,7 +23,7 @@ ARCHIVE_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f
 OLDEST_JAVA = 17
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
-# Keycloak's own start script adds the first four options. The last two halve the processor time of
+# Keycloak's own start script adds the first four options. The last two halve the CPU time of
 # a start, which matters more here than the throughput of a server that runs for days.
 JAVA_OPTIONS = (
     *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in ("util", "util.concurrent", "security")),
@@ -90,7 +90,7 @@ def prepare(cache: Path) -> Path:
 
 
 def java_command(home: Path) -> list[str]:
-    """Return the arguments with which Java runs the release in `home`, without its command."""
+    """Return Java's arguments for the release in `home`, without the command for Keycloak."""
     return [
         *JAVA_OPTIONS,
         f"-Dkc.home.dir={home}",
@@ -131,7 +131,7 @@ def _fetch(cache: Path) -> Path:
 
 
 def _check(archive: Path) -> None:
-    """Raise KeycloakUnavailable unless the archive is the release that was pinned."""
+    """Raise KeycloakUnavailable unless the archive is the pinned release."""
     size = archive.stat().st_size
     with archive.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

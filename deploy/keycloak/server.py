@@ -13,13 +13,13 @@ from storage.embedded.process import ServerProcess
 REALM = "onsale"
 REALM_FILE = Path(__file__).parent / "onsale-realm.json"
 ADMIN = "admin"
-"""The name and the password of the administrator of a new data folder."""
+"""The administrator's name and password in a new data folder."""
 _SHARED = ("bin", "conf", "lib", "providers", "themes", "version.txt")
 _PROBE_TIMEOUT_S = 10.0
 
 
 class Keycloak(ServerProcess):
-    """Keycloak on the built release in `release`.
+    """Keycloak, run from the built release in `release`.
 
     A new data folder gets the realm of this folder, to which `overlay` adds clients, roles and
     users. Later starts keep the realm as it is. The issuer is always named `localhost`, whatever

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-MAX_NONCE = 64
+MAX_NONCE_CHARACTERS = 64
 
 
 class ChallengeReason(StrEnum):
@@ -33,7 +33,7 @@ class ProofOfWork:
     nonce: str
 
     def is_solved(self, bits: int) -> bool:
-        if len(self.nonce) > MAX_NONCE or not self.nonce.isascii():
+        if len(self.nonce) > MAX_NONCE_CHARACTERS or not self.nonce.isascii():
             return False
         digest = hashlib.sha256((self.challenge + self.nonce).encode()).digest()
         return int.from_bytes(digest) >> (256 - bits) == 0

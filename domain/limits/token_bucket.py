@@ -5,7 +5,7 @@ from collections import OrderedDict
 from domain.limits.rates import Rate
 
 MAX_BUCKETS = 50_000
-"""The maximum number of buckets kept by key, about 10 MB. Beyond it, the one used longest ago is
+"""The maximum number of buckets, about 10 MB. Beyond it, the least recently used one is
 dropped; its key then starts with a full bucket.
 """
 
@@ -30,7 +30,7 @@ class TokenBucket:
 
     @property
     def wait_s(self) -> float:
-        """The seconds from the last attempt until a token is left."""
+        """The seconds from the last attempt until a token is available."""
         return max(1 - self._tokens, 0.0) / self._per_s
 
 
@@ -46,7 +46,7 @@ class TokenBuckets:
         return len(self._buckets)
 
     def take(self, key: str, now_s: float) -> float:
-        """Take a token of this key. Return 0, or the seconds until one is left."""
+        """Take a token of this key. Return 0, or the seconds until one is available."""
         if self._rate is None:
             return 0.0
         bucket = self._buckets.get(key)

@@ -164,7 +164,7 @@ def _reader(connection: socket.socket, frames: Sequence[Frame]) -> Callable[[int
             try:
                 part = connection.recv(size - len(found))
             except TimeoutError:
-                raise LostSocket(f"the server neither answered nor closed after {frames}") from None
+                raise LostSocket(f"the server neither answered nor closed the socket after {frames}") from None
             except ConnectionResetError:
                 return None
             if not part:

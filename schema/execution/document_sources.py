@@ -76,7 +76,7 @@ def _not_in_list(hash_: DocumentHash) -> GraphQLError:
     )
 
 
-# Codes of Apollo Router.
+# These codes are those of Apollo Router.
 _ID_REQUIRED = GraphQLError(
     "This server runs only trusted documents; send `documentId` with the hash of one instead of `query`.",
     extensions={"code": SystemCode.PERSISTED_QUERY_ID_REQUIRED},

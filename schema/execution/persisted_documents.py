@@ -83,7 +83,7 @@ class _Share:
 
 
 def _size(text: str) -> int:
-    """Return the most memory that an entry with this text takes.
+    """Return the most memory that an entry with this text can take.
 
     Python stores each character in 1 byte if all are ASCII, and otherwise in up to 4.
     """

@@ -47,14 +47,14 @@ def _read_file(path: Path) -> Mapping[str, object]:
     except orjson.JSONDecodeError as error:
         raise TrustedDocumentsError(f"the file is not valid JSON in UTF-8: {error}") from error
     if not isinstance(listed, dict) or not listed:
-        raise TrustedDocumentsError("the file must be a JSON object from SHA-256 hashes to documents, and not empty")
+        raise TrustedDocumentsError("the file must be a JSON object that maps SHA-256 hashes to documents, not empty")
     return listed
 
 
 def _find_problems(id_: str, text: object) -> Iterator[str]:
     hash_ = parse_document_id(id_)
     if hash_ is None:
-        yield "the id is not a SHA-256, 64 hexadecimal digits; set `hashAlgorithm: 'sha256'` in graphql-codegen"
+        yield "the id is not a SHA-256 hash of 64 hexadecimal digits; set `hashAlgorithm: 'sha256'` in graphql-codegen"
     if not isinstance(text, str):
         yield "the document is not a string"
     elif hash_ not in (None, hash_document(text)):

@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 
 class HintPublisher:
-    """Publishes in tasks that `start` owns, so that Redis never delays the caller.
+    """Publishes in tasks that `start` creates, so that Redis never delays the caller.
 
-    A lost hint only makes its readers later, so failures are not raised.
+    A lost hint only delays its readers, so failures are not raised.
     """
 
     def __init__(self, client: ScriptClient, start: Callable[[Coroutine[Any, Any, None]], object]) -> None:

@@ -1,7 +1,7 @@
 """The login sessions of browsers, encrypted by auth/sessions/, which never shows a cookie to Redis.
 
-A session that expired, was deleted, or was lost with Redis does not exist: its person signs in
-again.
+A session that expired, was deleted, or was lost with Redis does not exist: the person must
+sign in again.
 """
 
 import secrets
@@ -49,7 +49,7 @@ class LoginSessions:
     async def claim_renewal(self, digest: str, *, gap_s: float) -> bool:
         """Return whether this process may renew the session now.
 
-        No process may do so again within `gap_s`.
+        If so, no other attempt to renew it succeeds within `gap_s`.
         """
         keys, claimer = login_session_keys(digest), secrets.token_hex(8)
         word, _ = await self._client.call_with_keys(scripts.CLAIM_LOGIN_RENEWAL, keys, claimer, int(gap_s * 1000))

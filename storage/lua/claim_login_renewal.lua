@@ -1,5 +1,5 @@
---[[ Claim the renewal of a login session for one process. The claim is never released: it ends by
-itself, so the session is renewed at most once in that time.
+--[[ Claim the renewal of a login session for one process. The claim is never released: it
+expires, so the session is renewed at most once in that time.
 KEYS      login session, renewal
 ARGV[1]   claimer  identifies this attempt, so that repeating the call does not change its answer
 ARGV[2]   gap_ms   length of the claim

@@ -1,9 +1,9 @@
 """Revocations in MongoDB, written with majority concern and read in order of their cluster time.
 
 The server sets the field `ts` to its cluster time when it executes the insert, which is shortly
-before the place of the write in the oplog. A snapshot read names the cluster time up to which it
+before the write gets its place in the oplog. A snapshot read names the cluster time up to which it
 sees every write that the majority has. The next read starts `OVERLAP_S` before that time, so it
-also finds a write whose `ts` is older than its place in the oplog. Neither the delay of replication
+also finds a write whose `ts` is older than its place in the oplog. Neither replication delay
 nor the clocks of other machines matter.
 """
 
@@ -19,7 +19,7 @@ from domain.ids import PersonId
 from storage.mongo.client import ANSWER_WITHIN_MS, Database, Document, raises_unavailable
 
 OVERLAP_S = 10
-"""Longer than the server takes from setting `ts` to its place in the oplog, usually under 1 ms."""
+"""Longer than the server takes from setting `ts` to writing the oplog, usually under 1 ms."""
 PAGE_SIZE = 1_000
 KEPT_FOR = timedelta(seconds=REVOCATION_LASTS_S + 3_600)
 """An hour longer than a revocation counts, for clocks that differ."""
@@ -60,7 +60,7 @@ class RevocationStore:
             raise AlreadyRevoked(revocation.id) from error
 
     async def read_pages(self, since: int | None) -> AsyncIterator[RevocationPage]:
-        """Yield the revocations recorded since a `read_through`, oldest first, or all for None.
+        """Yield the revocations recorded since a `read_through`, or all for None, oldest first.
 
         Revocations of the last seconds before it are yielded again. The `read_through` of the first
         page is the start of the next read. Raises TemporarilyUnavailable.

@@ -1,6 +1,6 @@
 """The open sockets and event streams of signed-in callers, by person and by session.
 
-A connection ends when its caller is refused, and also if that happens before it is added: a session
+A connection ends when its caller is refused, even if that happened before it was added: a session
 may end between the check of a token and the first message.
 """
 
@@ -40,12 +40,12 @@ class CallerConnections:
         return len(self._callers)
 
     def refuse_if(self, refusal_for: Callable[[Caller], str | None]) -> None:
-        """Refuse each caller for whom `refusal_for` returns the reason, now and later."""
+        """Refuse each caller for whom `refusal_for` returns a reason, now and later."""
         self._refusals.append(refusal_for)
 
     @contextmanager
     def add(self, caller: Caller | None, connection: EndableConnection) -> Iterator[None]:
-        """Hold the connection while the context is open. It is ended if the caller is refused."""
+        """Track the connection while the context is open. It is ended if the caller is refused."""
         if caller is None:
             yield
             return

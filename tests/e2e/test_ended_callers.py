@@ -113,7 +113,7 @@ async def test_message_after_the_end_is_not_handled(ended: Ended) -> None:
 
 async def test_anonymous_sockets_are_not_tracked(ended: Ended) -> None:
     async with server(ended) as made, made.signed_in(), made.signed_in("alice"):
-        await wait_until(lambda: len(made.capacity.callers) == 1, what="the socket of Alice")
+        await wait_until(lambda: len(made.capacity.callers) == 1, what="Alice's socket")
 
 
 async def test_callers_of_a_person_are_listed(ended: Ended) -> None:

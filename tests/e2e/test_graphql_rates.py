@@ -1,4 +1,4 @@
-"""A rate limit is a typed error that says which limit was reached and when to try again."""
+"""A call over its rate limit gets a typed error that names the limit and when to try again."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""A logout token that one process receives ends the session on another, although hints are lost."""
+"""A logout token that one process receives ends the session on another, even if hints are lost."""
 
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -48,7 +48,7 @@ async def processes(
     settings = {"REDIS_URL": module_valkey.url, "MONGO_URL": shared_mongod.url, "MONGO_DATABASE": database}
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(redis.asyncio.Redis.from_url(module_valkey.url))
-        # The broker refuses the channel of revocations, so each of their hints is lost.
+        # The broker refuses the channel for revocations, so all hints about them are lost.
         await broker.execute_command("ACL", "SETUSER", "default", "resetchannels", "&onsale2:{c:*", "&onsale2:work")
         issuer = await stack.enter_async_context(running_key_server())
         applications = [

@@ -1,4 +1,4 @@
-"""No token, secret or email address reaches the log, whatever a client sends, and wherever."""
+"""No token, secret or email address reaches the log, wherever a client sends it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ STORE_PASSWORD = "store-password-7f3a"
 async def application(
     tmp_path_factory: pytest.TempPathFactory, module_valkey: ServerProcess, module_mongod: ServerProcess
 ) -> AsyncIterator[Application]:
-    # Valkey accepts any password of its default user, which has none.
+    # Valkey accepts any password for its default user, which has none.
     redis_url = module_valkey.url.replace("redis://", f"redis://default:{STORE_PASSWORD}@")
     stores = {"REDIS_URL": redis_url, "MONGO_URL": module_mongod.url, "LOG_FORMAT": "json"}
     async with started(Application(tmp_path_factory.mktemp("application") / "onsale", **stores)) as application:

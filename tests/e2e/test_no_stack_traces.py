@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class BrokenEngine:
-    """Fails for each operation, as a fault in our code would."""
+    """Fails on each operation, as a bug in our code would."""
 
     async def execute(self, *_: object, **__: object) -> Never:
         raise RuntimeError("a detail of the code")

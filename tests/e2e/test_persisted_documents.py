@@ -51,8 +51,8 @@ async def test_hash_runs_its_document_once_the_text_has_been_sent(shop: Shop, tr
     extensions = apollo_hash(document)
     assert error_of(await send_over(transport, shop, {"extensions": extensions}, by=by)) == NOT_FOUND
     assert await send_over(transport, shop, {"query": document, "extensions": extensions}, by=by) == TYPENAME
-    for every in TRANSPORTS:
-        assert await send_over(every, shop, {"extensions": extensions}) == TYPENAME
+    for other in TRANSPORTS:
+        assert await send_over(other, shop, {"extensions": extensions}) == TYPENAME
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

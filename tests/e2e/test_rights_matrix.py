@@ -1,4 +1,4 @@
-"""docs/rights.md is true: every field as every kind of viewer, over HTTP and WebSocket."""
+"""docs/rights.md is accurate for every field and every kind of viewer, over HTTP and WebSocket."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
@@ -24,12 +24,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT_ROWS = read_root_rows()
 TYPE_ROWS = read_type_rows()
 NEVER_REACHED = {"WaitEstimate", "LotteryProof"}
-"""Types that exist only once a queue has moved or a lottery was drawn, below a queue entry."""
+"""Types in a queue entry that exist only once a queue has moved or a lottery was drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The server as one viewer reaches it."""
+    """One viewer's access to the server."""
 
     shop: Shop
     token: str | None
@@ -163,7 +163,7 @@ async def test_allowed_mutation_succeeds(matrix: Matrix, row: RootRow) -> None:
         input_ = await new_input(matrix.shop, row)
         door = matrix.doors[viewer]
         if viewer == "other customer":
-            # Bob must not own anything, because that would be shown to him.
+            # Bob must not own anything, because other tests would then see it in his answers.
             door = replace(door, token=matrix.shop.token("carol"))
         answer = await door.over_http(mutation_of(row), {"input": input_})
         assert outcome_of(answer, row, matrix.world) == "yes", (viewer, answer)

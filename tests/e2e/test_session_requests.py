@@ -1,4 +1,4 @@
-"""Requests that a session cookie signs in, over real HTTP and Redis: reading, buying, streaming."""
+"""Requests with a session cookie, over real HTTP and Redis: reading, buying, streaming."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ def code_of(answer: httpx2.Response) -> str:
     return code
 
 
-async def test_post_of_our_page_is_signed_in_and_private(door: Door) -> None:
+async def test_post_from_our_page_is_signed_in_and_private(door: Door) -> None:
     answer = await door.post(ME, await door.cookie() | {"Origin": door.origin})
     assert (answer.status_code, answer.json()["data"]) == (200, NAMED["data"])
     assert answer.headers["cache-control"] == "private, no-store"
@@ -81,7 +81,7 @@ async def test_answers_never_contain_a_token_or_a_cookie(door: Door) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
-async def test_post_of_another_page_changes_and_shows_nothing(
+async def test_post_from_another_page_changes_and_shows_nothing(
     door: Door, concert: OnSale, headers: dict[str, str]
 ) -> None:
     input_ = {"concertId": concert.id, "lines": lines(concert, 1), "idempotencyKey": new_key()}
@@ -112,14 +112,14 @@ async def test_stream_needs_the_header_that_forces_a_preflight(door: Door) -> No
     assert answer.headers["cache-control"] == "private, no-store"
 
 
-async def test_preflight_of_another_page_allows_no_credentials(door: Door) -> None:
+async def test_preflight_from_another_page_allows_no_credentials(door: Door) -> None:
     asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": PREFLIGHT_HEADER.lower()}
     answer = await door.shop.client.options("/graphql", headers={"Origin": "https://evil.example", **asked})
     assert "access-control-allow-credentials" not in answer.headers
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-async def test_token_excludes_the_cookie(door: Door) -> None:
+async def test_token_takes_precedence_over_the_cookie(door: Door) -> None:
     headers = await door.cookie() | door.shop.headers("bob") | {"Origin": "https://shop.example"}
     answer = await door.post("{ me { name } }", headers)
     assert answer.json()["data"] == {"me": {"name": "bob"}}

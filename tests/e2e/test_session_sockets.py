@@ -1,4 +1,4 @@
-"""Sockets that a session cookie signs in: whose pages may open them, and when they end."""
+"""Sockets with a session cookie: which pages may open them, and when they end."""
 
 from typing import Any
 
@@ -17,16 +17,16 @@ SILENT = Limits(ping_after_s=72_000)
 LOST = (4403, f"SESSION_LOST: {SessionLost()}")
 
 
-def of_page(cookie: str, *, origin: str | None = SITE.origin) -> dict[str, Any]:
+def from_page(cookie: str, *, origin: str | None = SITE.origin) -> dict[str, Any]:
     """Return the options of a socket that a page of this origin opens."""
     headers = {"Cookie": f"theme=dark; __Host-onsale-session={cookie}"}
     return {"additional_headers": headers, "origin": origin}
 
 
-async def test_cookie_of_our_page_signs_the_socket_in() -> None:
+async def test_cookie_from_our_page_signs_the_socket_in() -> None:
     login = Login()
     cookie = await login.sign_in()
-    async with sockets(sessions=login.sessions) as server, server.client(**of_page(cookie)) as client:
+    async with sockets(sessions=login.sessions) as server, server.client(**from_page(cookie)) as client:
         await client.sign_in()
         await client.subscribe("q", "query")
         await client.receive()
@@ -38,12 +38,12 @@ async def test_cookie_of_our_page_signs_the_socket_in() -> None:
 @pytest.mark.parametrize(
     "origin", [None, "null", "https://evil.example", "https://shop.example", "http://tickets.example", "{host}"]
 )
-async def test_cookie_of_another_page_is_refused_and_runs_nothing(origin: str | None) -> None:
+async def test_cookie_from_another_page_is_refused_and_runs_nothing(origin: str | None) -> None:
     login = Login()
     cookie = await login.sign_in()
     async with sockets(sessions=login.sessions, allowed_origins=("https://shop.example",)) as server:
         own_host = server.url.replace("ws", "http", 1).removesuffix("/graphql")
-        page = of_page(cookie, origin=origin and origin.replace("{host}", own_host))
+        page = from_page(cookie, origin=origin and origin.replace("{host}", own_host))
         with pytest.raises(InvalidStatus) as caught:
             async with server.client(**page):
                 pass
@@ -56,7 +56,7 @@ async def test_cookie_of_another_page_is_refused_and_runs_nothing(origin: str | 
 async def test_token_in_connection_init_wins_over_the_cookie() -> None:
     login = Login()
     cookie = await login.sign_in()
-    async with sockets(sessions=login.sessions) as server, server.client(**of_page(cookie)) as client:
+    async with sockets(sessions=login.sessions) as server, server.client(**from_page(cookie)) as client:
         await client.sign_in("bob")
         await client.subscribe("q", "query")
         await client.receive()
@@ -66,7 +66,7 @@ async def test_token_in_connection_init_wins_over_the_cookie() -> None:
 async def test_bad_token_is_refused_although_the_cookie_is_good() -> None:
     login = Login()
     cookie = await login.sign_in()
-    async with sockets(sessions=login.sessions) as server, server.client(**of_page(cookie)) as client:
+    async with sockets(sessions=login.sessions) as server, server.client(**from_page(cookie)) as client:
         await client.send(INIT | {"payload": {"Authorization": "Bearer expired"}})
         code, reason = await client.closed()
         assert (code, reason.startswith("The access token has expired")) == (4403, True)
@@ -77,13 +77,13 @@ async def test_bad_token_is_refused_although_the_cookie_is_good() -> None:
 async def test_second_token_never_falls_back_to_the_cookie(first: str | None) -> None:
     login = Login()
     cookie = await login.sign_in()
-    async with sockets(sessions=login.sessions) as server, server.client(**of_page(cookie)) as client:
+    async with sockets(sessions=login.sessions) as server, server.client(**from_page(cookie)) as client:
         await client.send(INIT | {"payload": {"Authorization": first, "authorization": "Bearer expired"}})
         assert (await client.closed())[0] == 4403
 
 
 async def test_unknown_cookie_closes_the_socket_as_a_lost_session() -> None:
-    async with sockets(sessions=Login().sessions) as server, server.client(**of_page("unknown")) as client:
+    async with sockets(sessions=Login().sessions) as server, server.client(**from_page("unknown")) as client:
         await client.send(INIT)
         assert await client.closed() == LOST
         assert server.runner.requests == []
@@ -111,7 +111,7 @@ async def test_socket_ends_when_a_recheck_finds_the_session_lost() -> None:
         await server.runner.wait_for_subscriptions(0)
 
 
-async def test_socket_outlives_the_issuer_by_the_stated_time() -> None:
+async def test_socket_outlives_the_issuer_for_the_configured_time() -> None:
     clock, login = LoopClock(), Login()
     cookie = await login.sign_in()
     async with sockets(SILENT, sessions=login.sessions) as server, _watching(server, cookie) as client:
@@ -126,7 +126,7 @@ async def test_socket_outlives_the_issuer_by_the_stated_time() -> None:
         assert (code, "issuer cannot be reached to renew your session" in reason) == (1013, True)
 
 
-async def test_socket_without_a_cookie_keeps_the_rules_of_origins() -> None:
+async def test_socket_without_a_cookie_follows_the_rules_for_origins() -> None:
     async with sockets(allowed_origins=("https://shop.example",)) as server:
         async with server.signed_in("alice", origin="https://shop.example"):
             pass
@@ -143,11 +143,11 @@ async def _until_renewed(login: Login, cookie: str, refresh_token: str) -> None:
 
 
 class _watching:
-    """A page of Alice with one subscription."""
+    """Alice's page, with one subscription."""
 
     def __init__(self, server: Sockets, cookie: str) -> None:
         self._server = server
-        self._client = server.client(**of_page(cookie))
+        self._client = server.client(**from_page(cookie))
 
     async def __aenter__(self) -> Client:
         client = await self._client.__aenter__()
@@ -161,7 +161,7 @@ class _watching:
 
 
 async def _recheck(clock: LoopClock, login: Login, client: Client, server: Sockets) -> None:
-    """Let the time of the next recheck pass. A message wakes the loop, which may be waiting."""
+    """Advance the clocks past the next recheck. A message wakes the loop, which may be waiting."""
     login.clock.advance(600)
     clock.advance(601)
     await client.send({"type": "pong"})

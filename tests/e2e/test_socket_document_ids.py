@@ -36,7 +36,7 @@ async def test_document_id_of_another_type_closes_the_socket(server: Sockets, do
         assert await client.closed() == (4400, "`documentId` must be a string or null")
 
 
-async def test_message_without_document_and_id_closes_the_socket(server: Sockets) -> None:
+async def test_message_without_document_or_id_closes_the_socket(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.send(subscribe({"documentId": None}))
         assert (await client.closed())[0] == 4400

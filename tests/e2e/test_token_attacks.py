@@ -1,4 +1,4 @@
-"""The attacks of RFC 8725 on JSON Web Tokens fail over HTTP and over WebSockets alike."""
+"""The attacks on JSON Web Tokens that RFC 8725 lists fail over HTTP and WebSockets alike."""
 
 import base64
 import hashlib
@@ -34,7 +34,7 @@ ANOTHER_ALGORITHM = "is signed with an algorithm that its key does not allow"
 
 @pytest.fixture(scope="module", autouse=True)
 def published(shop: Shop) -> None:
-    """Publish a key of each kind, and one whose curve does not fit its algorithm."""
+    """Publish a key of each kind, and one whose curve does not match its algorithm."""
     crossed = {**key_pair("ES384")[1], "kid": "crossed", "alg": "ES256"}
     shop.issuer.keys = [jwk("k1"), jwk("k2", alg="PS256"), *[key_pair(name)[1] for name in ("ES256", "EdDSA")], crossed]
 
@@ -50,7 +50,7 @@ def claims(shop: Shop, **changes: object) -> dict[str, object]:
 
 
 def forged(header: object, payload: object, signature: bytes = b"signature") -> str:
-    """Return a token with this header, payload and signature. Texts are used as they are."""
+    """Return a token with this header, payload and signature. Strings are used as they are."""
     parts = (part if isinstance(part, str) else json.dumps(part) for part in (header, payload))
     return ".".join(_encoded(part) for part in (*(part.encode() for part in parts), signature))
 
@@ -120,7 +120,7 @@ async def test_key_id_is_only_compared(shop: Shop) -> None:
     )
     for kid in (*kids, "http://169.254.169.254/"):
         refusal = await send_over_both(shop, by_thief(claims(shop), kid=kid, jwk=jwk("thief", kid=kid)))
-        # A key that was never looked for is unknown for now, and not known to be absent.
+        # A key that was never looked up is merely unknown, and not known to be absent.
         assert (refusal.status, refusal.close_code) in {(401, 4403), (503, 4403), (503, 1013)}
     attacks = {"a list": forged({"alg": "RS256", "kid": ["k1"]}, claims(shop)), "absent": signed(claims(shop), None)}
     await check(shop, "has no key id (kid)", attacks)
@@ -191,7 +191,7 @@ async def test_key_verifies_only_its_own_algorithm(shop: Shop) -> None:
     )
 
 
-async def test_key_whose_curve_does_not_fit_its_algorithm_is_not_used(shop: Shop) -> None:
+async def test_key_whose_curve_does_not_match_its_algorithm_is_not_used(shop: Shop) -> None:
     assert await names_over_both(shop, shop.token("alice")) == ("alice", "alice")
     refusal = await send_over_both(shop, signed_by("ES384", claims(shop), kid="crossed"))
     assert refusal.status in (401, 503)

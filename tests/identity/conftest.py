@@ -1,4 +1,4 @@
-"""The two issuers that every identity test runs against, and an Onsale that trusts each of them."""
+"""The two issuers that every identity test runs against, and an Onsale server for each."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -119,7 +119,7 @@ def _issuer(name: str, url: str, http: httpx2.AsyncClient, logout_port: int, log
 
 @asynccontextmanager
 async def _logout_receiver() -> AsyncIterator[tuple[int, list[str]]]:
-    """Receive logout tokens where Onsale does. Yield the port and the bodies."""
+    """Receive logout tokens at Onsale's path. Yield the port and the bodies."""
     received: list[str] = []
 
     async def receive(request: Request) -> Response:

@@ -27,14 +27,14 @@ async def token_of(issuer: Issuer, name: str, kind: str = "access_token") -> str
         ("admin", {"ADMIN"}),
     ],
 )
-async def test_me_shows_the_name_and_the_roles_of_the_token(
+async def test_me_shows_the_name_and_the_roles_in_the_token(
     issuer: Issuer, api: ApiClient, name: str, roles: set[str]
 ) -> None:
     me = (await api.ask(await token_of(issuer, name))).json()["data"]["me"]
     assert (me["name"], set(me["roles"])) == (name, roles)
 
 
-async def test_role_of_the_token_decides_who_creates_concerts(issuer: Issuer, api: ApiClient) -> None:
+async def test_role_in_the_token_decides_who_creates_concerts(issuer: Issuer, api: ApiClient) -> None:
     async def created_by(name: str) -> Any:
         return (await api.ask(await token_of(issuer, name), CREATE, input=concert_input())).json()
 

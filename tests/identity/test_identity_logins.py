@@ -1,4 +1,4 @@
-"""Login on the page of both issuers with code and PKCE, and logout, also by the back channel."""
+"""Login on both issuers' pages with code and PKCE, and logout, including back-channel logout."""
 
 from urllib.parse import parse_qsl
 
@@ -72,7 +72,7 @@ async def test_code_needs_the_matching_parameters(issuer: Issuer, changes: dict[
     assert error_of(await issuer.web.redeem(code, **changes)) == (400, "invalid_grant")
 
 
-async def test_code_of_the_server_needs_its_secret(issuer: Issuer) -> None:
+async def test_code_for_the_server_client_needs_its_secret(issuer: Issuer) -> None:
     code = (await issuer.server.answer("carol"))["code"]
     assert error_of(await issuer.server.redeem(code, client_secret=None)) == (401, "unauthorized_client")
 

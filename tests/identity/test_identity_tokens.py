@@ -37,7 +37,7 @@ async def test_password_grant_returns_tokens_that_last_five_minutes(issuer: Issu
     tokens = answer.json()
     claims = claims_of(tokens["access_token"])
     assert claims["exp"] - claims["iat"] == LIFETIME_S
-    # Keycloak rounds the time that is left down.
+    # Keycloak rounds the remaining time down.
     assert tokens["expires_in"] in (LIFETIME_S, LIFETIME_S - 1)
     assert tokens["refresh_expires_in"] in (1_800, 1_799)
     assert (tokens["token_type"], tokens["not-before-policy"]) == ("Bearer", 0)
@@ -121,7 +121,7 @@ async def test_token_request_is_refused_with_the_same_code(
     assert error_of(await issuer.web.with_password("alice", **changes)) == refusal
 
 
-async def test_confidential_client_needs_its_secret_and_no_passwords(issuer: Issuer) -> None:
+async def test_confidential_client_needs_its_secret_and_cannot_use_passwords(issuer: Issuer) -> None:
     refused = (401, "unauthorized_client")
     assert error_of(await issuer.server.with_password("alice", client_secret=None)) == refused
     assert error_of(await issuer.server.with_password("alice", client_secret="wrong")) == refused
@@ -170,7 +170,7 @@ async def test_userinfo_needs_an_access_token(issuer: Issuer, kind: str) -> None
     assert refused.headers["www-authenticate"].startswith('Bearer realm="onsale", error="invalid_token"')
 
 
-async def test_confidential_client_introspects_tokens_of_the_pages(issuer: Issuer) -> None:
+async def test_confidential_client_introspects_tokens_of_the_public_client(issuer: Issuer) -> None:
     tokens = await tokens_of(issuer, "olivia")
     answer = await issuer.server.introspect(tokens["access_token"])
     assert answer.status_code == 200
@@ -211,7 +211,7 @@ async def test_revoked_refresh_token_ends_the_session(issuer: Issuer) -> None:
     assert (await issuer.server.introspect(tokens["access_token"])).json() == {"active": False}
 
 
-async def test_client_cannot_revoke_the_token_of_another(issuer: Issuer) -> None:
+async def test_client_cannot_revoke_another_clients_token(issuer: Issuer) -> None:
     tokens = await tokens_of(issuer, "bob")
     assert error_of(await issuer.server.revoke(tokens["refresh_token"])) == (400, "invalid_request")
     assert (await issuer.web.revoke("nonsense")).status_code == 200

@@ -1,4 +1,4 @@
-"""Changes by an administrator of Keycloak reach Onsale: roles, people, clients and keys."""
+"""Changes by a Keycloak administrator reach Onsale: roles, people, clients and keys."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,7 +40,7 @@ def issuer(keycloak_issuer: Issuer) -> Issuer:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def signing_keys(admin: KeycloakAdmin) -> AsyncIterator["SigningKeyProviders"]:
-    """Keys that the test adds; afterwards the realm signs with its first key again."""
+    """Keys that the test adds; afterward the realm signs with its first key again."""
     providers = SigningKeyProviders(admin)
     yield providers
     providers.sign_with("RS256")
@@ -89,7 +89,7 @@ async def create_concert(api: ApiClient, token: str) -> Any:
 
 @asynccontextmanager
 async def role_of(admin: KeycloakAdmin, name: str, role: str) -> AsyncIterator[None]:
-    """Give a person a realm role within the block."""
+    """Give a person a realm role for the duration of the block."""
     [user] = admin.get("users", username=name, exact="true")
     mapping, roles = f"users/{user['id']}/role-mappings/realm", [admin.get(f"roles/{role}")]
     admin.post(mapping, roles)
@@ -151,7 +151,7 @@ async def test_header_of_rfc_9068_is_accepted(issuer: Issuer, api: ApiClient) ->
     assert await api.accepts(token)
 
 
-async def test_person_without_full_scope_has_no_role(issuer: Issuer, api: ApiClient) -> None:
+async def test_token_without_full_scope_has_no_role(issuer: Issuer, api: ApiClient) -> None:
     token = await token_of(OidcClient(issuer.url, issuer.web.http, "test-no-full-scope"), "olivia")
     assert (await api.ask(token)).json()["data"]["me"]["roles"] == []
     assert "FORBIDDEN" in str(await create_concert(api, token))
@@ -181,22 +181,22 @@ async def test_new_keys_are_accepted_through_a_rotation(
             await wait_until(partial(_is_accepted, api, token), what=f"a token signed with {algorithm}")
         else:
             assert (await api.ask(token)).status_code == 401
-        # Keys that were published before still verify.
+        # Tokens signed with an older key are still accepted.
         assert await api.accepts(old)
 
 
-async def test_token_of_a_withdrawn_key_is_refused_after_the_next_fetch(
+async def test_token_signed_with_a_withdrawn_key_is_refused_after_the_next_fetch(
     issuer: Issuer, api: ApiClient, signing_keys: SigningKeyProviders
 ) -> None:
     signing_keys.add("withdrawn", "RS256", priority=300)
     old = await token_of(issuer.web)
-    await wait_until(lambda: _is_accepted(api, old), what="a token of the added key")
+    await wait_until(lambda: _is_accepted(api, old), what="a token signed with the added key")
     signing_keys.withdraw("withdrawn")
-    # A token of a key that Onsale does not know yet makes it fetch the keys again.
+    # A token signed with a key that Onsale does not know yet makes it fetch the keys again.
     signing_keys.add("next", "RS256", priority=301)
     new = await token_of(issuer.web)
     assert jwt.get_unverified_header(new)["kid"] != jwt.get_unverified_header(old)["kid"]
-    await wait_until(lambda: _is_accepted(api, new), what="a token of the next key")
+    await wait_until(lambda: _is_accepted(api, new), what="a token signed with the next key")
     assert not await api.accepts(old)
 
 

@@ -33,7 +33,7 @@ async def onsale(
     shared_mongod: ServerProcess,
     tmp_path: Path,
 ) -> AsyncIterator[Application]:
-    """An Onsale on Keycloak, at an address that Keycloak accepts."""
+    """An Onsale server that uses Keycloak, at an address that Keycloak accepts."""
     stores = {"REDIS_URL": shared_valkey.url, "MONGO_URL": shared_mongod.url, "MONGO_DATABASE": "identity_page"}
     application = Application(tmp_path / "data", OIDC_ISSUER=keycloak.issuer, **stores)
     assert application.port is not None

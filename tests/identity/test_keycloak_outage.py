@@ -1,4 +1,4 @@
-"""While Keycloak is away, people who are signed in stay so, and its return needs no restart."""
+"""While Keycloak is down, people stay signed in, and its return needs no restart."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ OUTAGE_S = 60.0
 
 @pytest.fixture(scope="session")
 def issuer(keycloak_issuer: Issuer) -> Issuer:
-    """Keycloak alone: the development issuer ends with Onsale."""
+    """Keycloak alone: the development issuer stops with Onsale."""
     return keycloak_issuer
 
 

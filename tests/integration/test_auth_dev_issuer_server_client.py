@@ -1,4 +1,4 @@
-"""The development issuer's confidential client: its secret, and the logouts that it is told of."""
+"""The development issuer's confidential client: its secret, and the logouts sent to it."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def signed_in(client: IssuerClient, client_id: str) -> dict[str, str]:
     return tokens
 
 
-async def test_only_sessions_of_the_server_are_announced_when_they_end(tmp_path: Path) -> None:
+async def test_only_the_end_of_a_server_client_session_is_announced(tmp_path: Path) -> None:
     async with logout_receiver(200) as (url, received), issuer_client(tmp_path, logout_url=url) as client:
         for_pages, for_server = await signed_in(client, CLIENT_ID), await signed_in(client, SERVER.client_id)
         await client.logout(id_token_hint=for_pages["id_token"])
@@ -58,7 +58,7 @@ async def test_client_that_fails_cannot_prevent_a_logout(tmp_path: Path, caplog:
     assert received[0] not in caplog.text
 
 
-async def test_client_that_is_away_cannot_prevent_a_logout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unreachable_client_cannot_prevent_a_logout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with issuer_client(tmp_path, logout_url="http://127.0.0.1:1/") as client:
         tokens = await signed_in(client, SERVER.client_id)
         with caplog.at_level(logging.WARNING):

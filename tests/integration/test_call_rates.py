@@ -88,7 +88,7 @@ async def test_refused_join_changes_nothing(any_stores: Stores) -> None:
             await join(any_stores, concert, rates, "ann")
     assert await run(any_stores, "HGETALL", concert_key(concert, "state")) == before
     assert await run(any_stores, "ZRANGE", concert_key(concert, "rates"), "0", "-1", "WITHSCORES") == kept
-    # The refused calls of one person spend nothing of the rate of the address.
+    # Refused calls of one person do not count toward the rate of the address.
     for who in ("ben", "cyd"):
         await join(any_stores, concert, rates, who)
 
@@ -105,7 +105,7 @@ async def test_one_call_is_allowed_again_after_each_interval(any_stores: Stores)
         await rejoin(any_stores, concert, rates)
 
 
-async def test_joining_again_with_a_living_entry_is_not_counted(any_stores: Stores) -> None:
+async def test_joining_again_with_an_active_entry_is_not_counted(any_stores: Stores) -> None:
     concert, rates = await with_room(any_stores), CallRates(ONE, ONE)
     answers = await asyncio.gather(*[join(any_stores, concert, rates, "ann") for _ in range(100)])
     assert {entry.number for entry in answers} == {1}
@@ -124,7 +124,7 @@ async def test_joins_of_an_address_are_refused_above_the_rate(any_stores: Stores
         await join(any_stores, concert, rates, who, None)
 
 
-async def test_join_of_a_closed_room_is_not_counted(stores: Stores) -> None:
+async def test_joining_a_closed_room_is_not_counted(stores: Stores) -> None:
     concert, rates = await with_room(stores, queueing_method=QueueingMethod.REJECT), CallRates(ONE, ONE)
     for _ in range(3):
         with pytest.raises(RoomNotOpen):
@@ -219,12 +219,12 @@ async def test_beyond_the_bound_the_first_to_be_removed_are_dropped(stores: Stor
     assert await run(stores, "ZCARD", rates) == MAX_RATES
     await hold(limited(stores, "ben", None, holds=CallRates(ONE, ONE)), concert)
     assert await run(stores, "ZCARD", rates) == MAX_RATES + 1 - RATES_DROPPED
-    # The calls that were just counted are free again before all others, so they are dropped.
+    # The calls that were just counted reach a full burst before all others, so they are dropped.
     assert await run(stores, "ZSCORE", rates, "hold|p|ann") is None
     assert await run(stores, "ZSCORE", rates, f"member{MAX_RATES - 3}") is not None
 
 
-async def test_worker_removes_rates_that_limit_no_one_any_more(stores: Stores) -> None:
+async def test_worker_removes_rates_that_no_longer_limit_a_call(stores: Stores) -> None:
     concert, asking = await on_sale(stores, 10), limited(stores, holds=CallRates(ONE, ONE))
     rates = concert_key(concert, "rates")
     await hold(asking, concert)
@@ -238,7 +238,7 @@ async def test_worker_removes_rates_that_limit_no_one_any_more(stores: Stores) -
     assert MAX_HOLDS_PER_CALL < 2_000
 
 
-async def test_calls_outside_concerts_are_counted_by_all_processes_together(any_stores: Stores) -> None:
+async def test_calls_outside_concerts_are_counted_across_all_processes(any_stores: Stores) -> None:
     counts = [any_stores.call_counter.count("logins", OFFICE, THREE) for _ in range(100)]
     waits = await asyncio.gather(*counts)
     assert waits.count(0) == 3

@@ -65,7 +65,7 @@ async def test_page_of_concerts_is_one_query_for_every_role(stores: Stores, role
 
 
 async def test_pages_with_own_drafts_are_complete_and_in_order(stores: Stores) -> None:
-    """Drafts of others are left out by the query, so pages are neither short nor repeated."""
+    """Drafts of others are left out by the query, so no page is short and no concert repeated."""
     made = []
     for number in range(12):
         who = "olivia" if number % 3 == 0 else "otto"

@@ -110,7 +110,7 @@ async def test_authlib_client_uses_the_internal_address(key_server: KeyServer) -
     assert hosts == [httpx2.URL(key_server.issuer).netloc.decode()]
 
 
-async def test_ca_file_is_trusted_besides_the_systems_certificates(tmp_path: Path) -> None:
+async def test_ca_file_is_trusted_in_addition_to_the_systems_certificates(tmp_path: Path) -> None:
     certificate = write_certificate(tmp_path)
     async with issuer_over_tls(certificate) as server:
         assert await has_key(IssuerHttp(server.issuer, ca_file=certificate))

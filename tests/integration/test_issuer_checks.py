@@ -43,7 +43,7 @@ async def test_introspection_returns_the_current_roles(server: TokenStateServer)
     assert server.asked[0] == f"introspect Basic {ENCODED_CREDENTIALS} token=t&token_type_hint=access_token"
 
 
-async def test_without_a_secret_userinfo_tells_whether_a_token_is_active(server: TokenStateServer) -> None:
+async def test_without_a_secret_userinfo_shows_whether_a_token_is_active(server: TokenStateServer) -> None:
     async with checks_of(server.issuer) as checks:
         assert await checks.check("t") == TokenState(is_active=True)
         server.state = {"active": False}

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 
 @pytest_asyncio.fixture
 async def signing_keys(key_server: KeyServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SigningKeys]:
-    """Keys that are fetched twice a second, and while there are none, all the time."""
+    """Keys that are fetched twice a second, or without a pause while there are none."""
     monkeypatch.setattr("auth.signing_keys.RETRY_EMPTY_S", 0)
     keys = SigningKeys(IssuerHttp(key_server.issuer), OidcSettings(key_trust_s=1, cooldown_s=0))
     yield keys

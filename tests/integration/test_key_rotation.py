@@ -76,7 +76,7 @@ async def test_algorithms_that_are_not_in_the_setting_are_refused(key_server: Ke
         await verifier.verify(signed_by("EdDSA", access_claims(key_server.issuer)))
 
 
-async def test_second_token_of_a_new_key_is_accepted_under_a_flood(
+async def test_second_token_with_a_new_key_is_accepted_under_a_flood(
     key_server: KeyServer, verifier: TokenVerifier
 ) -> None:
     random_kids = (f"random {number}" for number in count())

@@ -1,4 +1,4 @@
-"""Logins are limited per address, by all processes together."""
+"""Logins are limited per address, across all processes."""
 
 import asyncio
 

@@ -19,8 +19,8 @@ async def test_session_is_read_as_written_until_it_expires(any_stores: Stores) -
     assert await sessions.read(DIGEST) is None
     await sessions.create(DIGEST, b"\x00\xff sealed", expires_at=in_a_minute())
     assert await sessions.read(DIGEST) == b"\x00\xff sealed"
-    life_ms = await any_stores.script_client.run_command("PTTL", login_session_keys(DIGEST)[0])
-    assert 0 < life_ms <= 60_000
+    ttl_ms = await any_stores.script_client.run_command("PTTL", login_session_keys(DIGEST)[0])
+    assert 0 < ttl_ms <= 60_000
     assert await sessions.replace(DIGEST, b"renewed", expires_at=time.time() + 0.05)
 
     async def is_gone() -> bool:
@@ -46,7 +46,7 @@ async def test_one_of_a_hundred_claims_the_renewal(any_stores: Stores) -> None:
     assert await sessions.claim_renewal("e" * 64, gap_s=60)
 
 
-async def test_claim_ends_by_itself(any_stores: Stores) -> None:
+async def test_claim_expires(any_stores: Stores) -> None:
     sessions = any_stores.login_sessions
     assert await sessions.claim_renewal(DIGEST, gap_s=0.05)
 

@@ -36,15 +36,15 @@ async def refusal(
     stores: Stores, concert: Concert, who: str, proof: ProofOfWork | None = None
 ) -> tuple[ChallengeReason, Challenge]:
     """Try to join, check that nothing has changed, and return the reason and the new challenge."""
-    before = await run(stores, concert)
+    before = await read_state(stores, concert)
     with pytest.raises(ChallengeRequired) as refused:
         await join(stores, concert, who, proof)
-    assert await run(stores, concert) == before
+    assert await read_state(stores, concert) == before
     assert not refused.value.retryable
     return refused.value.reason, refused.value.challenge
 
 
-async def run(stores: Stores, concert: Concert) -> list[object]:
+async def read_state(stores: Stores, concert: Concert) -> list[object]:
     command = stores.script_client.run_command
     return [await command("HGETALL", concert_key(concert, kind)) for kind in ("state", "entries")]
 
@@ -135,7 +135,7 @@ async def test_room_that_is_not_open_asks_for_no_proof(stores: Stores) -> None:
         await join(stores, concert, "ann")
 
 
-async def test_refusal_by_a_rate_does_not_use_the_challenge(stores: Stores) -> None:
+async def test_refusal_by_a_rate_limit_does_not_use_up_the_challenge(stores: Stores) -> None:
     concert = await with_challenge(stores)
     limits = CallLimits(RateLimits(joins=CallRates(per_address=Rate(1, 600))))
     ann, ben = (replace(context(stores, who), address="203.0.113.7", call_limits=limits) for who in ("ann", "ben"))

@@ -1,4 +1,4 @@
-"""A session that ends: hints, the token cache, the database, and a process that knows nothing."""
+"""The end of a session: hints, the token cache, the database, and the start of a process."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Sends requests and opens sockets to a running Onsale, with an access token."""
+"""Sends requests and opens sockets to a running Onsale server, with an access token."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

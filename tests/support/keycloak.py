@@ -1,6 +1,6 @@
 """One Keycloak for all identity tests of a run, in the background.
 
-It starts with the session, so that other tests run meanwhile, and every process of the run shares
+It starts with the session, so that other tests can run meanwhile. Every process of the run shares
 it: the environment names its folder.
 """
 
@@ -51,7 +51,7 @@ class BackgroundKeycloak:
         return issuer_url(self.port)
 
     def start(self) -> None:
-        """Start it, again on the same port and data. It ends with this process."""
+        """Start it, each time with the same port and data. It ends with this process."""
         if not (self.directory / "port").exists():
             (self.directory / "port").write_text(str(free_port()))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ONSALE_")}
@@ -159,7 +159,7 @@ def skip_or_fail(config: pytest.Config, problem: str) -> NoReturn:
 
 
 def _will_run_identity_tests(config: pytest.Config) -> bool:
-    """Return whether this run selects the identity tests by their path, and nothing else."""
+    """Return whether this run includes the identity tests, and selects tests only by path."""
     if config.option.keyword or config.option.markexpr or config.option.collectonly:
         return False
     selected = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]

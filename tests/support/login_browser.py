@@ -51,7 +51,7 @@ class LoginSite:
     client: OidcClient = field(init=False)
     limit: LoginLimit = field(default_factory=lambda: LoginLimit(FixedCounter(), Rate(1, 1)))
     ahead_s: float = 0.0
-    """How far the clock of the sessions is ahead."""
+    """How far the sessions' clock is ahead."""
 
     def open(self, issuer: str, verifier: TokenVerifier, *, site: Site | None = None) -> Login:
         self.client = client = OidcClient(OidcSettings(client_id=CLIENT_ID), IssuerHttp(issuer))

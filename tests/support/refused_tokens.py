@@ -1,4 +1,4 @@
-"""Sends a token over HTTP and over a WebSocket, and compares what happens."""
+"""Sends a token over HTTP and over a WebSocket, and compares the outcomes."""
 
 from dataclasses import dataclass
 

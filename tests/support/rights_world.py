@@ -1,4 +1,4 @@
-"""The people and the objects of docs/rights.md, and the input with which a person tries a field."""
+"""The people and the objects of docs/rights.md, and the input for each mutation."""
 
 import uuid
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class World:
     concert: OnSale
     """A concert with a waiting room."""
     plain: OnSale
-    """A concert without a waiting room, at which alice has an order and each person has a hold."""
+    """A concert without a waiting room, for which alice has an order and each person has a hold."""
     draft: OnSale
     city: str
     """The city of `concert`, `draft` and a concert with a lottery, and of no other concert."""
@@ -80,7 +80,7 @@ def token_of(shop: Shop, viewer: str) -> str | None:
 
 async def open_world(shop: Shop) -> World:
     city = f"City {new_key()}"
-    concert = await called_at_new_concert(shop, city)
+    concert = await new_concert_with_called_entry(shop, city)
     await open_lottery(shop, city)
     entry = (await ask_queue(shop, "claimQueuePass", concert))["entry"]
     token = entry["pass"]["token"]
@@ -102,7 +102,7 @@ async def open_lottery(shop: Shop, city: str) -> OnSale:
     return await shop.on_sale(waitingRoom=ROOM | {"shuffleAtStart": True}, salesStartAt=opens_at, venue=venue(city))
 
 
-async def called_at_new_concert(shop: Shop, city: str = "Munich") -> OnSale:
+async def new_concert_with_called_entry(shop: Shop, city: str = "Munich") -> OnSale:
     concert = await shop.on_sale(waitingRoom=ROOM, venue=venue(city))
     await ask_queue(shop, "joinQueue", concert)
     await RoomAdmin(shop, concert).admit(1)
@@ -134,7 +134,7 @@ def _tier(concert: OnSale) -> TierId:
 
 
 async def new_input(shop: Shop, row: RootRow) -> dict[str, object]:
-    """Return the input of a mutation on new objects of alice and olivia."""
+    """Return the input of a mutation for new objects that belong to alice and olivia."""
     match row.field.partition(".")[2], row.object:
         case "createConcert", _:
             return concert_input(slug=f"made-{new_key()}")
@@ -143,7 +143,7 @@ async def new_input(shop: Shop, row: RootRow) -> dict[str, object]:
             await ask_queue(shop, "joinQueue", concert)
             return {"concertId": concert.id}
         case "claimQueuePass", _:
-            return {"concertId": (await called_at_new_concert(shop)).id}
+            return {"concertId": (await new_concert_with_called_entry(shop)).id}
         case "releaseHold", _:
             return {"holdId": await hold_at(shop, await shop.on_sale())}
         case "purchaseTickets", "a hold":
@@ -160,7 +160,7 @@ async def new_input(shop: Shop, row: RootRow) -> dict[str, object]:
 
 
 def _rest(name: str, concert: OnSale) -> dict[str, object]:
-    """Return the fields of an input besides the id of the concert."""
+    """Return the fields of an input besides the concert's id."""
     key: dict[str, object] = {"idempotencyKey": new_key()}
     rest: dict[str, dict[str, object]] = {
         "holdTickets": {"lines": lines(concert, 1), **key},

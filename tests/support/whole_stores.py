@@ -7,7 +7,7 @@ from storage.connect import Stores
 from storage.mongo.client import Document
 
 _RATE = b"onsale2:{rate:"
-"""The prefix of keys that count attempts. They soon expire, so only new ones are changes."""
+"""The prefix of keys that count attempts. They soon expire, so only new ones count as changes."""
 _DUMP = """
 local found = {}
 for _, name in ipairs(redis.call('KEYS', '*')) do

@@ -22,7 +22,7 @@ def test_scheme_is_read_in_any_case(value: str) -> None:
         ("a.b.c", "`Authorization` is malformed"),
     ],
 )
-def test_other_values_are_refused_with_what_to_send(value: str, message: str) -> None:
+def test_refusal_of_other_values_says_what_to_send(value: str, message: str) -> None:
     with pytest.raises(Unauthenticated) as refused:
         read_bearer(value)
     assert str(refused.value).startswith(message)

@@ -1,4 +1,4 @@
-"""One function decides the caller: a token excludes the cookie, which counts only for our pages."""
+"""Callers: a token overrides the cookie, which counts only for our own pages."""
 
 from dataclasses import dataclass, field
 
@@ -82,7 +82,7 @@ async def test_request_without_credentials_is_anonymous(callers: Callers, parts:
 
 
 @pytest.mark.parametrize("origin", [OWN, *FOREIGN])
-async def test_token_counts_from_any_origin_and_excludes_the_cookie(
+async def test_token_counts_from_any_origin_and_overrides_the_cookie(
     callers: Callers, parts: Parts, origin: str
 ) -> None:
     headers = _headers(("authorization", "Bearer bob"), COOKIE, ("origin", origin))
@@ -125,7 +125,7 @@ async def test_cookie_counts_for_our_own_pages(callers: Callers, pairs: tuple[tu
         (("referer", f"{OWN}/graphql"), ("host", "tickets.example")),
     ],
 )
-async def test_cookie_of_another_page_is_refused(
+async def test_cookie_from_another_page_is_refused(
     callers: Callers, parts: Parts, pairs: tuple[tuple[str, str], ...]
 ) -> None:
     with pytest.raises(Forbidden, match=r"Only pages of 'https://tickets\.example', .* ONSALE_PUBLIC_URL"):
@@ -177,7 +177,7 @@ def test_socket_with_a_cookie_from_another_page_is_refused(callers: Callers, ori
     assert callers.refusal_for_upgrade(_headers(*pairs)) is None
 
 
-async def test_cookie_of_our_page_signs_a_socket_in(callers: Callers) -> None:
+async def test_cookie_from_our_page_signs_a_socket_in(callers: Callers) -> None:
     headers = _headers(COOKIE, ("origin", OWN))
     assert callers.refusal_for_upgrade(headers) is None
     identified = await callers.identify_socket(headers, None)
@@ -186,7 +186,7 @@ async def test_cookie_of_our_page_signs_a_socket_in(callers: Callers) -> None:
     assert identified.recheck is not None
 
 
-async def test_token_of_connection_init_wins_over_the_cookie(callers: Callers, parts: Parts) -> None:
+async def test_token_in_connection_init_wins_over_the_cookie(callers: Callers, parts: Parts) -> None:
     headers = _headers(COOKIE, ("origin", OWN))
     identified = await callers.identify_socket(headers, "Bearer bob")
     assert identified.caller is not None

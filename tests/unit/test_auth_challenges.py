@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from auth.challenges import LIFETIME_S, ChallengeSigner, CheckedProof
 from auth.passes import PassSigner
 from domain.ids import ConcertId, PersonId
-from domain.limits.challenges import MAX_NONCE, ChallengeReason, ProofOfWork
+from domain.limits.challenges import MAX_NONCE_CHARACTERS, ChallengeReason, ProofOfWork
 from tests.support.node import run_script
 from tests.support.proof_of_work import find_nonce, solve
 
@@ -61,7 +61,7 @@ def test_changed_challenge_is_invalid(challenge: str) -> None:
     assert check(ProofOfWork(challenge, find_nonce(challenge, 1))) == INVALID
 
 
-@pytest.mark.parametrize("nonce", ["", "wrong", "0" * (MAX_NONCE + 1), "é", "\ud800"])
+@pytest.mark.parametrize("nonce", ["", "wrong", "0" * (MAX_NONCE_CHARACTERS + 1), "é", "\ud800"])
 def test_nonce_that_does_not_solve_the_challenge_is_invalid(nonce: str) -> None:
     assert check(ProofOfWork(CHALLENGE.text, nonce)) == INVALID
 
@@ -74,7 +74,7 @@ def test_processes_with_the_same_pass_key_accept_each_others_challenges() -> Non
     assert stranger.challenges.check(proof, CONCERT, ANN, bits=BITS) == INVALID
 
 
-async def test_solver_of_the_documentation_solves_a_challenge() -> None:
+async def test_solver_in_the_documentation_solves_a_challenge() -> None:
     found = re.search(r"```js\n(async function solve.*?)```", PAGE, re.DOTALL)
     assert found
     assert len(found[1].splitlines()) <= 10

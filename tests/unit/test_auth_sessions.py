@@ -49,7 +49,7 @@ async def test_cookie_has_256_bits_and_redis_only_their_hash(login: Login) -> No
     assert set(login.memory.sealed) == {hashlib.sha256(cookie.encode()).hexdigest() for cookie in cookies}
 
 
-async def test_redis_has_no_readable_text(login: Login) -> None:
+async def test_redis_holds_no_readable_text(login: Login) -> None:
     cookie = await login.sign_in()
     [sealed] = login.memory.sealed.values()
     for secret in (b"r1", b"id1", b"alice", cookie.encode()):
@@ -201,7 +201,7 @@ async def test_session_is_lost_if_the_issuer_refuses_to_renew_it(login: Login) -
 
 
 @pytest.mark.parametrize("problem", ["person", "audience"])
-async def test_session_is_lost_if_its_new_token_does_not_fit(login: Login, problem: str) -> None:
+async def test_session_is_lost_if_its_new_token_is_unusable(login: Login, problem: str) -> None:
     cookie = await login.sign_in()
     if problem == "person":
         login.issuer.viewer = replace(ALICE, person_id=PersonId("bob-id"))
@@ -223,10 +223,10 @@ async def test_session_without_a_refresh_token_ends_with_its_token(login: Login)
     assert login.issuer.refreshed == []
 
 
-# While the issuer is away
+# While the issuer is unavailable
 
 
-async def test_session_outlives_the_issuer_by_the_stated_time(login: Login) -> None:
+async def test_session_outlives_the_issuer_for_the_configured_time(login: Login) -> None:
     cookie = await login.sign_in()
     login.issuer.failure = IssuerUnavailable("no answer")
     login.clock.advance(LIFETIME_S + AWAY_S - 1)
@@ -240,7 +240,7 @@ async def test_session_outlives_the_issuer_by_the_stated_time(login: Login) -> N
     assert (await login.sessions.viewer_of(cookie)).name == "alice"
 
 
-async def test_process_pauses_between_attempts_while_the_issuer_is_away(login: Login) -> None:
+async def test_process_pauses_between_attempts_during_an_outage_of_the_issuer(login: Login) -> None:
     first, second = await login.sign_in(), await login.sign_in()
     login.issuer.failure = IssuerUnavailable("no answer")
     login.clock.advance(LIFETIME_S)
@@ -314,7 +314,7 @@ async def test_recheck_renews_and_then_finds_the_end(login: Login) -> None:
         await recheck.check()
 
 
-async def test_recheck_bears_the_store_and_the_issuer_being_away(login: Login) -> None:
+async def test_recheck_tolerates_outages_of_the_store_and_the_issuer(login: Login) -> None:
     cookie = await login.sign_in()
     recheck = login.sessions.recheck(cookie, ALICE)
     login.memory.is_away = True

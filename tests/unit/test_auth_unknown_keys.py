@@ -38,7 +38,7 @@ def test_random_ids_cause_three_fetches_and_then_one_per_cooldown() -> None:
     assert flood.fetches == BURST + 2
 
 
-def test_second_token_of_a_new_key_causes_a_fetch_under_a_flood() -> None:
+def test_second_token_with_a_new_key_causes_a_fetch_under_a_flood() -> None:
     flood = Flood()
     flood.send_random(100)
     assert flood.keys.claim_fetch("new key") is None

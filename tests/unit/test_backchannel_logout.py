@@ -1,4 +1,4 @@
-"""Logout tokens: every rule has a case, and a refused token writes nothing."""
+"""Logout tokens: every rule has a test case, and a refused token writes nothing."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ from tests.support.logout_tokens import ISSUER, LogoutEndpoint, logout_claims, l
 from tests.support.tokens import SUBJECT, access_claims, rsa_key, signed
 
 NOW_S = int(time.time())
-"""The time of the import, which is minutes ago when the whole suite runs."""
+"""The time of the import, which may be minutes ago when the whole suite runs."""
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -119,7 +119,7 @@ async def test_logout_token_counts_once() -> None:
     assert (await endpoint.post(token)).status_code == 200
     again = await endpoint.post(token)
     assert (again.status_code, again.json()["error"]) == (400, "invalid_request")
-    assert again.json()["error_description"] == "The logout token was received before; each counts once."
+    assert again.json()["error_description"] == "The logout token was received before; each can be used only once."
     assert len(endpoint.store.revocations) == 1
 
 

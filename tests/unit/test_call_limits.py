@@ -1,4 +1,4 @@
-"""Requests for holds are limited in the process, by token buckets of bounded number."""
+"""Requests for holds are limited in the process, by a bounded number of token buckets."""
 
 import pytest
 
@@ -25,32 +25,32 @@ def limits(per_person: Rate | None = None, per_address: Rate | None = None) -> t
     return CallLimits(RateLimits(hold_requests=CallRates(per_person, per_address)), clock=clock), clock
 
 
-def refusal(of: CallLimits, who: PersonId, address: str | None = OFFICE) -> tuple[RateScope, int | None] | None:
+def refusal(made: CallLimits, who: PersonId, address: str | None = OFFICE) -> tuple[RateScope, int | None] | None:
     try:
-        of.count_hold_request(who, address)
+        made.count_hold_request(who, address)
     except RateLimited as error:
         return error.scope, error.retry_after_s
     return None
 
 
 def test_person_is_refused_above_the_rate_and_told_when_to_try_again() -> None:
-    of, clock = limits(per_person=Rate(2, 10))
-    assert [refusal(of, ANN) for _ in range(3)] == [None, None, (RateScope.PERSON, 5)]
-    assert refusal(of, BEN) is None
+    made, clock = limits(per_person=Rate(2, 10))
+    assert [refusal(made, ANN) for _ in range(3)] == [None, None, (RateScope.PERSON, 5)]
+    assert refusal(made, BEN) is None
     clock.now_s += 5
-    assert [refusal(of, ANN) for _ in range(2)] == [None, (RateScope.PERSON, 5)]
+    assert [refusal(made, ANN) for _ in range(2)] == [None, (RateScope.PERSON, 5)]
 
 
-def test_refused_person_spends_nothing_of_the_address() -> None:
-    of, _ = limits(Rate(1, 10), Rate(2, 10))
-    assert [refusal(of, ANN) for _ in range(20)] == [None] + [(RateScope.PERSON, 10)] * 19
-    assert [refusal(of, PersonId(who)) for who in ("ben", "cyd")] == [None, (RateScope.ADDRESS, 5)]
-    assert refusal(of, PersonId("dan"), None) is None
+def test_refused_person_does_not_use_up_the_rate_of_the_address() -> None:
+    made, _ = limits(Rate(1, 10), Rate(2, 10))
+    assert [refusal(made, ANN) for _ in range(20)] == [None] + [(RateScope.PERSON, 10)] * 19
+    assert [refusal(made, PersonId(who)) for who in ("ben", "cyd")] == [None, (RateScope.ADDRESS, 5)]
+    assert refusal(made, PersonId("dan"), None) is None
 
 
 def test_nothing_is_limited_by_default() -> None:
-    of = CallLimits()
-    assert [refusal(of, ANN) for _ in range(1_000)] == [None] * 1_000
+    made = CallLimits()
+    assert [refusal(made, ANN) for _ in range(1_000)] == [None] * 1_000
 
 
 def test_beyond_the_bound_the_bucket_used_longest_ago_is_dropped() -> None:

@@ -40,7 +40,7 @@ async def test_session_is_refused_however_late_its_token_was_issued() -> None:
 
 
 @pytest.mark.parametrize(("issued_at", "is_revoked"), [(99.0, True), (100.0, True), (100.5, False), (0.0, True)])
-async def test_person_is_refused_by_the_time_of_issue(issued_at: float, *, is_revoked: bool) -> None:
+async def test_person_is_refused_depending_on_the_time_of_issue(issued_at: float, *, is_revoked: bool) -> None:
     revocations = Revocations(FakeRevocationStore())
     await revocations.revoke_person(ALICE, 100.0)
     assert revocations.is_revoked(viewer(issued_at=issued_at)) is is_revoked

@@ -36,7 +36,7 @@ def test_id_may_have_a_prefix_and_capital_letters(tmp_path: Path, id_: str) -> N
         (b"", "not valid JSON"),
         (b"[]", "must be a JSON object"),
         (b"{}", "not empty"),
-        ({"a" * 40: TIME}, "not a SHA-256, 64 hexadecimal digits; set `hashAlgorithm: 'sha256'`"),
+        ({"a" * 40: TIME}, "not a SHA-256 hash of 64 hexadecimal digits; set `hashAlgorithm: 'sha256'`"),
         ({"a" * 64: TIME}, f"the SHA-256 of the document is {hex_of(TIME)}; generate the file again"),
         ({hex_of(TIME): {"query": TIME}}, "the document is not a string"),
         ({hex_of("{"): "{"}, "Syntax Error"),

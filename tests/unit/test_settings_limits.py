@@ -23,7 +23,7 @@ def test_rates_and_numbers_are_read() -> None:
 
 
 @pytest.mark.parametrize("value", ["20", "20/", "/60", "0/60", "20/0", "-1/60", "20/3601", "20 / 60", "none", "1.5/60"])
-def test_malformed_rate_is_refused_with_the_form(value: str) -> None:
+def test_malformed_rate_is_refused_with_the_expected_form(value: str) -> None:
     with pytest.raises(SettingsError, match=r"ONSALE_LIMIT_JOINS_PER_PERSON is .*; write it as count/seconds"):
         read(JOINS_PER_PERSON=value)
 
@@ -53,7 +53,7 @@ def test_application_passes_each_rate_to_its_call() -> None:
     assert limits.hold_requests == CallRates(Rate(7, 10), Rate(8, 10))
 
 
-def test_application_passes_the_limits_of_sockets() -> None:
+def test_application_passes_the_socket_limits() -> None:
     assert app.make_socket_limits(LimitSettings()) == Limits()
     limit = read(
         STREAMS="1",
@@ -75,7 +75,7 @@ def test_application_passes_the_limits_of_sockets() -> None:
     )
 
 
-def test_application_passes_the_limits_of_operations() -> None:
+def test_application_passes_the_operation_limits() -> None:
     assert app.make_operation_limits(LimitSettings()) == OperationLimits()
     names = [field.name for field in fields(OperationLimits)]
     given = read(**{name.upper(): str(number) for number, name in enumerate(names, start=1)})

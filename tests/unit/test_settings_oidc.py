@@ -36,7 +36,7 @@ def problem(**values: str) -> str:
 
 
 @pytest.mark.parametrize("written", [ISSUER, f"{ISSUER}/", f"{ISSUER}//", f" {ISSUER}/\n"])
-def test_slash_at_the_end_of_the_issuer_is_removed(written: str) -> None:
+def test_trailing_slash_of_the_issuer_is_removed(written: str) -> None:
     assert oidc(ISSUER=written).issuer == ISSUER
 
 
@@ -54,7 +54,7 @@ def test_slash_at_the_end_of_the_issuer_is_removed(written: str) -> None:
         ("https://bücher.example/realms/onsale", "write it as https://host/realms/<realm>"),
     ],
 )
-def test_malformed_issuer_is_refused_with_what_to_write(written: str, step: str) -> None:
+def test_refusal_of_a_malformed_issuer_says_what_to_write(written: str, step: str) -> None:
     assert problem(ISSUER=written) == f"ONSALE_OIDC_ISSUER is {written!r}; {step}"
 
 
@@ -95,7 +95,7 @@ def test_unsafe_algorithms_cannot_be_set(name: str) -> None:
     )
 
 
-def test_roles_of_the_settings_are_those_of_viewers() -> None:
+def test_settings_have_the_same_roles_as_viewers() -> None:
     assert set(ROLES) == set(Role)
 
 

@@ -1,4 +1,4 @@
-"""Settings of login sessions: keys are required in production, and a wrong one is never shown."""
+"""Settings for login sessions: keys are required in production, and a wrong one is never shown."""
 
 import base64
 

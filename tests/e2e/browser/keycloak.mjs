@@ -1,4 +1,4 @@
-// Signs in on Keycloak's own page in Chromium and out again, and prints what a person sees as JSON.
+// Signs in on Keycloak's own page in Chromium and out again, and prints as JSON what a person sees.
 // node keycloak.mjs <url of Onsale> <Chromium> <name> <folder for screenshots>
 import { Browser } from './chromium.mjs';
 import { Page } from './page.mjs';
