@@ -122,7 +122,7 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Return the settings. Raises SettingsError, which lists all problems.
 
-        Production requires the URLs of the stores and of the issuer, and a pass key file.
+        Production requires all addresses and keys that development has defaults for.
         """
         reader = SettingsReader(environ)
         settings = cls(
