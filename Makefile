@@ -5,10 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit-packages sbom fuzz bench-auth bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend keycloak lock pages prove-room test-keycloak test-programs page-types
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend keycloak lock pages prove-room test-keycloak test-programs page-types
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 run: .venv/run.stamp pages ## install the dependencies, start everything and serve http://localhost:8000 (KEYCLOAK=yes)
 	@exec $(if $(KEYCLOAK),$(BIN)/python -m deploy.keycloak -- )$(BIN)/python app.py
@@ -25,6 +25,15 @@ test: .venv/dev.stamp test-programs lint types page-types ## run all checks and 
 # Each of the two processes has its own stores. All tests of a file run in one process, because they
 # share servers and a build of the pages.
 IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+audit: .venv/dev.stamp test-programs ## run the tests that attack a server, and those of the protocols and of real clients
+	@$(BIN)/python -m pytest $(IN_PARALLEL) $(AUDITS)
+
+AUDITS := $(addprefix tests/e2e/, test_graphql_audits.py test_graphql_cop_probes.py test_token_attacks.py \
+  test_session_requests.py test_session_sockets.py test_other_origins.py test_no_stack_traces.py \
+  test_fuzz_smoke.py test_socket_protocol.py test_real_clients.py test_real_clients_persisted.py \
+  test_trusted_documents.py 'test_frontend_graphiql.py::test_page_follows_the_story[visitingAnotherSite]') \
+  $(addprefix tests/unit/, test_schema_hidden.py test_web_graphiql_off.py)
 
 check: .venv/dev.stamp lint types unit ## run the fast checks (format, lint, types and SDL) and the unit tests
 

@@ -24,7 +24,7 @@ from starlette.routing import BaseRoute, Route
 
 from auth.login_limit import LoginLimit, TooManyLogins
 from auth.login_pages import failure_page
-from auth.public_site import Site
+from auth.public_site import SETTING, Site
 from auth.sessions.cookies import LOGIN_LASTS_S, LoginCookies
 from auth.sessions.oidc_client import IssuerUnavailable, LoginRefused, OidcClient
 from auth.sessions.session import Session
@@ -127,8 +127,12 @@ class Login:
         """Sign out. A script that asks for JSON gets the address to open; a form is redirected."""
         try:
             self._site.require_own_page(request.headers)
-        except Forbidden as error:
-            return failure_page(str(error), status=403, is_signed_in=True)
+        except Forbidden:
+            return failure_page(
+                f"Another site asked to sign you out. Sign out at {self._site.origin}, the server's {SETTING}.",
+                status=403,
+                is_logout=True,
+            )
         cookie = self._cookies.session(request.headers)
         try:
             session = await self._sessions.end(cookie) if cookie is not None else None
@@ -161,7 +165,8 @@ class Login:
     async def _explain_unknown_login(self, request: Request) -> Response:
         """Answer a callback that came twice, or to which the browser went back.
 
-        A person who is signed in by now is let in.
+        A person who is signed in by now is let in. The page shows no text of the request, since any
+        page can link to this address.
         """
         cookie = self._cookies.session(request.headers)
         try:
@@ -170,7 +175,6 @@ class Login:
                 return _redirect(self._site.url(HOME), status=303)
         except (SessionLost, TemporarilyUnavailable):
             pass
-        # Any page can link to this address, so the error in it may be an attacker's text.
         return failure_page(_NOT_STARTED, status=400)
 
     async def _after_logout(self, session: Session | None) -> str:

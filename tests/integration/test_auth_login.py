@@ -182,6 +182,12 @@ async def test_foreign_state_leaves_the_other_login_alone(site: LoginSite, brows
     assert await viewer_name(site, browser) == "alice"
 
 
+async def test_link_of_another_page_cannot_choose_the_reason(browser: Browser) -> None:
+    page = await browser.http.get(f"{browser.base}/login/callback?state=x&error=x&error_description=Call+0900+1234")
+    assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
+    assert "0900" not in page.text
+
+
 async def test_callback_that_comes_twice_is_in(site: LoginSite, browser: Browser) -> None:
     callback = await browser.sign_in(await browser.start_login())
     await browser.http.get(callback)

@@ -1,4 +1,7 @@
-"""The README tables list exactly our settings, with their defaults, and our commands."""
+"""The README tables list our settings, with their defaults, and our commands.
+
+The settings of limits are in docs/limits.md, which has a test of its own.
+"""
 
 import re
 from collections.abc import Iterator
@@ -11,10 +14,10 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
-def test_every_setting_is_in_the_table() -> None:
+def test_every_setting_is_in_one_table() -> None:
     rows = re.findall(r"^\| `ONSALE_([A-Z_]+)` \| (.*?) \|", README, re.MULTILINE)
-    defaults = dict(_values(Settings()))
-    assert [name for name, _ in rows] == list(defaults)
+    defaults = {name: value for name, value in _values(Settings()) if not name.startswith("LIMIT_")}
+    assert sorted(name for name, _ in rows) == sorted(defaults)
     for name, shown in rows:
         default = defaults[name]
         if default in (None, ()):

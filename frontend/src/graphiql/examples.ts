@@ -7,7 +7,7 @@ import type { DemoConcert } from "./concert";
 import { ADMIT_NEXT, CONFIGURE, PAUSE, RESET, RESUME, ROOM_AUDIT, WATCH_ROOM } from "./organizing";
 
 const CATALOG = `# All concerts. You can see them without signing in.
-# To run the query, click the pink button or press Ctrl-Enter.
+# To run it, click the pink button or press Ctrl-Enter.
 query Catalog {
   concerts(first: 5) {
     nodes {
