@@ -43,6 +43,8 @@ MOST_FIELDS_IN_LOOP = 100
 MOST_COMPARISONS_IN_LOOP = 1_000
 MAX_WAITING = 20
 """The maximum number of documents that may wait for the thread. Each takes at most 0.1 s."""
+MAX_INTROSPECTION_RESULTS = 10
+"""The maximum number of results kept. A result may be 2,000 times as large as its document."""
 
 # The messages of graphql-core for a document that exceeds a parser limit or Python's recursion
 # limit. Syntax errors have other messages.
@@ -65,8 +67,6 @@ class Document:
     costs: Mapping[str | None, OperationCost] = field(default_factory=dict)
     is_introspection: bool = False
     """Whether all of its root fields query the schema."""
-    introspections: dict[str | None, ExecutionResult] = field(default_factory=dict)
-    """The cached results of its introspection operations, by operation name."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         return get_operation_ast(self.ast, name) if self.ast else None
@@ -94,6 +94,7 @@ class DocumentCache:
         self._cost_table = cost_table
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
+        self._introspections: OrderedDict[tuple[str, str | None], ExecutionResult] = OrderedDict()
         self._thread = _WorkerThread()
 
     async def get(self, text: str) -> Document:
@@ -120,16 +121,20 @@ class DocumentCache:
     ) -> ExecutionResult:
         """Return the result of an operation that queries only the schema.
 
-        Raises TemporarilyUnavailable. Results of operations without variables are cached with the
-        document.
+        Raises TemporarilyUnavailable. The latest results of operations without variables are
+        cached.
         """
-        if not variables and name in document.introspections:
-            return document.introspections[name]
+        key = (document.text, name)
+        if not variables and key in self._introspections:
+            self._introspections.move_to_end(key)
+            return self._introspections[key]
         answer = await self._thread.run(
             (id(document), name, repr(variables)), lambda: self._introspect(document, name, variables)
         )
         if not variables:
-            document.introspections[name] = answer
+            self._introspections[key] = answer
+            if len(self._introspections) > MAX_INTROSPECTION_RESULTS:
+                self._introspections.popitem(last=False)
         return answer
 
     def _introspect(self, document: Document, name: str | None, variables: Mapping[str, object]) -> ExecutionResult:

@@ -203,6 +203,18 @@ async def test_refused_purchase_in_one_step_keeps_the_tickets_for_its_key(stores
     await check_invariants(stores, concert)
 
 
+async def test_times_written_before_the_clock_was_set_back_are_ignored(stores: Stores) -> None:
+    concert, asking = await on_sale(stores, 10), limited(stores, holds=CallRates(ONE, THREE))
+    far = str(FAR_US)
+    await run(stores, "ZADD", concert_key(concert, "rates"), far, "hold|p|ann", far, f"hold|a|{OFFICE}")
+    await hold(asking, concert)
+    with pytest.raises(RateLimited) as refused:
+        await hold(asking, concert)
+    assert refused.value.retry_after_s is not None
+    assert refused.value.retry_after_s <= 600
+    assert await stock(stores, concert) == [(9, 1, 0)]
+
+
 async def fill_rates(stores: Stores, concert: Concert, count: int, first_us: int) -> None:
     """Write `count` members, whose times rise from `first_us`."""
     for first in range(0, count, 5_000):

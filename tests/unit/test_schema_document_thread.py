@@ -16,7 +16,7 @@ from domain.errors import TemporarilyUnavailable
 from resolvers.context import Context
 from schema import Operation
 from schema.execution import document_cache
-from schema.execution.document_cache import MAX_WAITING, Document, DocumentCache
+from schema.execution.document_cache import MAX_INTROSPECTION_RESULTS, MAX_WAITING, Document, DocumentCache
 from schema.execution.field_costs import build_cost_table
 
 SCHEMA = schema.CORE_SCHEMA
@@ -101,7 +101,7 @@ async def test_long_documents_are_refused_while_the_queue_is_full(validations: V
     assert (await cache.get(LONG + "#")).errors == ()
 
 
-async def test_introspection_is_executed_once_and_cached_with_its_document() -> None:
+async def test_introspection_is_executed_once_and_then_cached() -> None:
     without_stores = Context(cast(Any, None), cast(Any, None), None, "test-request")
     operation = Operation(INTROSPECTION, {}, None)
     with mock.patch.object(document_cache, "execute_sync", wraps=graphql.execute_sync) as execute_sync:
@@ -113,8 +113,23 @@ async def test_introspection_is_executed_once_and_cached_with_its_document() -> 
     assert execute_sync.call_count == 1
 
 
+async def test_only_the_latest_introspection_results_are_cached() -> None:
+    """A result is much larger than its document, and comments make any number of documents."""
+    cache = make_cache()
+    documents = [await cache.get(f"{INTROSPECTION}#{number}") for number in range(MAX_INTROSPECTION_RESULTS + 1)]
+    with mock.patch.object(document_cache, "execute_sync", wraps=graphql.execute_sync) as execute_sync:
+        for document in documents:
+            await cache.introspect(document, None, {})
+        await cache.introspect(documents[1], None, {})
+        assert execute_sync.call_count == len(documents)
+        await cache.introspect(documents[0], None, {})
+        assert execute_sync.call_count == len(documents) + 1
+        await cache.introspect(documents[1], None, {})
+        assert execute_sync.call_count == len(documents) + 1
+
+
 async def test_abandoned_introspection_does_not_answer_another_document() -> None:
-    """The answer is stored with the document, not under an `id()` that may be reused."""
+    """The work keeps its document alive, so the `id()` that names it is not reused."""
     cache, gate = make_cache(), threading.Event()
     alive: list[weakref.ref[Document]] = []
 

@@ -5,10 +5,14 @@
 local MAX_RATES, RATES_DROPPED = 100000, 1000
 
 -- Returns the time at which the whole burst is allowed again after one more call, or nil and the ms
--- to wait. A call that must wait is not counted.
+-- to wait. A call that must wait is not counted. A time more than two windows ahead was written
+-- before the clock was set back or the window was shortened. It is ignored, because it could refuse
+-- a whole address for hours.
 local function after_call(full_us, count, window_ms)
   local now_us, window_us = now * 1000, window_ms * 1000
-  local next_full_us = math.max(now_us, tonumber(full_us or 0)) + math.floor(window_us / count)
+  full_us = tonumber(full_us or 0)
+  if full_us < now_us or full_us > now_us + 2 * window_us then full_us = now_us end
+  local next_full_us = full_us + math.floor(window_us / count)
   if next_full_us <= now_us + window_us then return string.format('%d', next_full_us) end
   return nil, math.ceil((next_full_us - now_us - window_us) / 1000)
 end
