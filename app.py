@@ -233,7 +233,7 @@ def _sessions(settings: Settings, stores: Stores, client: OidcClient, ends: Sess
         stores.login_sessions,
         SessionCipher(given or keys_from_file(settings.data_dir / "session-key")),
         issuer=client,
-        verifier=ends.verifier,
+        verifier=ends.new_token_verifier,
         revocations=ends.revocations,
         settings=settings.session,
         privileged_recheck_s=settings.oidc.recheck_s,

@@ -48,6 +48,10 @@ class SessionEnds:
     revocations: Revocations
     verifier: RevocationVerifier
     """Verifies tokens for all transports."""
+    new_token_verifier: RevocationVerifier
+    """Verifies tokens that the issuer has just sent us for a login session. They need no recheck:
+    the session gets new ones before one would be due.
+    """
     backchannel_logout: BackchannelLogout
     rechecks: Rechecks
 
@@ -105,8 +109,13 @@ async def open_session_ends(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(START_WAIT_S):
                 await revocations.wait_until_loaded()
-        verifier = RevocationVerifier(tokens, revocations, rechecks)
-        yield SessionEnds(revocations, verifier, BackchannelLogout(logouts, revocations), rechecks)
+        yield SessionEnds(
+            revocations,
+            RevocationVerifier(tokens, revocations, rechecks),
+            RevocationVerifier(tokens, revocations),
+            BackchannelLogout(logouts, revocations),
+            rechecks,
+        )
     finally:
         for task in tasks:
             task.cancel()

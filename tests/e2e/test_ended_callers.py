@@ -154,7 +154,10 @@ async def test_stream_of_an_ended_session_ends_with_an_error(ended: Ended) -> No
 async def test_socket_of_a_cookie_is_closed_as_a_lost_session() -> None:
     login, ended = Login(), Ended({"s1"})
     cookie = await login.sign_in()
-    page: dict[str, Any] = {"additional_headers": {"Cookie": f"__Host-onsale-session={cookie}"}, "origin": SITE.origin}
+    page: dict[str, Any] = {
+        "additional_headers": {"Cookie": f"__Host-onsale-session={cookie}"},
+        "origin": SITE.origin,
+    }
     async with sockets(sessions=login.sessions) as made, made.client(**page) as client:
         await client.sign_in()
         [caller] = made.capacity.callers.of_person(LOGIN_ALICE.person_id)
@@ -167,7 +170,10 @@ async def test_socket_of_a_cookie_is_closed_as_a_lost_session() -> None:
 async def test_socket_of_a_cookie_with_other_roles_is_no_lost_session() -> None:
     login = Login()
     cookie = await login.sign_in()
-    page: dict[str, Any] = {"additional_headers": {"Cookie": f"__Host-onsale-session={cookie}"}, "origin": SITE.origin}
+    page: dict[str, Any] = {
+        "additional_headers": {"Cookie": f"__Host-onsale-session={cookie}"},
+        "origin": SITE.origin,
+    }
     async with sockets(sessions=login.sessions) as made, made.client(**page) as client:
         await client.sign_in()
         made.capacity.callers.refuse_if(lambda _: "Your roles have changed; reconnect")

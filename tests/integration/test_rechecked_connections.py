@@ -86,3 +86,12 @@ async def test_issuer_is_never_asked_about_customers(process: Process, server: T
         await client.send({"type": "ping"})
         assert await client.receive() == {"type": "pong"}
     assert server.asked == []
+
+
+async def test_tokens_of_login_sessions_are_not_watched(process: Process, server: TokenStateServer) -> None:
+    """A session of an organizer gets a new token every 20 s, so each would count several times."""
+    ends = process.session_ends
+    await ends.new_token_verifier.verify(organizer(server))
+    assert len(ends.rechecks) == 0
+    await ends.verifier.verify(organizer(server))
+    assert len(ends.rechecks) == 1
