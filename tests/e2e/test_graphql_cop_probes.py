@@ -57,7 +57,9 @@ async def test_forms_are_refused(shop: Shop) -> None:
 
 async def test_there_is_no_tracing(shop: Shop) -> None:
     status, answer = await post(shop, {"query": "query { __typename }"}, **{"X-Apollo-Tracing": "1"})
-    assert (status, answer) == (200, {"data": {"__typename": "Query"}})
+    assert (status, answer["data"]) == (200, {"__typename": "Query"})
+    assert answer.keys() == {"data", "extensions"}
+    assert answer["extensions"].keys() == {"cost"}
 
 
 @pytest.mark.parametrize("document", ["query { stack_trace }", "qwerty cop_query_unhandled_errors { }"])

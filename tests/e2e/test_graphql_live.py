@@ -95,4 +95,4 @@ async def test_token_of_another_audience_closes_the_socket(shop: Shop) -> None:
         await client.send(INIT | {"payload": {"Authorization": f"Bearer {shop.token('alice', aud='shop')}"}})
         code, reason = await client.closed()
     assert code == 4403
-    assert reason.startswith("The access token is not meant for onsale-api")
+    assert reason.startswith("The access token is meant for shop, not for onsale-api")

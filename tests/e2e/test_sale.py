@@ -17,6 +17,6 @@ async def test_sale_with_kills_sells_every_ticket_once() -> None:
     out, err = (text.decode() for text in await process.communicate())
     assert process.returncode == 0, out + err
     assert "60 of 60 sold, 0 oversold, to 100 people" in out
-    assert "half is sold: killing the store and one server with kill -9" in err
+    assert "half of the tickets are sold: killing the store and one server with kill -9" in err
     assert "FAIL" not in out
     assert "ok       positions exact" in out

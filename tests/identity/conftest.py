@@ -61,14 +61,13 @@ async def development_issuer(tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     async with _logout_receiver() as (port, received), httpx2.AsyncClient(timeout=HTTP_TIMEOUT_S) as http:
         url = f"http://localhost:{port}/oidc/backchannel-logout"
         async with issuer_client(tmp_path_factory.mktemp("issuer"), logout_url=url) as client:
-            yield _issuer("development", client.issuer, http, received)
+            yield _issuer("development", client.issuer, http, port, received)
 
 
 @session_fixture
-async def keycloak_issuer(keycloak: BackgroundKeycloak, admin: KeycloakAdmin) -> AsyncIterator[Issuer]:
+async def keycloak_issuer(keycloak: BackgroundKeycloak) -> AsyncIterator[Issuer]:
     async with _logout_receiver() as (port, received), httpx2.AsyncClient(timeout=HTTP_TIMEOUT_S) as http:
-        serve_onsale_at(admin, port)
-        yield _issuer("keycloak", keycloak.issuer, http, received)
+        yield _issuer("keycloak", keycloak.issuer, http, port, received)
 
 
 @pytest.fixture(scope="session", params=["development", "keycloak"])
@@ -76,6 +75,18 @@ def issuer(request: pytest.FixtureRequest) -> Issuer:
     found = request.getfixturevalue(f"{request.param}_issuer")
     assert isinstance(found, Issuer)
     return found
+
+
+@pytest.fixture(scope="session")
+def logout_tokens(request: pytest.FixtureRequest, issuer: Issuer) -> list[str]:
+    """The bodies that the issuer posts to the confidential client.
+
+    Keycloak posts them to one address, and parallel processes share Keycloak: only one module may
+    use this fixture.
+    """
+    if issuer.name == "keycloak":
+        serve_onsale_at(request.getfixturevalue("admin"), issuer.logout_port)
+    return issuer.logout_tokens
 
 
 @session_fixture
@@ -97,9 +108,10 @@ async def api(
         yield ApiClient(application.url)
 
 
-def _issuer(name: str, url: str, http: httpx2.AsyncClient, received: list[str]) -> Issuer:
+def _issuer(name: str, url: str, http: httpx2.AsyncClient, logout_port: int, logout_tokens: list[str]) -> Issuer:
     server_id, secret = SERVER_CREDENTIALS
-    return Issuer(name, url, OidcClient(url, http), OidcClient(url, http, server_id, secret), received)
+    web, server = OidcClient(url, http), OidcClient(url, http, server_id, secret)
+    return Issuer(name, url, web, server, logout_port, logout_tokens)
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from tests.support.oidc_client import AFTER_LOGOUT, Issuer, OidcClient, answer_o
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("keycloak"),
     pytest.mark.timeout(1_200),
 ]
 
@@ -115,12 +114,12 @@ async def test_logged_out_session_is_no_longer_active(issuer: Issuer) -> None:
     assert (await issuer.server.introspect(tokens["access_token"])).json() == {"active": False}
 
 
-async def test_server_is_told_of_a_logout_by_a_logout_token(issuer: Issuer) -> None:
+async def test_server_is_told_of_a_logout_by_a_logout_token(issuer: Issuer, logout_tokens: list[str]) -> None:
     tokens = await issuer.server.signed_in("carol")
-    issuer.logout_tokens.clear()
+    logout_tokens.clear()
     await issuer.server.logout(id_token_hint=tokens["id_token"])
 
-    [body] = issuer.logout_tokens
+    [body] = logout_tokens
     [(name, token)] = parse_qsl(body)
     assert name == "logout_token"
     header, claims = jwt.get_unverified_header(token), claims_of(token)
@@ -133,9 +132,9 @@ async def test_server_is_told_of_a_logout_by_a_logout_token(issuer: Issuer) -> N
     assert claims["events"] == {LOGOUT_EVENT: {}}
 
 
-async def test_logout_of_the_public_client_posts_no_token(issuer: Issuer) -> None:
+async def test_logout_of_the_public_client_posts_no_token(issuer: Issuer, logout_tokens: list[str]) -> None:
     tokens = (await issuer.web.with_password("carol")).json()
-    issuer.logout_tokens.clear()
+    logout_tokens.clear()
     await issuer.web.logout(id_token_hint=tokens["id_token"])
     assert error_of(await issuer.web.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
-    assert issuer.logout_tokens == []
+    assert logout_tokens == []

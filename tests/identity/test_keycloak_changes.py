@@ -21,7 +21,6 @@ from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("keycloak"),
     pytest.mark.timeout(1_200),
 ]
 

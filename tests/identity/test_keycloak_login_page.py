@@ -18,7 +18,6 @@ from tests.support.node import installed, output_of
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("keycloak"),
     pytest.mark.timeout(1_200),
 ]
 

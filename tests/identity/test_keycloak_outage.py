@@ -12,7 +12,6 @@ from tests.support.sockets import Client
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("keycloak"),
     pytest.mark.timeout(1_200),
 ]
 

@@ -113,8 +113,9 @@ class Issuer:
     url: str
     web: OidcClient
     server: OidcClient
+    logout_port: int
     logout_tokens: list[str]
-    """The bodies that it has posted to the confidential client."""
+    """The bodies that it has posted to the confidential client, which listens on `logout_port`."""
 
 
 def answer_of(response: httpx2.Response) -> dict[str, str]:
