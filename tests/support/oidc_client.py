@@ -53,7 +53,7 @@ class OidcClient:
         """Open the sign-in page, fill in its form and return the answer."""
         page = await self.authorize()
         assert page.status_code == 200, page.text
-        form = _Form(page.text)
+        form = SignInForm(page.text)
         fields = {**form.fields, "username": name, "password": password or name}
         # Keycloak's cookies are Secure. A browser sends them to loopback; Python's jar does not.
         cookies = "; ".join(cookie.partition(";")[0] for cookie in page.headers.get_list("set-cookie"))
@@ -137,7 +137,7 @@ def error_of(response: httpx2.Response) -> tuple[int, str]:
     return response.status_code, response.json()["error"]
 
 
-class _Form(HTMLParser):
+class SignInForm(HTMLParser):
     """The form of a page: its address, and its fields with their values."""
 
     def __init__(self, page: str) -> None:
