@@ -56,7 +56,7 @@ async def message_of(api: ApiClient, token: str) -> tuple[int, str]:
     return answer.status_code, answer.json()["errors"][0]["message"]
 
 
-async def test_onsale_asks_only_the_internal_name_and_browsers_see_only_the_public_one(
+async def test_onsale_asks_the_internal_name_and_browsers_the_public_one(
     issuer: Issuer, admin: KeycloakAdmin, onsales: Onsales
 ) -> None:
     async with issuer_proxy(issuer.url) as internal:
