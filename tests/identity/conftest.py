@@ -89,14 +89,17 @@ def logout_tokens(request: pytest.FixtureRequest, issuer: Issuer) -> list[str]:
     return issuer.logout_tokens
 
 
-@session_fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def api(
     issuer: Issuer,
     shared_valkey: ServerProcess,
     shared_mongod: ServerProcess,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[ApiClient]:
-    """An Onsale that trusts the issuer."""
+    """An Onsale that trusts the issuer.
+
+    It ends with the module, because its reads would trigger the fail points of later tests.
+    """
     application = Application(
         tmp_path_factory.mktemp("api") / "data",
         OIDC_ISSUER=issuer.url,

@@ -147,4 +147,5 @@ async def test_indexes_are_recreated_after_the_database_was_dropped(stores: Stor
     assert len(await stores.problems()) == 1
     await stores.orders.create_indexes()
     await stores.concerts.create_indexes()
+    await stores.revocations.create_indexes()
     await wait_until(lambda: is_ready(stores), what="the indexes")
