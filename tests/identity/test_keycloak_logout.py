@@ -55,7 +55,7 @@ class Processes:
         return f"http://localhost:{self.first.port}"
 
     @property
-    def told(self) -> int:
+    def recorded(self) -> int:
         return self.first.output.count("the issuer ended a session")
 
 
@@ -92,10 +92,10 @@ async def browser(processes: Processes) -> AsyncIterator[PersonsBrowser]:
 
 async def seconds_until_ended(processes: Processes, logout: Callable[[], Awaitable[object]], *sockets: Client) -> float:
     """Log out, and return after how many seconds the last of the sockets had been closed."""
-    before, from_s = processes.told, time.monotonic()
+    before, from_s = processes.recorded, time.monotonic()
     await logout()
     # Keycloak has waited for the answer to its logout token.
-    assert processes.told == before + 1
+    assert processes.recorded == before + 1
     assert "the issuer ended a session" not in processes.second.output
     for socket in sockets:
         assert await socket.closed() == (4403, ENDED)
