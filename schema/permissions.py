@@ -1,8 +1,9 @@
 """Permissions: a single table of schema fields, which is applied when the schema is built.
 
-Every root field has its own row; a subscription is checked once, when it starts. A type either has
-one owner, and one row for all of its fields, or is visible to every viewer of the field that
-returns it. Individual fields of such a type may have a stricter row; they must be nullable.
+Every root field has its own row; a subscription is checked once, when it starts. If the
+objects of a type have an owner, one row covers all of its fields. Any other type is visible to
+everyone who may see the field that returns it; individual fields of such a type may have a stricter
+row, and must then be nullable.
 
 A root field has no object yet, so its row checks the roles of the viewer. If the permission depends
 on the concert, the resolver then checks it with `resolvers/permissions.py`. `docs/rights.md` lists
@@ -86,7 +87,7 @@ _ROLES: Mapping[Permission, tuple[Role, ...]] = {
     Permission.CONCERT_ORGANIZER: (Role.ORGANIZER, Role.ADMIN),
     Permission.CONCERT_GATE: (Role.GATE, Role.ORGANIZER, Role.ADMIN),
 }
-"""The roles, one of which the viewer needs."""
+"""The viewer needs at least one of these roles."""
 
 PERMISSIONS: Mapping[str, Permission] = {
     "Query.concerts": Permission.ANYONE,

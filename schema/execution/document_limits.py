@@ -84,7 +84,7 @@ def check(document: DocumentNode, limits: OperationLimits, *, allows_introspecti
         ("root fields", size.roots, limits.root_fields),
         ("aliases", size.aliases, limits.aliases),
         ("directives", size.directives, limits.directives),
-        ("field __schema or __type", size.introspections, MAX_INTROSPECTIONS),
+        ("selection of __schema or __type", size.introspections, MAX_INTROSPECTIONS),
     ):
         if measured > limit:
             return too_complex(f"has more than {limit} {name} ({measured})")

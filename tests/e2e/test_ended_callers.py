@@ -30,7 +30,7 @@ ALICE = PersonId("alice")
 
 @dataclass
 class Ended:
-    """Sessions that have ended, and the refusals that `refuse_if` expects."""
+    """The sessions that have ended, and the callback for `refuse_if`."""
 
     sessions: set[str] = field(default_factory=set)
 
@@ -63,7 +63,7 @@ async def server(ended: Ended) -> AsyncIterator[Sockets]:
     async with sockets() as made:
         made.capacity.callers.refuse_if(ended.refusal_for)
         yield made
-        await wait_until(lambda: not len(made.capacity.callers), what="the end of all connections")
+        await wait_until(lambda: not len(made.capacity.callers), what="all connections to close")
 
 
 def end_session(server: Sockets, ended: Ended, session_id: str) -> None:
@@ -151,7 +151,7 @@ async def test_stream_of_an_ended_session_ends_with_an_error(ended: Ended) -> No
     assert len(app.counter.callers) == 0
 
 
-async def test_socket_of_a_cookie_is_closed_as_a_lost_session() -> None:
+async def test_socket_signed_in_by_cookie_is_closed_with_session_lost() -> None:
     login, ended = Login(), Ended({"s1"})
     cookie = await login.sign_in()
     page: dict[str, Any] = {
@@ -167,7 +167,7 @@ async def test_socket_of_a_cookie_is_closed_as_a_lost_session() -> None:
         assert await client.closed() == (4403, f"SESSION_LOST: {SessionLost()}")
 
 
-async def test_socket_of_a_cookie_with_other_roles_is_no_lost_session() -> None:
+async def test_change_of_roles_is_not_reported_as_a_lost_session() -> None:
     login = Login()
     cookie = await login.sign_in()
     page: dict[str, Any] = {
@@ -181,7 +181,7 @@ async def test_socket_of_a_cookie_with_other_roles_is_no_lost_session() -> None:
         assert await client.closed() == (4403, "Your roles have changed; reconnect")
 
 
-async def test_stream_of_a_cookie_ends_as_a_lost_session() -> None:
+async def test_stream_signed_in_by_cookie_ends_with_session_lost() -> None:
     login = Login()
     cookie = await login.sign_in()
     stream = EventStream(DEFAULTS, expires_at=None, recheck=login.sessions.recheck(cookie, LOGIN_ALICE))

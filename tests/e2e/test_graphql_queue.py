@@ -70,7 +70,7 @@ async def test_leaving_moves_others_up_and_rejoining_starts_at_the_end(shop: Sho
 
 
 @pytest.mark.parametrize("verb", ["leaveQueue", "heartbeat", "claimQueuePass"])
-async def test_mutations_without_an_entry_are_not_in_queue(shop: Shop, verb: str) -> None:
+async def test_mutations_without_an_entry_return_not_in_queue(shop: Shop, verb: str) -> None:
     queue = await open_queue(shop)
     await queue.join("alice")
     before = await queue.room()

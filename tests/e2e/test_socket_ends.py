@@ -76,7 +76,7 @@ async def _call_one_by_one(scheduled: Scheduled, ends: Sequence[asyncio.Task[tup
     await wait_until(lambda: len(scheduled.callbacks) == len(ends), what="a delay for each socket")
     for count, delay in enumerate(sorted(scheduled.callbacks), start=1):
         scheduled.callbacks[delay]()
-        await wait_until(partial(_are_closed, ends, count), what="the end of a socket")
+        await wait_until(partial(_are_closed, ends, count), what="a socket to close")
         assert sum(end.done() for end in ends) == count
 
 
@@ -85,7 +85,7 @@ def _are_closed(ends: Sequence[asyncio.Task[tuple[int, str]]], count: int) -> bo
 
 
 @pytest.mark.parametrize("ending", ["restart", "too large"])
-async def test_data_for_an_ending_socket_causes_no_warning(caplog: pytest.LogCaptureFixture, ending: str) -> None:
+async def test_data_for_a_closing_socket_causes_no_warning(caplog: pytest.LogCaptureFixture, ending: str) -> None:
     async with AsyncExitStack() as clients:
         async with sockets() as server:
             client = await clients.enter_async_context(server.signed_in())

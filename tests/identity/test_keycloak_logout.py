@@ -1,4 +1,4 @@
-"""A logout reaches two processes without hints, although Keycloak tells only one of them."""
+"""A logout reaches both processes even if all hints are lost and Keycloak notifies only one."""
 
 import base64
 import time
@@ -29,16 +29,16 @@ pytestmark = [
 CLIENT_ID = "test-two-processes"
 ENDED = "Your session has ended; sign in again"
 REACHES_WITHIN_S = 1.0
-"""The promised second. It starts with the logout token; the test measures from the request for the
-logout, which is earlier.
+"""The promised limit, counted from the logout token. The test starts its clock earlier, at the logout
+request.
 """
 MACHINE_S = 4.0
-"""What Keycloak and a busy machine may take in addition."""
+"""Extra time for Keycloak and a busy machine."""
 
 
 @pytest.fixture(scope="session")
 def issuer(keycloak_issuer: Issuer) -> Issuer:
-    """Keycloak alone; tests/e2e/test_logout_reaches_processes.py has the same without Keycloak."""
+    """Only Keycloak; tests/e2e/test_logout_reaches_processes.py has the same test without it."""
     return keycloak_issuer
 
 
@@ -67,7 +67,7 @@ async def processes(
     async with AsyncExitStack() as stack:
         valkey = await stack.enter_async_context(running(supervisor.make_valkey(folder / "valkey")))
         broker = await stack.enter_async_context(redis.asyncio.Redis.from_url(valkey.url))
-        # The broker refuses the channel of revocations, so each of their hints is lost.
+        # The broker denies access to the revocation channel, so every revocation hint is lost.
         await broker.execute_command("ACL", "SETUSER", "default", "resetchannels", "&onsale2:{c:*", "&onsale2:work")
         shared = {
             **settings_of(CLIENT_ID, issuer.url),
@@ -91,10 +91,10 @@ async def browser(processes: Processes) -> AsyncIterator[PersonsBrowser]:
 
 
 async def seconds_until_ended(processes: Processes, logout: Callable[[], Awaitable[object]], *sockets: Client) -> float:
-    """Log out, and return after how many seconds the last of the sockets had been closed."""
+    """Log out, and return the number of seconds until the last socket was closed."""
     before, from_s = processes.recorded, time.monotonic()
     await logout()
-    # Keycloak has waited for the answer to its logout token.
+    # Keycloak answers the logout only after its logout token was answered.
     assert processes.recorded == before + 1
     assert "the issuer ended a session" not in processes.second.output
     for socket in sockets:

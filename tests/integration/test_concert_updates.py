@@ -40,7 +40,7 @@ async def stored(stores: Stores, concert: Concert) -> Concert:
 
 
 @pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def skipped_pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Skip the pauses before retries. Return the attempt numbers passed to them."""
     attempts: list[int] = []
 
@@ -116,19 +116,19 @@ async def test_concurrent_changes_to_different_fields_are_all_kept(stores: Store
 
 
 @pytest.mark.usefixtures("lost_races")
-async def test_update_is_refused_as_retryable_after_ten_lost_races(stores: Stores, no_pauses: list[int]) -> None:
+async def test_update_is_refused_as_retryable_after_ten_lost_races(stores: Stores, skipped_pauses: list[int]) -> None:
     concert = await on_sale_despite_races(stores)
     answer = await update(stores, concert, name="Other")
     assert answer == {"__typename": "VersionConflictError", "retryable": True, "retryAfterSeconds": 1, "version": 2}
-    assert no_pauses == list(range(concert_updates.MAX_ATTEMPTS)) == list(range(10))
-    no_pauses.clear()
+    assert skipped_pauses == list(range(concert_updates.MAX_ATTEMPTS)) == list(range(10))
+    skipped_pauses.clear()
     answer = await update(stores, concert, name="Other", expectedVersion=2)
     assert (answer["__typename"], answer["retryable"]) == ("VersionConflictError", False)
     assert await stored(stores, concert) == concert
 
 
 @pytest.mark.usefixtures("lost_races")
-async def test_other_changes_are_also_retryable_after_ten_lost_races(stores: Stores, no_pauses: list[int]) -> None:
+async def test_other_changes_are_also_retryable_after_ten_lost_races(stores: Stores, skipped_pauses: list[int]) -> None:
     concert = await on_sale_despite_races(stores)
     change = RoomSettingsPatch((("total_active_users", 7),))
     for changing in (
@@ -138,7 +138,7 @@ async def test_other_changes_are_also_retryable_after_ten_lost_races(stores: Sto
         with pytest.raises(VersionConflict) as refused:
             await changing
         assert (refused.value.retryable, refused.value.retry_after_s) == (True, 1)
-    assert len(no_pauses) == 20
+    assert len(skipped_pauses) == 20
     with pytest.raises(VersionConflict) as refused:
         await rooms.configure(organizer(stores), concert.id, change, expected_version=concert.room.version + 1)
     assert not refused.value.retryable
