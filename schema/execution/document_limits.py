@@ -1,7 +1,7 @@
 """Size limits for documents, checked before validation, which is expensive for large documents.
 
-An attack must cost the attacker more than the server. A document is measured as it is executed: the
-contents of a fragment count each time it is spread.
+An attack must cost the attacker more than the server. A document is measured as if its
+fragments were expanded: the contents of a fragment count each time it is spread.
 """
 
 from collections.abc import Iterable, Mapping

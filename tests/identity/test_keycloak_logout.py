@@ -29,8 +29,8 @@ pytestmark = [
 CLIENT_ID = "test-two-processes"
 ENDED = "Your session has ended; sign in again"
 REACHES_WITHIN_S = 1.0
-"""The promised limit, counted from the logout token. The test starts its clock earlier, at the logout
-request.
+"""The promised limit, counted from the logout token. The test starts its clock earlier, at the
+logout request.
 """
 MACHINE_S = 4.0
 """Extra time for Keycloak and a busy machine."""

@@ -162,8 +162,8 @@ async def test_introspection_with_variables_uses_them() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{ a: __schema { types { name } } b: __schema { types { name } } }", "1 field __schema or __type (2)"),
-        ('{ __schema { types { name } } __type(name: "Tier") { name } }', "1 field __schema or __type (2)"),
+        ("{ a: __schema { types { name } } b: __schema { types { name } } }", "1 selection of __schema or __type (2)"),
+        ('{ __schema { types { name } } __type(name: "Tier") { name } }', "1 selection of __schema or __type (2)"),
         (
             "{ ...F } fragment F on Query { serverTime ... { __schema { types { name } } } }",
             "for the schema and for data",
