@@ -80,7 +80,7 @@ class IssuerChecks:
 
     def _endpoint(self, url: object) -> str | None:
         """Return the address for this server, or None if credentials must not be sent there."""
-        if not isinstance(url, str) or (self._issuer.issuer.startswith("https://") and not url.startswith("https://")):
+        if not isinstance(url, str) or not self._issuer.is_secure(url):
             return None
         return self._issuer.internal(url)
 

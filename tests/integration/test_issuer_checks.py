@@ -16,6 +16,8 @@ from settings import OidcSettings
 from tests.support.issuer_client import CLIENT_ID, issuer_client
 from tests.support.token_states import ENCODED_CREDENTIALS, SECRET, TokenStateServer, running_token_state_server
 
+PUBLIC = "https://id.example.org/realms/test"
+"""An issuer that can be reached only at its internal address."""
 ORGANIZER = frozenset({Role.ORGANIZER})
 
 
@@ -26,8 +28,10 @@ async def server() -> AsyncIterator[TokenStateServer]:
 
 
 @asynccontextmanager
-async def checks_of(issuer: str, secret: str | None = None) -> AsyncIterator[IssuerChecks]:
-    http = IssuerHttp(issuer)
+async def checks_of(
+    issuer: str, secret: str | None = None, *, internal_url: str | None = None
+) -> AsyncIterator[IssuerChecks]:
+    http = IssuerHttp(issuer, internal_url)
     roles = RolesClaim(OidcSettings().roles_claim, OidcSettings().role_names)
     async with aclosing(IssuerChecks(http, client_id=CLIENT_ID, client_secret=secret, read_roles=roles.read)) as checks:
         yield checks
@@ -94,6 +98,26 @@ async def test_wrong_discovery_document_counts_as_none(server: TokenStateServer,
     server.discovery |= change
     async with checks_of(server.issuer) as checks:
         with pytest.raises(IssuerUnavailable):
+            await checks.check("t")
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("base", [PUBLIC, None])
+async def test_endpoints_of_an_https_issuer_are_asked_at_its_internal_address(
+    server: TokenStateServer, base: str | None
+) -> None:
+    """Discovery names the public addresses, or those at which it was asked."""
+    endpoint = f"{base or server.issuer}/introspect"
+    server.discovery |= {"issuer": PUBLIC, "introspection_endpoint": endpoint}
+    async with checks_of(PUBLIC, SECRET, internal_url=server.issuer) as checks:
+        assert await checks.check("t") == TokenState(is_active=True, roles=ORGANIZER)
+
+
+async def test_credentials_of_an_https_issuer_are_not_sent_elsewhere_over_http(server: TokenStateServer) -> None:
+    other = server.issuer.replace("127.0.0.1", "localhost")
+    server.discovery |= {"issuer": PUBLIC, "introspection_endpoint": f"{other}/introspect", "userinfo_endpoint": None}
+    async with checks_of(PUBLIC, SECRET, internal_url=server.issuer) as checks:
+        with pytest.raises(IssuerUnavailable, match="names neither"):
             await checks.check("t")
     assert server.asked == []
 
