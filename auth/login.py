@@ -1,8 +1,8 @@
 """Signing in on the issuer's own page, and signing out: authorization code with PKCE.
 
 `/login` sends the browser to the issuer, `/login/callback` redeems the code and creates a session,
-and `/logout` ends it here and at the issuer. Tokens stay on the server. In between, the state,
-nonce and verifier are kept in a cookie of each login, so any process can finish it and several tabs
+and `/logout` ends it here and at the issuer. Tokens stay on the server. During a login, its state,
+nonce and verifier are kept in a cookie of its own, so any process can finish it and several tabs
 can sign in at the same time. The cookie is not signed: an attacker who could plant a cookie in a
 browser could also plant one that we signed for the attacker. On https, its name prevents this.
 """
@@ -37,8 +37,9 @@ HOME = "/graphql"
 MAX_LOGINS = 8
 """The most logins in progress in one browser. Beyond it, the oldest is forgotten."""
 MAX_RETURN_CHARACTERS = 1_000
-# A path of our own: one slash, because `//host` is another site, and no backslash, which browsers
-# read as a slash, nor spaces and control characters, which they remove.
+# A path on this site: it starts with one slash, because `//host` is another site, and contains no
+# backslashes, which browsers read as slashes, and no spaces or control characters, which they
+# remove.
 _OWN_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@%?-][A-Za-z0-9._~!$&'()*+,;=:@%?/-]*)?")
 _NO_STORE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _NOT_STARTED = "This sign-in was not started in this browser, or it has expired; sign in again."
@@ -72,7 +73,7 @@ class LoginInProgress:
     code_verifier: str
     return_to: str
     started_ms: int
-    """The beginning of the login, in Unix milliseconds."""
+    """The time at which the login started, in Unix milliseconds."""
 
     def encode(self) -> str:
         return base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode()
@@ -163,10 +164,10 @@ class Login:
         return response
 
     async def _explain_unknown_login(self, request: Request) -> Response:
-        """Answer a callback that came twice, or to which the browser went back.
+        """Answer a callback that was repeated, for example with the browser's Back button.
 
-        A person who is signed in by now is let in. The page shows no text of the request, since any
-        page can link to this address.
+        A person who is already signed in is let in. The page shows no text from the request, since
+        any page can link to this address.
         """
         cookie = self._cookies.session(request.headers)
         try:
@@ -207,7 +208,7 @@ class Login:
 
 
 def own_path(given: str | None) -> str:
-    """Return the path if it is one of this site, or the page where a login ends otherwise."""
+    """Return the path if it is on this site, or else the page where a login ends."""
     is_own = given is not None and len(given) <= MAX_RETURN_CHARACTERS and _OWN_PATH.fullmatch(given)
     return given if given and is_own else HOME
 

@@ -59,7 +59,7 @@ class PassSigner:
         """The key set that `/.well-known/jwks.json` publishes."""
         derived = HKDF(hashes.SHA256(), length=32, salt=None, info=_CHALLENGES).derive(key.private_bytes_raw())
         self.challenges = ChallengeSigner(derived)
-        """Signs the challenges of the queues, with a key derived from that of the passes."""
+        """Signs the queues' challenges, with a key derived from the passes' key."""
 
     def sign(self, claims: PassClaims) -> str:
         """Return the pass.

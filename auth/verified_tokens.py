@@ -48,7 +48,7 @@ class VerifiedTokens:
             self._entries.popitem(last=False)
 
     def remove_where(self, is_outdated: Callable[[Viewer], bool]) -> None:
-        """Remove the tokens of some viewers."""
+        """Remove the tokens whose viewers are outdated."""
         for digest in [digest for digest, entry in self._entries.items() if is_outdated(entry.viewer)]:
             del self._entries[digest]
 

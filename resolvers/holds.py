@@ -35,8 +35,9 @@ async def hold_tickets(
 async def create_hold(
     context: Context, id_: HoldId, lines: tuple[TicketRequest, ...], *, digest: str, queue_pass: str | None
 ) -> Hold:
-    """Hold all lines or none. Raises NotAdmitted, with the viewer's position if they are waiting,
-    and RateLimited.
+    """Hold all lines or none.
+
+    Raises RateLimited, or NotAdmitted with the viewer's position if they are waiting.
 
     The index of the person's concerts and the hold are written concurrently; if both go through one
     pipeline, the index is written first. If the index cannot be written, the request is refused,

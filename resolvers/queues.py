@@ -127,7 +127,7 @@ async def add_to_index(context: Context, person_id: PersonId, concert: Concert) 
 
 
 async def estimate_wait(context: Context, entry: QueueEntry) -> WaitEstimate | None:
-    """Return the estimate of a waiting entry.
+    """Return the estimate for a waiting entry.
 
     Returns None if it has no position or there is no estimate yet.
     """
@@ -178,7 +178,7 @@ def build_entry(
 ) -> QueueEntry:
     """Build an entry with its position at one version of the queue.
 
-    With RANDOM, a waiting entry has neither number nor position.
+    With RANDOM, a waiting entry has neither a number nor a position.
     """
     is_waiting = record.state in WAITING_STATES
     has_no_order = is_waiting and method is QueueingMethod.RANDOM

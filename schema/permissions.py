@@ -57,8 +57,8 @@ class Permission(Enum):
         organizer: PersonId | None = None,
         gate_people: Collection[PersonId] = (),
     ) -> None:
-        """Raise Unauthenticated or Forbidden if the viewer lacks the permission for an object of
-        `owner`, at a concert with this organizer and these gate people.
+        """Raise Unauthenticated or Forbidden if the viewer lacks the permission for an object that
+        belongs to `owner`, at a concert with this organizer and these gate people.
         """
         self.check_roles(viewer)
         if viewer is None:

@@ -1,8 +1,8 @@
 """`/graphql` over HTTP: POST for all operations, GET for those that change nothing.
 
-Answers in both media types of GraphQL-over-HTTP, or as a stream of events, which subscriptions
-need. Pages of any origin may send requests with a bearer token; the session cookie counts only for
-our own pages (auth/callers.py). Content types that a form could send are refused.
+Answers in both media types of GraphQL-over-HTTP, or as an event stream, which subscriptions need.
+Pages from any origin may send requests with a bearer token; the session cookie counts only for our
+own pages (auth/callers.py). Content types that a form could send are refused.
 """
 
 import logging

@@ -65,7 +65,7 @@ class HubOperationRunner:
             return _rejected(internal_error(context.request_id).payload(context.request_id))
 
     async def _subscribe(self, source: Source, context: Context, deliver: Deliver) -> Outcome:
-        """Pass the subscription to the hub. If its concert is past, answer it once or end it."""
+        """Pass the subscription to the hub. If its concert is over, answer it once or end it."""
         past = await read_past_snapshots(context, source.topic)
         if past is None:
             return await self._hub.subscribe(source, deliver)

@@ -19,7 +19,7 @@ WAIT_S = 3.0
 
 
 class BackchannelLogout:
-    """`url` is that of the client `client_id`; the other clients have none."""
+    """`url` is where the client `client_id` receives logout tokens; other clients receive none."""
 
     def __init__(self, url: str | None, *, client_id: str, mint: TokenMint) -> None:
         self._url = url

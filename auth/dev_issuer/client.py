@@ -24,7 +24,7 @@ GRANT_TYPES = ("authorization_code", "refresh_token", "password")
 AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post")
 WEB_CLIENT_ID = "onsale-web"
 DEVELOPMENT_SECRET = "onsale-server-development-secret"
-"""The secret of the confidential client if no other is set, as in the realm of deploy/keycloak."""
+"""The confidential client's default secret, the same as in the realm in deploy/keycloak."""
 
 
 def is_loopback_uri(uri: str) -> bool:
@@ -39,7 +39,7 @@ def is_loopback_uri(uri: str) -> bool:
 
 
 def known_clients(client_id: str, client_secret: str | None) -> dict[str, "Client"]:
-    """Return the clients by id, among them `client_id`, with which this process signs people in."""
+    """Return the clients by id, including `client_id`, with which this process signs people in."""
     public = {id_: Client(id_) for id_ in (WEB_CLIENT_ID, client_id)}
     return public | {SERVER_CLIENT_ID: Client(SERVER_CLIENT_ID, client_secret or DEVELOPMENT_SECRET)}
 

@@ -1,4 +1,4 @@
-"""Pauses of a process between attempts to reach an unavailable issuer: longer each time."""
+"""Pauses between a process's attempts to reach an unavailable issuer, longer each time."""
 
 from collections.abc import Callable
 

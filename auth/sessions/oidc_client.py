@@ -136,7 +136,7 @@ async def _step() -> AsyncIterator[None]:
     except JoseError as error:
         raise LoginRefused(_describe(error)) from error
     except AuthlibBaseError as error:
-        # Other errors concern our settings or the issuer, and not the person's session.
+        # Other errors concern our settings or the issuer, not the person's session.
         if error.error == "invalid_grant":
             raise LoginRefused(_describe(error)) from error
         raise IssuerUnavailable(f"{error.error}: {error.description}") from error

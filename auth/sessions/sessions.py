@@ -37,7 +37,7 @@ _RECHECK_SPREAD = 0.2
 
 
 class SessionStore(Protocol):
-    """Where sessions are kept, by the SHA-256 of their cookie (storage/hot/login_sessions.py)."""
+    """Stores sessions under the SHA-256 of their cookies (storage/hot/login_sessions.py)."""
 
     async def read(self, digest: str) -> bytes | None: ...
 
@@ -146,7 +146,7 @@ class Sessions:
         return await self._read(digest)
 
     async def viewer_of(self, cookie: str) -> Viewer:
-        """Return the person of a session.
+        """Return the person to whom a session belongs.
 
         Raises SessionLost, or TemporarilyUnavailable if Redis cannot be reached, or if the issuer
         has been unavailable for too long to vouch for the person.
@@ -160,14 +160,14 @@ class Sessions:
             raise TemporarilyUnavailable("The issuer cannot be reached to renew your session")
 
     async def end(self, cookie: str) -> Session | None:
-        """Delete the session and return what it was, or None if there was none."""
+        """Delete the session and return it, or None if there was none."""
         digest = _digest(cookie)
         sealed = await self._store.read(digest)
         await self._store.delete(digest)
         return self._open(sealed, digest) if sealed is not None else None
 
     def recheck(self, cookie: str, viewer: Viewer) -> "SessionRecheck":
-        """Return the repeated check of a connection that has just been accepted."""
+        """Return an object that rechecks the session of a connection that was just accepted."""
         every_s: float = self._settings.recheck_s
         if not viewer.roles.isdisjoint(PRIVILEGED):
             every_s = min(every_s, self._privileged_step_s / (1 + _RECHECK_SPREAD))
@@ -316,8 +316,9 @@ class SessionRecheck:
         self._checked_at = self._clock.now()
 
     def delay_s(self) -> float:
-        """Return the seconds until the next check, which vary so that connections that were opened
-        together are not checked together.
+        """Return the number of seconds until the next check.
+
+        It varies, so that connections that were opened together are not checked together.
         """
         return self._every_s * (1 + _RECHECK_SPREAD * (2 * self._clock.random() - 1))
 

@@ -54,7 +54,7 @@ class AppServer(ServerProcess):
 
 @asynccontextmanager
 async def run_stores(directory: Path) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
-    """Run a Valkey and a mongod; unlike under `make run`, they are not restarted after a crash."""
+    """Run a Valkey and a mongod; unlike with `make run`, they are not restarted after a crash."""
     valkey, mongod = supervisor.make_valkey(directory / "valkey"), supervisor.make_mongod(directory / "mongod")
     try:
         await asyncio.gather(valkey.start(), mongod.start())

@@ -54,7 +54,7 @@ class BenchServer:
     def cpu_s(self) -> float:
         """Return the CPU time that the server process has used so far.
 
-        On a machine of its own, the process would be limited by its CPU time.
+        On a dedicated machine, CPU time would be the limit.
         """
         fields = Path(f"/proc/{self.app.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -13,7 +13,7 @@ _HOSTS = ("http://localhost", "http://127.0.0.1")
 
 
 class KeycloakAdmin:
-    """The administrator of one realm. An answer that is an error raises httpx2.HTTPStatusError."""
+    """The administrator of one realm. An error response raises httpx2.HTTPStatusError."""
 
     def __init__(self, port: int, *, realm: str = REALM) -> None:
         self._http = httpx2.Client(base_url=server_url(port), trust_env=False, timeout=_TIMEOUT_S)
@@ -57,7 +57,7 @@ class KeycloakAdmin:
 
 
 def serve_onsale_at(admin: KeycloakAdmin, port: int) -> None:
-    """Make Keycloak accept an Onsale server at this port of this machine, and send logouts there.
+    """Make Keycloak accept an Onsale server on this port of this machine, and send logouts there.
 
     The realm file names port 8000.
     """

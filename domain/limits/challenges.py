@@ -16,7 +16,7 @@ class ChallengeReason(StrEnum):
     """Not a challenge for this person and concert, too easy by now, or not solved by the nonce."""
     EXPIRED = "EXPIRED"
     USED = "USED"
-    """The person has joined with this challenge, or with a newer one."""
+    """The person has already joined with this challenge, or with a newer one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 /**
- * The signed-in user. A login on the issuer's page is a session of the whole browser: its cookie is
- * hidden from scripts, and the server keeps the tokens. In development, "sign in as" keeps a token
- * for this browser tab instead, which takes precedence, so two tabs can have two users.
+ * The signed-in user. A login on the issuer's page starts a session for the whole browser: its
+ * cookie is hidden from scripts, and the server keeps the tokens. In development, "sign in as"
+ * instead keeps a token for this browser tab. That token takes precedence, so two tabs can have two
+ * users.
  */
 
 import { fetchFrom } from "./network";
@@ -31,11 +32,11 @@ interface TokenAnswer {
   refresh_token?: string;
 }
 
-/** The first word of the reason with which the server closes the socket of a lost session. */
+/** The first word of the reason that the server gives when it closes a lost session's socket. */
 export const SESSION_LOST = "SESSION_LOST";
 
 const TAB_KEY = "onsale.session";
-/** Set while the page waits for a login that it started itself, which it does only once. */
+/** Set once the page has started a login, so that it does not start another one. */
 const LOGIN_STARTED_KEY = "onsale.login-started";
 /**
  * A token is renewed this long before its expiry, or a third of its lifetime if that is less, so
@@ -103,7 +104,7 @@ export class Sessions {
     return { ...init, headers, credentials: usesCookie ? "same-origin" : "omit" };
   }
 
-  /** Signs a demo user of the development issuer in, whose password is the user name. */
+  /** Signs in a demo user of the development issuer; the password is the user name. */
   async signInAs(name: string): Promise<void> {
     const answer = await this.#ask({ grant_type: "password", username: name, password: name });
     this.#adoptTab(sessionOf(answer));
@@ -126,11 +127,11 @@ export class Sessions {
     location.assign(next);
   }
 
-  /** Goes to the login page once, and returns. Call this if the session of the browser is lost. */
+  /** Goes to the login page, but only once. Call this if the browser's session is lost. */
   readonly lose = (): void => {
     if (this.#tab) return;
     this.#losing ??= this.#goToLogin()
-      .catch(() => undefined) // the server is unavailable; its next answer tells again
+      .catch(() => undefined) // the server is unavailable; its next answer reports the loss again
       .finally(() => {
         this.#losing = null;
       });
@@ -239,7 +240,7 @@ export class Sessions {
   }
 }
 
-/** Returns whether the answer of the server says that the session of the browser has ended. */
+/** Returns whether the server's answer says that the browser's session has ended. */
 export function isSessionLost(answer: unknown): boolean {
   const { errors } = (answer ?? {}) as { errors?: { extensions?: { code?: string } }[] };
   return errors?.some((error) => error.extensions?.code === SESSION_LOST) ?? false;

@@ -1,7 +1,7 @@
 /**
- * The only WebSocket of a page (`graphql-transport-ws`). It reconnects whenever the connection is
- * lost, and then signs in again: with the token of the tab, or by the cookie, which the browser
- * sends itself.
+ * A page's only WebSocket (`graphql-transport-ws`). It reconnects whenever the connection is lost,
+ * and then signs in again: with the tab's token, or with the cookie, which the browser sends by
+ * itself.
  */
 
 import { createClient, type Client } from "graphql-ws";

@@ -1,4 +1,4 @@
-"""Closes the concert of a sale, because it would otherwise stay on sale on a running server."""
+"""Closes a sale's concert, because it would otherwise stay on sale on a running server."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ from proofs.wait_until import wait_until
 
 
 class Runner(Protocol):
-    """A buyer of the sale."""
+    """A buyer in the sale."""
 
     async def run(self) -> None: ...
 

@@ -43,7 +43,7 @@ class Outcome:
     """The number of calls in each second."""
     most_slots: int = 0
     miscounted: int = 0
-    """The number of observations in which a count of the waiting people was wrong.
+    """The number of observations in which a count of waiting people was wrong.
 
     Both the reported count and the count derived from the flow are checked.
     """

@@ -44,7 +44,7 @@ class Traffic:
     rng: random.Random
     done: Counter[str] = field(default_factory=Counter)
     caps: dict[int, int] = field(default_factory=dict)
-    """The number of slots allowed, by the version of the concert that introduced it."""
+    """The number of slots allowed, by the concert version that introduced the limit."""
     presence_number: int = 0
 
     def __post_init__(self) -> None:

@@ -85,7 +85,7 @@ class OperationCost:
 def build_operation_costs(
     schema: GraphQLSchema, document: DocumentNode, table: CostTable
 ) -> Mapping[str | None, OperationCost]:
-    """Return the cost of each operation of a valid document, by its name."""
+    """Return the cost of each operation in a valid document, by operation name."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     builder = _CostBuilder(schema, table, fragments)
     return {

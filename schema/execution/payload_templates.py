@@ -1,9 +1,9 @@
 """Templates for payloads that differ only in integers at the same positions.
 
-One execution then serves all people in a queue whose payloads have the same shape. A template is
-created by executing the operation for an anonymous viewer, with marks in place of a person's
-integers. It is used only after it has been verified: filled with the integers of a person whose
-payload was rendered by execution, it must produce the same bytes.
+A template serves all people in a queue whose payloads have the same shape. It is created by
+executing the operation for a placeholder viewer, with marks in place of a person's integers, and is
+used only after it has been verified: filled with the integers of a person whose payload was
+rendered by execution, it must produce the same bytes.
 """
 
 import re
@@ -25,8 +25,8 @@ Shape: TypeAlias = tuple[object, ...]
 Execute: TypeAlias = Callable[[QueueSnapshot, Viewer], Awaitable[bytes]]
 
 _FIRST_MARK = 1_000_000_000
-"""The lowest mark. All marks have ten digits, so no mark is part of another, and fit into GraphQL's
-Int.
+"""The lowest mark. All marks fit into GraphQL's Int and have ten digits, so no mark is part of
+another.
 """
 TEMPLATE_PERSON = PersonId("")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)

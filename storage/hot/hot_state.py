@@ -300,7 +300,7 @@ def keys_expire_at(concert: Concert) -> datetime:
 
 
 def is_history(concert: Concert) -> bool:
-    """Return whether the keys of the concert have expired. If so, it is not applied again."""
+    """Return whether the concert's keys have expired. If so, the concert is not applied again."""
     return keys_expire_at(concert) <= datetime.now(UTC)
 
 

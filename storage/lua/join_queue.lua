@@ -1,6 +1,6 @@
 --[[ Join the queue. A person who already has an active entry keeps it. Before a lottery, the order
 of joining determines only the lot. The first join after the opening time ends the registrations.
-Only a call that would create an entry needs a proof of work and counts towards the rates.
+Only a call that would create an entry needs a proof of work and counts toward the rates.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
@@ -29,7 +29,7 @@ if is_active(person, entry) then
 end
 if status == 'REJECTING' or status == 'SCHEDULED' then return {'NOT_OPEN', status, until_ms} end
 local proof_ms, last_proof_ms = tonumber(ARGV[5]), entry and entry.proof_ms
--- A challenge can be used once: it must be newer than the one with which the person joined before.
+-- A challenge can be used once: it must be newer than the last one the person joined with.
 if proof_ms and proof_ms <= (last_proof_ms or 0) then return {'CHALLENGE_REQUIRED'} end
 local scope, retry_after_ms = count_call('join', person, ARGV[3], ARGV[4])
 if scope then return {'RATE_LIMITED', scope, retry_after_ms} end

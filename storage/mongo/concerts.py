@@ -271,7 +271,7 @@ def _concert(document: Document) -> Concert:
         epoch=document["epoch"],
         created_by=PersonId(document["createdBy"]),
         created_at=document["createdAt"],
-        # Documents from earlier versions of Onsale have neither: a concert belongs to its creator.
+        # Documents from earlier versions of Onsale lack both fields; the creator is the organizer.
         organizer_id=PersonId(document.get("organizerId") or document["createdBy"]),
         gate_people=tuple(PersonId(person_id) for person_id in document.get("gatePeople", ())),
         room=_room(document["room"]),

@@ -90,7 +90,7 @@ class OrderStore:
     async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
         """Yield every order that a recovery records.
 
-        These are orders of people, orders of the house, and ended orders whose units were returned.
+        These are people's orders, house orders, and ended orders whose units were returned.
         """
         query = {"concertId": concert_id, "status": {"$ne": OrderStatus.VOID}}
         async for document in self.collection.find(query, batch_size=1000):
@@ -111,7 +111,7 @@ class OrderStore:
 
     @raises_unavailable
     async def list_withdrawn(self, concert_id: ConcertId, tier_id: TierId, *, limit: int) -> tuple[Order, ...]:
-        """Return orders of the house that have units of the tier."""
+        """Return house orders that have units of the tier."""
         query = {
             "concertId": concert_id,
             "status": OrderStatus.WITHDRAWN,
@@ -176,8 +176,7 @@ class OrderStore:
         await self.collection.insert_one(order_document(order), session=session)
 
     async def shrink_in_transaction(self, order: Order, session: Session) -> bool:
-        """Write an order of the house that has returned units, if the stored version is the
-        previous one.
+        """Write a house order that has returned units, if the stored version is the previous one.
 
         Return whether it was written.
         """

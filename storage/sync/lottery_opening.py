@@ -24,7 +24,7 @@ class LotteryOpener:
         self._lotteries = lotteries
 
     async def open(self, concert: Concert) -> str:
-        """Open the queue of the concert.
+        """Open the concert's queue.
 
         Return OPENED or OPEN if the queue has its numbers; TOO_EARLY, STALE, UNKNOWN or RECOVERING
         if it cannot be opened now.

@@ -65,9 +65,9 @@ class OrderSync:
         await self.sync_all(await self._orders.get_many([order_id for order_id, _ in changed]))
 
     async def sync_owners(self, units: Iterable[Unit]) -> bool:
-        """Record every order that has one of the units, after a conflict.
+        """Record every order that owns one of the units, after a conflict.
 
-        Return False if no order has one.
+        Return False if there is no such order.
         """
         owners = await self._orders.find_owners(tuple(units))
         await self.sync_all(owners)

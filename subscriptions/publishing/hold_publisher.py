@@ -88,7 +88,7 @@ class HoldPublisher:
 
 
 def _as_lost(hold: Hold) -> Hold:
-    """Return the lost hold as ended, so that its owner is notified.
+    """Return a copy of the lost hold that has ended, so that its owner is notified.
 
     A hold is lost if the store no longer has it and it did not become an order.
     """

@@ -12,7 +12,7 @@ CAUGHT_UP_MESSAGES = 10
 """The number of slowed messages that a message cancels if it was not waiting.
 
 A flood has a few such messages, because the network delivers it in pieces. About half of the
-messages from a client below the slow rate are of this kind.
+messages are of this kind if the client stays below the slow rate.
 """
 
 

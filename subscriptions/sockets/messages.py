@@ -17,7 +17,7 @@ Clients use UUIDs of 36 characters, and every event repeats the id.
 
 
 class Malformed(Exception):
-    """Raised for a message outside the protocol. `str(error)` is the reason sent to the client."""
+    """Raised if a message violates the protocol. `str(error)` is the reason sent to the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def next_(id_: str, payload: bytes) -> str:
 
 
 def error(id_: str, errors: bytes) -> str:
-    """Return an error message. `errors` is a list as JSON."""
+    """Return an error message. `errors` is a JSON list."""
     return f'{{"id":{_quoted(id_)},"type":"error","payload":{errors.decode()}}}'
 
 

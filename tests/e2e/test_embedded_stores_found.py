@@ -37,7 +37,7 @@ async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_start_says_what_it_is_waiting_for(application: Application) -> None:
+async def test_startup_output_says_what_it_is_waiting_for(application: Application) -> None:
     first, second = application.output.splitlines()[:2]
     assert first.startswith(f"Onsale is starting its stores in {application.data_dir}; ")
     assert second.startswith("Onsale is running at ")

@@ -77,7 +77,7 @@ STORIES: dict[str, dict[str, object]] = {
     },
     "losingTheSession": {"signedIn": "Signed in as carol, customer", "address": "/graphql", "me": "carol", "logins": 2},
     "visitingAnotherSite": {
-        # The browser adds no cookie for another site, so its socket is anonymous.
+        # The browser sends no cookie with a request from another site, so that socket is anonymous.
         "tried": {"crossSite": NOTHING_BUT_A_SOCKET, "sameSite": NOTHING},
         "me": "carol",
     },
@@ -86,7 +86,7 @@ STORIES: dict[str, dict[str, object]] = {
         "me": "alice",
         "grants": ["password", "refresh_token", "refresh_token"],
     },
-    # After 0, 40, 80, 107, 117 and 127 seconds.
+    # The requests are sent after 0, 40, 80, 107, 117 and 127 seconds.
     "renewingShortTokens": {"requests": 6, "shortestPauseS": 10, "subscribedAgain": 0},
     "usingANarrowWindow": {"signedIn": "Signed in as olivia, organizer, customer"},
 }

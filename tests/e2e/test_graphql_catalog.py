@@ -107,7 +107,7 @@ async def test_only_organizers_see_drafts(shop: Shop) -> None:
     assert (await shop.fields(EVERYTHING, by="olivia", id=draft.id))["concert"]["status"] == "DRAFT"
 
 
-async def test_all_fields_of_a_concert_are_public(shop: Shop) -> None:
+async def test_public_fields_of_a_concert_need_no_login(shop: Shop) -> None:
     concert = await shop.on_sale(slug=(slug := f"all-{new_key()}"), description="Loud")
     await shop.hold(concert, 2, 1)
     shown = (await shop.fields(EVERYTHING, id=concert.id))["concert"]

@@ -27,7 +27,7 @@ CLIENT_HEADERS = (
 )
 
 
-async def test_refusal_of_a_socket_names_the_origin_and_the_setting(caplog: pytest.LogCaptureFixture) -> None:
+async def test_socket_refusal_names_the_origin_and_the_setting(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with sockets() as server:
         with pytest.raises(InvalidStatus) as caught:

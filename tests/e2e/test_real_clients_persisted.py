@@ -143,14 +143,15 @@ async def test_clients_send_an_unknown_document_once_and_then_its_hash(
     assert runs["urqlStream", 2].texts == [None]
 
 
-async def test_links_stop_sending_hashes_if_they_are_turned_off(
+async def test_links_stop_sending_hashes_if_persisted_documents_are_off(
     shared_valkey: ServerProcess, shared_mongod: ServerProcess
 ) -> None:
     engine = build_engine(DocumentRules(persisted_bytes=0))
     async with open_shop(shared_valkey, shared_mongod, engine=engine) as shop:
         concert = await shop.on_sale()
         runs = await run_clients(shop, concert, "Off")
-    # urql 5 shows the first error of a subscription whose transport ends, although it retries it.
+    # urql 5 shows the first error of a subscription whose transport ends, although it
+    # retries the subscription.
     links = {run for run in METHODS if run.startswith(("apollo", "urql"))} | {SENDS_TEXT_WITH_HASH}
     for printed in (printed for printed in runs if printed.run in links):
         assert printed.received == {"data": data_of(printed.run, concert), "codes": [], "failed": None}
@@ -158,7 +159,7 @@ async def test_links_stop_sending_hashes_if_they_are_turned_off(
             assert None not in printed.texts
 
 
-async def test_clients_run_trusted_documents_by_their_hashes(trusting_shop: Shop) -> None:
+async def test_clients_run_trusted_documents_by_hash(trusting_shop: Shop) -> None:
     concert = await on_sale_by_hash(trusting_shop)
     for printed in await run_clients(trusting_shop, concert, "Persisted"):
         assert printed.received == {"data": data_of(printed.run, concert), "codes": [], "failed": None}

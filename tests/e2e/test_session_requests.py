@@ -1,4 +1,4 @@
-"""Requests with a session cookie, over real HTTP and Redis: reading, buying, streaming."""
+"""Requests with a session cookie, over real HTTP and Redis: reading, holding tickets, streaming."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ PREFLIGHT = {PREFLIGHT_HEADER: "1"}
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A shop whose sessions are in its Redis."""
+    """A shop that keeps its login sessions in Redis."""
 
     shop: Shop
     login: Login
@@ -125,7 +125,7 @@ async def test_token_takes_precedence_over_the_cookie(door: Door) -> None:
     assert answer.json()["data"] == {"me": {"name": "bob"}}
 
 
-async def test_bad_token_is_401_although_the_cookie_is_good(door: Door) -> None:
+async def test_bad_token_is_refused_even_with_a_good_cookie(door: Door) -> None:
     headers = await door.cookie() | {"Origin": door.origin, "Authorization": "Bearer nonsense"}
     answer = await door.post(ME, headers)
     assert (answer.status_code, code_of(answer)) == (401, "UNAUTHENTICATED")
@@ -133,7 +133,7 @@ async def test_bad_token_is_401_although_the_cookie_is_good(door: Door) -> None:
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-async def test_lost_session_is_401_and_its_cookie_is_cleared(door: Door, is_known: bool) -> None:
+async def test_lost_session_is_refused_and_its_cookie_is_cleared(door: Door, is_known: bool) -> None:
     cookie = await door.cookie() if is_known else {"Cookie": "onsale-session=unknown"}
     await door.login.sessions.end(cookie["Cookie"].partition("=")[2])
     answer = await door.post(ME, cookie | {"Origin": door.origin})

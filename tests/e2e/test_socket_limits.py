@@ -12,7 +12,7 @@ from tests.support.sockets import ACK, INIT, Sockets, answer_pings, shown, socke
 from tests.support.waiting import wait_until
 
 
-async def test_operation_above_the_limit_is_an_error_for_its_id() -> None:
+async def test_operation_above_the_limit_gets_an_error_with_its_id() -> None:
     async with sockets(Limits(operations_per_socket=2)) as server, server.signed_in() as client:
         await client.send(subscription("a"), subscription("b"), subscription("c", "query"))
         error = await client.receive()
@@ -40,7 +40,7 @@ async def test_full_process_sends_clients_elsewhere() -> None:
             pass
 
 
-async def test_sockets_of_an_address_are_limited() -> None:
+async def test_sockets_per_address_are_limited() -> None:
     async with sockets(Limits(streams_per_address=2, probe_wait_s=60)) as server:
         async with server.signed_in() as one, server.signed_in() as other, server.client() as late:
             await answer_pings(one, other)
@@ -51,7 +51,7 @@ async def test_sockets_of_an_address_are_limited() -> None:
             pass
 
 
-async def test_sockets_of_a_person_are_limited() -> None:
+async def test_sockets_per_person_are_limited() -> None:
     async with sockets(Limits(streams_per_person=1, probe_wait_s=60)) as server, server.signed_in("bob"):
         async with server.signed_in("alice") as alice, server.client() as late:
             await late.send(INIT | {"payload": {"Authorization": "Bearer alice"}})
@@ -98,7 +98,7 @@ async def test_operations_run_as_the_person_in_the_token(name: str) -> None:
         assert caller.person_id == "alice"
 
 
-async def test_socket_ends_with_its_token() -> None:
+async def test_socket_closes_when_its_token_expires() -> None:
     clock = LoopClock()
     async with sockets(Limits(ping_after_s=7_200)) as server:
         server.runner.expires_at = time.time() + 3_600

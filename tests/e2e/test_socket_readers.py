@@ -24,7 +24,7 @@ async def slow_client(server: Sockets) -> AsyncIterator[Client]:
         yield client
 
 
-async def test_slow_reader_skips_to_the_latest_value_and_delays_no_other() -> None:
+async def test_slow_reader_skips_to_the_latest_value_without_delaying_others() -> None:
     async with sockets() as server, slow_client(server) as slow, server.signed_in() as quick:
         await slow.subscribe("slow")
         [big] = await server.runner.wait_for_subscriptions(1)

@@ -1,4 +1,4 @@
-"""Onsale accepts the access tokens of both issuers over HTTP and WebSockets, and no other token."""
+"""Onsale accepts access tokens from both issuers over HTTP and WebSockets, and no other tokens."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ async def test_me_shows_the_name_and_the_roles_in_the_token(
     assert (me["name"], set(me["roles"])) == (name, roles)
 
 
-async def test_role_in_the_token_decides_who_creates_concerts(issuer: Issuer, api: ApiClient) -> None:
+async def test_role_in_the_token_decides_who_may_create_concerts(issuer: Issuer, api: ApiClient) -> None:
     async def created_by(name: str) -> Any:
         return (await api.ask(await token_of(issuer, name), CREATE, input=concert_input())).json()
 

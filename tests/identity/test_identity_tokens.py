@@ -1,4 +1,4 @@
-"""Tokens of both issuers: the same claims, lifetimes, refusals and status codes."""
+"""Tokens from both issuers: the same claims, lifetimes, refusals and status codes."""
 
 import jwt
 import pytest
@@ -75,7 +75,7 @@ async def test_both_issuers_put_the_same_claims_into_a_token(issuer: Issuer) -> 
     assert set(claims_of(tokens["id_token"])) == common | {"acr", "at_hash"} | PROFILE.keys()
 
 
-async def test_id_and_refresh_tokens_say_what_they_are(issuer: Issuer) -> None:
+async def test_id_and_refresh_tokens_state_their_type(issuer: Issuer) -> None:
     tokens = await tokens_of(issuer)
     identity, refresh = claims_of(tokens["id_token"]), claims_of(tokens["refresh_token"])
     assert (identity["typ"], identity["aud"]) == ("ID", "onsale-web")
@@ -144,14 +144,14 @@ async def test_refresh_rotates_the_token_and_keeps_the_session(issuer: Issuer) -
     assert (await issuer.web.refresh(first["refresh_token"])).status_code == 200
 
 
-async def test_refresh_token_serves_only_its_client(issuer: Issuer) -> None:
+async def test_refresh_token_works_only_for_its_client(issuer: Issuer) -> None:
     tokens = await tokens_of(issuer)
     assert error_of(await issuer.server.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
     assert (await issuer.web.refresh(tokens["refresh_token"])).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["nonsense", "access_token", "id_token"])
-async def test_only_a_refresh_token_is_refreshed(issuer: Issuer, kind: str) -> None:
+async def test_only_a_refresh_token_can_be_used_to_refresh(issuer: Issuer, kind: str) -> None:
     tokens = await tokens_of(issuer)
     assert error_of(await issuer.web.refresh(tokens.get(kind, kind))) == (400, "invalid_grant")
 
@@ -196,7 +196,7 @@ async def test_introspection_is_only_for_the_confidential_client(issuer: Issuer)
     assert error_of(await issuer.web.introspect(token, client_id=None)) == (401, "invalid_client")
 
 
-async def test_revoked_access_token_is_inactive_and_its_session_goes_on(issuer: Issuer) -> None:
+async def test_revoked_access_token_is_inactive_but_its_session_continues(issuer: Issuer) -> None:
     tokens = await tokens_of(issuer, "bob")
     assert (await issuer.web.revoke(tokens["access_token"])).status_code == 200
     assert (await issuer.web.userinfo(tokens["access_token"])).status_code == 401
@@ -218,7 +218,7 @@ async def test_client_cannot_revoke_another_clients_token(issuer: Issuer) -> Non
     assert (await issuer.web.refresh(tokens["refresh_token"])).status_code == 200
 
 
-async def test_discovery_names_the_endpoints_at_the_same_paths(issuer: Issuer) -> None:
+async def test_discovery_document_lists_the_same_endpoint_paths(issuer: Issuer) -> None:
     document = (await issuer.web.http.get(f"{issuer.url}/.well-known/openid-configuration")).json()
     assert document["issuer"] == issuer.url
     expected = {

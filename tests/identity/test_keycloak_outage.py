@@ -1,4 +1,4 @@
-"""While Keycloak is down, people stay signed in, and its return needs no restart."""
+"""While Keycloak is down, people stay signed in; when it returns, Onsale needs no restart."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ def issuer(keycloak_issuer: Issuer) -> Issuer:
 
 
 async def name_seen_by(client: Client, id_: str) -> str:
-    """Ask on the socket who is signed in, and answer the pings that arrive before the result."""
+    """Ask over the socket who is signed in, and answer the pings that arrive before the result."""
     await client.subscribe(id_, ME)
     while (message := await client.receive())["type"] == "ping":
         await client.send({"type": "pong"})
@@ -34,7 +34,7 @@ async def name_seen_by(client: Client, id_: str) -> str:
     return str(message["payload"]["data"]["me"]["name"])
 
 
-async def test_minute_without_keycloak_ends_no_socket_and_no_session(
+async def test_minute_without_keycloak_ends_no_socket_or_session(
     keycloak: BackgroundKeycloak, issuer: Issuer, api: ApiClient
 ) -> None:
     alice, bob = [(await issuer.web.with_password(name)).json() for name in ("alice", "bob")]

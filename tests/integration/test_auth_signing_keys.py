@@ -38,7 +38,7 @@ async def test_concurrent_callers_share_one_fetch(key_server: KeyServer) -> None
     assert key_server.key_fetches == 1
 
 
-async def test_cancelled_caller_does_not_cancel_the_fetch(key_server: KeyServer) -> None:
+async def test_canceled_caller_does_not_cancel_the_fetch(key_server: KeyServer) -> None:
     keys = make_keys(key_server)
     key_server.gate.clear()
     cancelled = asyncio.create_task(is_known(keys, "k1"))

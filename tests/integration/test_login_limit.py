@@ -12,7 +12,7 @@ from tests.support.sale import opened
 OFFICE, HOME = "203.0.113.7", "198.51.100.1"
 
 
-async def test_exactly_the_allowed_logins_of_an_address_begin(
+async def test_only_the_allowed_number_of_logins_per_address_can_begin(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     async with opened(valkey_url, mongo_url, mongo_database) as others:

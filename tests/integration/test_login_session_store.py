@@ -38,7 +38,7 @@ async def test_renewal_cannot_bring_a_deleted_session_back(any_stores: Stores) -
     assert await sessions.read(DIGEST) is None
 
 
-async def test_one_of_a_hundred_claims_the_renewal(any_stores: Stores) -> None:
+async def test_only_one_of_a_hundred_renewal_claims_succeeds(any_stores: Stores) -> None:
     sessions = any_stores.login_sessions
     await sessions.create(DIGEST, b"sealed", expires_at=in_a_minute())
     claims = await asyncio.gather(*(sessions.claim_renewal(DIGEST, gap_s=60) for _ in range(100)))

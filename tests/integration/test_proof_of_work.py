@@ -62,7 +62,7 @@ async def test_solved_challenge_lets_a_person_join(any_stores: Stores) -> None:
     assert await any_stores.person_concerts.list(PersonId("ann")) == (concert.id,)
 
 
-async def test_challenge_can_be_used_once(any_stores: Stores) -> None:
+async def test_challenge_can_be_used_only_once(any_stores: Stores) -> None:
     concert = await with_challenge(any_stores)
     _, challenge = await refusal(any_stores, concert, "ann")
     proof = solve(challenge)
@@ -76,7 +76,7 @@ async def test_challenge_can_be_used_once(any_stores: Stores) -> None:
     assert (await refusal(any_stores, concert, "ann", proof))[0] is USED
 
 
-async def test_challenges_do_not_add_up(stores: Stores) -> None:
+async def test_challenges_cannot_be_stockpiled(stores: Stores) -> None:
     """A person cannot collect challenges and use them one after another."""
     concert = await with_challenge(stores)
     older = PASSES.challenges.issue(concert.id, PersonId("ann"), BITS)
@@ -113,7 +113,7 @@ async def test_easier_challenge_is_invalid_after_the_difficulty_was_raised(store
     assert (await join(stores, concert, "ann", harder)).number == 1
 
 
-async def test_flood_without_proofs_costs_one_read_only_call_each(stores: Stores) -> None:
+async def test_each_request_in_a_flood_without_proofs_costs_one_read_only_call(stores: Stores) -> None:
     concert = await with_challenge(stores)
     with recorded_calls(stores) as calls:
         for _ in range(20):

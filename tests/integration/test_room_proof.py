@@ -18,7 +18,7 @@ def is_enough(findings: Findings) -> bool:
 
 
 @pytest.mark.timeout(600)
-async def test_four_workers_and_random_traffic_violate_no_rule(
+async def test_four_sets_of_workers_and_random_traffic_violate_no_rule(
     valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     proof = Proof(valkey_url, mongo_url, mongo_database, 5, USERS_PER_MINUTE, seed=1, is_enough=is_enough)

@@ -1,4 +1,4 @@
-"""The end of a session: hints, the token cache, the database, and the start of a process."""
+"""How sessions end: hints, the token cache, the database, and the startup of a process."""
 
 from collections.abc import AsyncIterator
 
@@ -75,13 +75,13 @@ async def test_logout_is_recorded_once_for_all_processes(
     assert await stores.mongo["revocations"].count_documents({}) == 1
 
 
-async def test_logout_while_the_keys_are_unknown_is_answered_with_503(process: Process, key_server: KeyServer) -> None:
+async def test_logout_is_refused_while_the_keys_are_unknown(process: Process, key_server: KeyServer) -> None:
     key_server.keys = []
     answer = await process.client.post(PATH, data={"logout_token": logout_token(key_server.issuer)})
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
 
-async def test_credentials_get_503_until_the_ended_sessions_are_known(
+async def test_credentials_are_refused_until_the_ended_sessions_are_known(
     stores: Stores, valkey_url: str, key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     is_down = True
@@ -108,7 +108,7 @@ async def test_credentials_get_503_until_the_ended_sessions_are_known(
         await wait_until(is_accepted, what="the first read")
 
 
-async def test_readiness_needs_the_indexes_of_ended_sessions(stores: Stores) -> None:
+async def test_readiness_requires_the_indexes_for_ended_sessions(stores: Stores) -> None:
     async def is_ready() -> bool:
         return await stores.problems() == []
 

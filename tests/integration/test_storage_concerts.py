@@ -20,7 +20,7 @@ def concert(name: str, status: ConcertStatus, *, starts_in: timedelta) -> Concer
     return replace(CONCERT, id=ConcertId(name), slug=name, status=status, terms=terms)
 
 
-async def test_only_concerts_that_start_after_a_time_are_active(stores: Stores) -> None:
+async def test_only_concerts_that_start_after_the_given_time_are_listed(stores: Stores) -> None:
     hour = timedelta(hours=1)
     for made in (
         concert("later", PUBLISHED, starts_in=hour),

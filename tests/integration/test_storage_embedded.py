@@ -114,7 +114,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_store_ends_with_its_owner(tmp_path: Path) -> None:
+async def test_a_store_stops_when_its_owner_is_killed(tmp_path: Path) -> None:
     owner = await asyncio.create_subprocess_exec(
         sys.executable, "-c", OWNER, str(tmp_path), stdout=asyncio.subprocess.PIPE
     )

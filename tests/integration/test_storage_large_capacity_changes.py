@@ -133,7 +133,7 @@ async def test_units_of_a_released_hold_are_withdrawn_too(stores: Stores) -> Non
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_holds_during_a_withdrawal_get_units_that_stay(stores: Stores) -> None:
+async def test_holds_made_during_a_withdrawal_can_be_bought(stores: Stores) -> None:
     concert = await on_sale(stores, 30, limit_per_person=30)
     await resize(stores, concert, 12)
     buyers = [hold(stores, concert, 1, who=f"buyer{number}") for number in range(20)]
@@ -151,7 +151,7 @@ async def test_holds_during_a_withdrawal_get_units_that_stay(stores: Stores) -> 
 async def test_a_hold_whose_units_are_withdrawn_gets_other_units(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The units were free when they were chosen, but are held before the transaction."""
+    """The units are free when they are chosen, but are held before the transaction begins."""
     concert = await on_sale(stores, 10)
     await resize(stores, concert, 6)
     made: list[Hold] = []

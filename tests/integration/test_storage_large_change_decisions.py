@@ -23,7 +23,7 @@ from workers.capacity import CapacityWorker
 
 
 class Killed(BaseException):
-    """The crash of a process. No exception handler in the product catches it."""
+    """A process crash. No exception handler in the product catches it."""
 
 
 def run_before_commit(stores: Stores, monkeypatch: pytest.MonkeyPatch, action: Callable[[], Awaitable[object]]) -> None:

@@ -142,7 +142,7 @@ async def test_an_order_is_read_as_it_was_written(stores: Stores) -> None:
     assert await stores.orders.get(OrderId("a")) == made
 
 
-async def test_indexes_are_recreated_after_the_database_was_dropped(stores: Stores) -> None:
+async def test_indexes_are_recreated_after_the_database_is_dropped(stores: Stores) -> None:
     await stores.mongo.client.drop_database(stores.mongo.name)
     assert len(await stores.problems()) == 1
     await stores.orders.create_indexes()

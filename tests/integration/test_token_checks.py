@@ -1,4 +1,4 @@
-"""Each check of a token is counted once, with a result from a fixed set."""
+"""Each token check is counted once, with a result from a fixed set."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def counts() -> dict[str, float]:
 
 
 async def result_of(verifier: TokenVerifier, token: str) -> tuple[list[str], str]:
-    """Return the results that were counted, and the message of the refusal."""
+    """Return the results that were counted, and the refusal message."""
     before, message = counts(), ""
     try:
         await verifier.verify(token)
@@ -89,7 +89,7 @@ async def test_token_for_another_client_or_audience_is_refused(
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
-async def test_refusal_states_by_how_much_the_clocks_differ(key_server: KeyServer, claim: str) -> None:
+async def test_refusal_states_how_far_apart_the_clocks_are(key_server: KeyServer, claim: str) -> None:
     claims = access_claims(key_server.issuer)
     now_s = claims["iat"]
     assert isinstance(now_s, int)

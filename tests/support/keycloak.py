@@ -1,7 +1,7 @@
-"""One Keycloak for all identity tests of a run, in the background.
+"""One Keycloak for all identity tests in a run, in the background.
 
-It starts with the session, so that other tests can run meanwhile. Every process of the run shares
-it: the environment names its folder.
+It starts with the session, so that other tests can run meanwhile. All processes of the run share
+it; an environment variable tells them its folder.
 """
 
 import os
@@ -31,11 +31,11 @@ _SHARED = "ONSALE_TEST_KEYCLOAK"
 
 
 class NotFetchedError(Exception):
-    """Maven could not fetch Keycloak, for example because this machine is offline."""
+    """Raised if Maven cannot fetch Keycloak, for example because this machine is offline."""
 
 
 class BackgroundKeycloak:
-    """`python -m deploy.keycloak` in `directory`, which also names its port."""
+    """Runs `python -m deploy.keycloak` in `directory`, which also stores its port."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -51,7 +51,7 @@ class BackgroundKeycloak:
         return issuer_url(self.port)
 
     def start(self) -> None:
-        """Start it, each time with the same port and data. It ends with this process."""
+        """Start Keycloak with the same port and data each time. It ends when this process ends."""
         if not (self.directory / "port").exists():
             (self.directory / "port").write_text(str(free_port()))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("ONSALE_")}
@@ -72,11 +72,11 @@ class BackgroundKeycloak:
             )
 
     async def ready(self) -> None:
-        """Wait until it answers. Raises NotFetchedError."""
+        """Wait until Keycloak is ready. Raises NotFetchedError."""
         await wait_until(self._is_ready, timeout=START_TIMEOUT_S, what="Keycloak")
 
     def kill(self) -> None:
-        """Kill it without a chance to end cleanly. Only the process that started it may do this."""
+        """Kill Keycloak without a clean shutdown. Only the process that started it may do this."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -125,7 +125,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shared = config.stash.get(_OWNED, None)
     if shared is not None:
         os.environ.pop(_SHARED, None)
-        shared.kill()  # its data is removed, so it need not end cleanly
+        shared.kill()  # its data is removed, so it need not shut down cleanly
         shutil.rmtree(shared.directory, ignore_errors=True)
 
 
@@ -133,9 +133,9 @@ _OWNED = pytest.StashKey[BackgroundKeycloak]()
 
 
 def shared_keycloak(config: pytest.Config, directory: Path) -> Iterator[BackgroundKeycloak]:
-    """Yield the Keycloak of this run, or one in `directory` if the run started none.
+    """Yield this run's Keycloak, or one in `directory` if the run started none.
 
-    Skips the test if Keycloak cannot run here, and fails it if `--keycloak` asked for it.
+    If Keycloak cannot run here, the test is skipped, or fails if `--keycloak` was given.
     """
     problem = find_problem(cache_folder())
     if problem is not None:

@@ -1,4 +1,4 @@
-"""Clients of their own at Keycloak for tests that change one, and the browser of a person."""
+"""Keycloak clients that tests may change, a person's browser, and a proxy for Keycloak."""
 
 import copy
 from collections.abc import AsyncIterator, Iterator
@@ -32,9 +32,9 @@ _FORWARDED = ("accept", "authorization", "content-type")
 def own_client(
     admin: KeycloakAdmin, client_id: str, *, port: int | None, **attributes: str
 ) -> Iterator[dict[str, Any]]:
-    """Add a copy of the confidential client for an Onsale at this port, and yield it.
+    """Add a copy of the confidential client for the Onsale server on this port, and yield it.
 
-    Other tests use `onsale-server` meanwhile.
+    The original, `onsale-server`, stays unchanged for the other tests.
     """
     [server] = admin.get("clients", clientId="onsale-server")
     made = copy.deepcopy(server)
@@ -69,7 +69,7 @@ def settings_of(client_id: str, issuer: str) -> dict[str, Any]:
 
 
 class PersonsBrowser:
-    """A browser at the pages of `origin`, with the cookies of Onsale and of Keycloak."""
+    """A browser on the pages of `origin`, with cookies from Onsale and Keycloak."""
 
     def __init__(self, origin: str, http: httpx2.AsyncClient) -> None:
         self.origin = origin
@@ -105,7 +105,7 @@ class PersonsBrowser:
         return await self.http.get(answer.json()["location"])
 
     async def ask(self, document: str, *, at: str | None = None) -> httpx2.Response:
-        """Ask as a page of this site does, or as one of another process `at` another address."""
+        """Send a request as a page of this site, or as a page of another process at `at`."""
         site = at or self.origin
         return await self.http.post(f"{site}/graphql", json={"query": document}, headers={"Origin": site})
 
@@ -144,14 +144,14 @@ async def token_socket(address: str, token: str) -> AsyncIterator[Client]:
 
 @dataclass
 class IssuerProxy:
-    """An internal address of Keycloak, which counts what Onsale asks there."""
+    """An internal address for Keycloak that records the requests Onsale sends to it."""
 
     issuer: str
     """The public address of the realm."""
     url: str = ""
     """The internal address of the realm."""
     requests: list[str] = field(default_factory=list)
-    """The ends of their paths, and the grants, as in `token refresh_token`."""
+    """The last part of each path, with the grant type if any, as in `token refresh_token`."""
 
     def count(self, request: str) -> int:
         return self.requests.count(request)

@@ -18,7 +18,7 @@ SERVER_CREDENTIALS = (SERVER.client_id, SERVER.secret or "")
 
 @dataclass(frozen=True, slots=True)
 class OidcClient:
-    """One client of an issuer. Without a secret it is a public client.
+    """One client of an issuer. Without a secret, it is a public client.
 
     Keyword arguments change parameters of a valid request, or remove them if the value is None.
     """
@@ -61,7 +61,7 @@ class OidcClient:
         return await self.http.post(target, data=fields, headers={"cookie": cookies} if cookies else {})
 
     async def answer(self, name: str, /) -> dict[str, str]:
-        """Return the parameters with which the browser comes back from a login."""
+        """Return the parameters that the browser brings back from a login."""
         return answer_of(await self.sign_in(name))
 
     async def redeem(self, code: str, /, **changes: str | None) -> httpx2.Response:
@@ -115,7 +115,7 @@ class Issuer:
     server: OidcClient
     logout_port: int
     logout_tokens: list[str]
-    """The bodies that it has posted to the confidential client, which listens on `logout_port`."""
+    """The request bodies posted to the confidential client, which listens on `logout_port`."""
 
 
 def answer_of(response: httpx2.Response) -> dict[str, str]:
@@ -138,7 +138,7 @@ def error_of(response: httpx2.Response) -> tuple[int, str]:
 
 
 class SignInForm(HTMLParser):
-    """The form of a page: its address, and its fields with their values."""
+    """The form on a page: its address, and its fields with their values."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

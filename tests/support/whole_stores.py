@@ -43,7 +43,7 @@ class WholeStores:
 
 
 async def read_whole_stores(stores: Stores) -> WholeStores:
-    """Read every key and every document of stores that belong to the test alone."""
+    """Read every key and every document in stores that only this test uses."""
     reply: list[Any] = await stores.script_client.run_command("EVAL", _DUMP, "0")
     keys = dict(zip(reply[::2], reply[1::2], strict=True))
     names = sorted(await stores.mongo.list_collection_names())

@@ -81,7 +81,7 @@ async def test_unanswered_request_is_retried_unchanged_on_another_server(failure
         ({"data": {"concert": None}}, Denied("NOTHING", "the field is null")),
     ],
 )
-async def test_refusal_and_error_are_answers(answer: Answer, expected: object) -> None:
+async def test_refusals_and_errors_count_as_answers(answer: Answer, expected: object) -> None:
     actual, requests, ledger = await ask(answer)
     assert (actual, len(requests), ledger.retried.total()) == (expected, 1, 0)
 
@@ -134,7 +134,7 @@ async def test_subscription_yields_each_value_and_answers_pings() -> None:
         ({"type": "connection_ack"}, SocketRefused),
     ],
 )
-async def test_closed_socket_is_a_loss_or_a_fault(step: dict[str, Any] | int, fault: type[Exception]) -> None:
+async def test_closed_socket_is_reported_as_lost_or_refused(step: dict[str, Any] | int, fault: type[Exception]) -> None:
     async with run_fake_server(step) as (_, url):
         with pytest.raises(fault):
             await read_values(url)

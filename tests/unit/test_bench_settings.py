@@ -63,7 +63,7 @@ def test_only_web_server_changes_process_settings(folder: str) -> None:
     assert {place for place in uses if not place.startswith("web/server.py")} == set()
 
 
-def test_bench_queue_hub_has_the_settings_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_queue_hub_has_the_servers_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ticks, "Settings", lambda: Settings(push_tick_ms=30, push_intervals=((9, 0), (None, 70))))
     monkeypatch.setattr(ticks, "Hub", lambda *parts, **settings: (parts, settings))
     queue: Any = SimpleNamespace(stores=SimpleNamespace(queues="queues"))
@@ -86,7 +86,7 @@ class FakeHotState:
         return AdmissionRun("RAN", is_active=False)
 
 
-async def test_in_process_queue_uses_the_limits_of_the_workers() -> None:
+async def test_in_process_queue_uses_the_workers_limits() -> None:
     hot, nothing = FakeHotState(), SimpleNamespace()
     stores: Any = SimpleNamespace(hot_state=hot)
     await InProcessQueue(stores, nothing, nothing).run_workers(ConcertId("abcdefghjkmn"))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The draw equals the documented vectors, gives each number once, and favors no lot."""
+"""The draw matches the documented vectors, gives each number once, and favors no lot."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ DIGEST = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
 SEED = "709bfb7f19dcb283183e1080fcf58a32df874779cb48ee5fe03586ccb81eb795"
 
 
-def test_draw_equals_the_documented_vectors() -> None:
+def test_draw_matches_the_documented_vectors() -> None:
     assert commitment_of(SECRET) == "630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd"
     assert seed_of(SECRET, DIGEST) == SEED
     drawn = draw(SEED, 10)
@@ -57,7 +57,7 @@ def test_every_number_is_drawn_once_and_leads_back_to_its_lot(seed: bytes, count
 
 
 @given(seed=st.binary(min_size=32, max_size=32), count=st.integers(1, 300))
-def test_draw_equals_the_documented_algorithm(seed: bytes, count: int) -> None:
+def test_draw_matches_the_documented_algorithm(seed: bytes, count: int) -> None:
     def hashed(lot: int) -> bytes:
         return hashlib.sha256(seed + lot.to_bytes(8, "big")).digest()
 

@@ -85,7 +85,7 @@ def test_prequeue_starts_before_the_opening(
 
 
 @pytest.mark.parametrize("method", list(QueueingMethod))
-def test_only_a_queue_in_order_of_arrival_is_shuffled(method: QueueingMethod) -> None:
+def test_only_a_queue_in_order_of_arrival_can_be_shuffled(method: QueueingMethod) -> None:
     """A room that temporarily rejects people keeps its queue in order of arrival."""
     assert invalid_paths(queueing_method=method) == []
     is_good = method in (QueueingMethod.FIFO, QueueingMethod.REJECT)

@@ -1,4 +1,4 @@
-"""Keycloak is run only from the pinned archive, and what is missing is named."""
+"""Keycloak runs only from the pinned archive, and errors name what is missing."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ def make_program(folder: Path, name: str, script: str) -> None:
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder in which programs are found. It has a Java 21."""
+    """The only folder in which programs are found. It contains Java 21."""
     folder = tmp_path / "bin"
     make_program(folder, "java", """echo 'openjdk version "21.0.2" 2024-01-16' >&2""")
     monkeypatch.setenv("PATH", str(folder))

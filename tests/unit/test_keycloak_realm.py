@@ -1,4 +1,4 @@
-"""The realm file has the people, roles and clients of the development issuer."""
+"""The realm file has the development issuer's people, roles and clients."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def test_realm_has_the_roles_of_the_api() -> None:
 
 
 def test_realm_leaves_the_client_scopes_to_keycloak() -> None:
-    """A list would replace the built-in scopes, of which `basic` adds the claim `sub`."""
+    """A list would replace the built-in scopes, including `basic`, which adds the claim `sub`."""
     assert "clientScopes" not in REALM
     assert not any("defaultClientScopes" in client for client in REALM["clients"])
 
@@ -68,7 +68,7 @@ def test_client_redirects_only_to_onsale_on_this_machine(client: dict[str, Any])
     assert client["attributes"]["post.logout.redirect.uris"] == "##".join(f"{host}/*" for host in hosts)
 
 
-def test_only_the_server_is_told_of_logouts() -> None:
+def test_only_the_server_client_is_told_of_logouts() -> None:
     told = [name for name, client in CLIENTS.items() if "backchannel.logout.url" in client["attributes"]]
     assert told == ["onsale-server"]
     attributes = CLIENTS["onsale-server"]["attributes"]
@@ -76,18 +76,18 @@ def test_only_the_server_is_told_of_logouts() -> None:
     assert attributes["backchannel.logout.session.required"] == "true"
 
 
-def test_onsale_on_keycloak_is_the_client_told_of_logouts() -> None:
+def test_onsale_uses_the_client_that_is_told_of_logouts() -> None:
     oidc = Settings.from_env(command_environment({}, port=8180)).oidc
     assert "backchannel.logout.url" in CLIENTS[oidc.client_id]["attributes"]
     assert oidc.client_secret == CLIENTS[oidc.client_id]["secret"]
 
 
-def test_given_client_is_left_as_it_is() -> None:
+def test_configured_client_is_left_unchanged() -> None:
     oidc = Settings.from_env(command_environment({"ONSALE_OIDC_CLIENT_ID": "mine"}, port=8180)).oidc
     assert (oidc.client_id, oidc.client_secret) == ("mine", None)
 
 
-def test_realm_has_no_secret_but_those_of_development() -> None:
+def test_realm_contains_only_the_development_secret() -> None:
     text = REALM_FILE.read_text()
     assert re.findall(r'"secret": "(.*)"', text) == [DEVELOPMENT_SECRET]
     assert "PRIVATE" not in text

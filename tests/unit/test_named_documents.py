@@ -1,11 +1,11 @@
-"""Each Markdown document that a source file mentions exists."""
+"""Every Markdown document mentioned in a source file exists."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 EXCLUDED_FOLDERS = {".venv", "frontend"}
-"""Folders with third-party sources or with a build of their own."""
+"""Folders with third-party sources or their own build."""
 SOURCES = [
     path
     for kind in ("*.py", "*.lua")
@@ -15,7 +15,7 @@ SOURCES = [
 DOCUMENTS = {path.name for folder in (ROOT, ROOT / "docs", ROOT / "docs" / "adr") for path in folder.glob("*.md")}
 
 
-def test_each_document_that_a_source_file_mentions_exists() -> None:
+def test_every_document_mentioned_in_a_source_file_exists() -> None:
     named = {
         (str(path.relative_to(ROOT)), name)
         for path in SOURCES

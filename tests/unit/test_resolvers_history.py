@@ -83,7 +83,7 @@ async def test_one_aggregation_counts_a_bounded_number_of_concerts(monkeypatch: 
     assert fake.orders.reads[2:] == [["a"]]
 
 
-async def test_cancelled_caller_does_not_cancel_the_count_for_others() -> None:
+async def test_canceled_caller_does_not_cancel_the_count_for_others() -> None:
     fake, counts = FakeStores(), SoldCounts()
     leaving = asyncio.ensure_future(counts.get(fake.stores, A))
     staying = asyncio.ensure_future(counts.get(fake.stores, A))

@@ -1,4 +1,4 @@
-"""Tokens whose session has ended are refused, and none is accepted before the first read."""
+"""Tokens whose session has ended are refused; none is accepted before revocations are read."""
 
 import time
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ async def test_token_of_an_ended_session_is_refused() -> None:
         await verifier.verify("a token issued later")
 
 
-async def test_token_older_than_a_revocation_lasts_is_refused() -> None:
+async def test_token_older_than_the_lifetime_of_a_revocation_is_refused() -> None:
     revocations, inner = Revocations(FakeRevocationStore()), FixedVerifier(viewer())
     verifier = RevocationVerifier(inner, revocations)
     await revocations.read_new()

@@ -11,7 +11,7 @@ from tests.support.rights_page import read_root_rows, read_type_rows
 ROOT_ROWS = read_root_rows()
 TYPE_ROWS = read_type_rows()
 KINDS = {"hold": Kind.HOLD, "order": Kind.ORDER, "entry": Kind.QUEUE_ENTRY}
-"""The kinds whose rows of `Query.node` name a permission other than the field's own."""
+"""The kinds whose `Query.node` rows name a permission other than the field's own."""
 
 
 def test_each_root_field_has_a_row() -> None:

@@ -25,7 +25,7 @@ def room(version: int, serving: int, waiting: int, slots_taken: int) -> RoomObse
 
 
 def true_evidence() -> Evidence:
-    """Return evidence on six people: 4 leaves at version 11, 1 and 2 are called at 12, 3 at 13."""
+    """Return evidence of six people: 4 leaves at version 11, 1 and 2 are called at 12, 3 at 13."""
     ada = SocketObservations(
         "ada", [observed_waiting(10, 2, 2, 0, 6), observed_waiting(11, 2, 2, 0, 5), observed(12, "READY", 2, 0, 2, 3)]
     )
@@ -115,7 +115,7 @@ CAPS, CALLS, POSITIONS, RISE = "caps kept", "no one called twice", "positions ex
         (change(expired={4: "eve"}), "no entry lost", "eve stayed with number 4, and it expired before it was called"),
     ],
 )
-def test_false_evidence_is_found(false: Evidence, invariant: str, row: str) -> None:
+def test_false_evidence_is_detected(false: Evidence, invariant: str, row: str) -> None:
     found = violations(false)
     assert any(row in offending for offending in found.get(invariant, ())), found
 
@@ -135,7 +135,7 @@ def test_calls_a_minute_apart_are_within_the_cap() -> None:
 
 
 def test_unobserved_departure_allows_two_positions() -> None:
-    """Number 3 left without a socket; unless it is known to wait, two positions are possible."""
+    """Number 3 left without a socket; unless it is known to be waiting, two are possible."""
     unobserved = {"calls": {100: 2}, "called_ms": (), "departed": frozenset({3, 4})}
     assert violations(evidence(**unobserved)) == {}
     behind = SocketObservations("eve", [observed_waiting(12, 6, 2, 2, 3)])

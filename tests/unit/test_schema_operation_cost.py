@@ -112,7 +112,7 @@ def test_examples_in_graphiql_are_allowed() -> None:
     assert max(map(cost, operations)) <= DEFAULT_LIMITS.cost
 
 
-def test_introspection_query_of_graphiql_is_allowed() -> None:
+def test_graphiqls_introspection_query_is_allowed() -> None:
     text = get_introspection_query(
         descriptions=True,
         specified_by_url=True,

@@ -1,4 +1,4 @@
-"""Persisted documents stay within a number of bytes, and anonymous clients evict only their own."""
+"""Persisted documents stay within a byte limit, and anonymous clients evict only their own."""
 
 import pytest
 

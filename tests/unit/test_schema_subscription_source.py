@@ -157,7 +157,7 @@ async def test_document_without_exactly_one_valid_root_field_is_refused(document
 
 
 @pytest.mark.parametrize("name", [None, "C"])
-async def test_operation_name_is_required_if_there_are_two(name: str | None) -> None:
+async def test_operation_name_is_required_if_there_are_two_operations(name: str | None) -> None:
     assert await FakeService().refusal(TWO_OPERATIONS, name=name) == ("BAD_USER_INPUT", [])
 
 
@@ -176,7 +176,7 @@ async def test_query_is_executed_immediately() -> None:
     assert started == OperationResult(payload, was_executed=True)
 
 
-async def test_subscription_sent_as_a_query_names_the_right_transport() -> None:
+async def test_error_for_a_subscription_sent_as_a_query_names_the_transport() -> None:
     stores = FakeStores()
     answer = await schema.execute(Operation(STOCK, {"id": CONCERT_ID}, None), stores.context(None))
     assert not answer.was_executed
@@ -239,7 +239,7 @@ async def test_name_of_the_only_operation_does_not_split_a_group() -> None:
     assert (await source(named, name="Watch")).group == (await source(named)).group
 
 
-async def test_other_documents_have_other_groups() -> None:
+async def test_different_documents_have_different_groups() -> None:
     assert (await source(STOCK)).group != (await source(STOCK + " ")).group
 
 

@@ -58,7 +58,7 @@ def test_refusal_of_a_malformed_issuer_says_what_to_write(written: str, step: st
     assert problem(ISSUER=written) == f"ONSALE_OIDC_ISSUER is {written!r}; {step}"
 
 
-def test_internal_address_has_the_form_of_the_issuer() -> None:
+def test_internal_address_has_the_same_form_as_the_issuer() -> None:
     assert oidc(ISSUER=ISSUER, INTERNAL_URL="http://kc:8080/realms/onsale/").internal_url == (
         "http://kc:8080/realms/onsale"
     )
@@ -143,7 +143,7 @@ def test_weak_secret_is_refused_in_production_only(secret: str, why: str) -> Non
     assert secret not in found
 
 
-def test_secret_as_keycloak_generates_it_is_accepted_in_production() -> None:
+def test_secret_generated_by_keycloak_is_accepted_in_production() -> None:
     secret = "kW9sQpT2xRz7LmB4vYc8NfJ1hDg6EaU3"
     assert Settings.from_env({**PRODUCTION, "ONSALE_OIDC_CLIENT_SECRET": secret}).oidc.client_secret == secret
 

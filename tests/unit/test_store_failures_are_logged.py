@@ -1,4 +1,4 @@
-"""Store failures that refuse no request are logged with their cause, once per outage."""
+"""Store failures that cause no refusal are logged with their cause, once per outage."""
 
 import asyncio
 from dataclasses import dataclass

@@ -36,7 +36,7 @@ def positions(recorders: Sequence[SnapshotRecorder]) -> list[int | None]:
 
 
 @pytest.mark.parametrize("people", [10, 100, 3_000])
-async def test_refresh_costs_the_same_commands_for_any_number_of_people(people: int) -> None:
+async def test_refresh_takes_the_same_commands_for_any_number_of_people(people: int) -> None:
     queue = FakeQueue(people=people + 20)
     publisher = make_publisher(queue, EVERY_REFRESH)
     add_people(publisher, *range(20, people + 20))

@@ -94,7 +94,7 @@ def test_wake_up_during_a_run_is_not_lost() -> None:
     assert made.due([ONE]) == []
 
 
-def test_gap_wakes_all_concerts_and_an_unknown_one_wakes_none() -> None:
+def test_wake_all_wakes_every_concert_and_an_unknown_id_wakes_none() -> None:
     made, clock = make_schedule()
     assert not made.wake(ONE)
     run(made)

@@ -1,6 +1,6 @@
 /**
  * The tabs that GraphiQL opens. Each is ready to run: the first ones are the steps of a whole
- * purchase, and the others control the waiting room. A tab has the name of its operation.
+ * purchase, and the others control the waiting room. Each tab is named after its operation.
  */
 
 import type { DemoConcert } from "./concert";

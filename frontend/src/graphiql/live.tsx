@@ -1,6 +1,6 @@
 /**
- * The status line of the demo concert. Its subscriptions continue when the user changes the tab,
- * while GraphiQL ends its own.
+ * The status line of the demo concert. Its subscriptions continue when the user switches tabs,
+ * whereas GraphiQL ends its own.
  */
 
 import type { Client } from "graphql-ws";

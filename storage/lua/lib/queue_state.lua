@@ -89,7 +89,7 @@ local function read_four_bytes(key, index)
   return (struct.unpack('>I4', redis.call('GETRANGE', key, (index - 1) * 4, index * 4 - 1)))
 end
 
--- Returns the lot with which an entry takes part in the lottery, or nil.
+-- Returns the lot that an entry has in the lottery, or nil.
 local function lot_of(entry)
   local room = queue_state()
   if entry.round ~= room.round then return entry.lot end
