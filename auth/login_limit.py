@@ -31,7 +31,7 @@ class LoginLimit:
         self._rate = rate
 
     async def count(self, address: str | None) -> None:
-        """Count a login that begins. Raises TooManyLogins or TemporarilyUnavailable.
+        """Count the start of a login. Raises TooManyLogins or TemporarilyUnavailable.
 
         A client without an address, on a Unix socket, is not limited.
         """

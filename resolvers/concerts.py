@@ -82,7 +82,7 @@ async def load_stock(context: Context, concert: Concert) -> Stock:
 
 
 def show_stock(context: Context, concert: Concert, show: Callable[[Stock], Shown]) -> NowOrLater[Shown]:
-    """Return `show(stock)`, without waiting if the stock is loaded. Raises like `load_stock`."""
+    """Return `show(stock)`, without waiting if it has been loaded. Raises like `load_stock`."""
     return context.stocks.get_now_or_later(concert.id, lambda: read_stock(context, concert), show)
 
 
@@ -215,8 +215,8 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
 
 
 def _apply(change: ConcertChange, before: Concert) -> Concert:
-    """Return the changed concert. Raises InvalidInput, and IllegalTransition if the concert is
-    closed: it still takes place, so only its gate people can change.
+    """Return the changed concert. Raises InvalidInput, or IllegalTransition if the concert is
+    closed. A closed concert still takes place, so its gate people, and nothing else, can change.
     """
     is_for_the_gate = change.gate_people is not None and replace(change, gate_people=None) == NO_CHANGE
     if before.status is ConcertStatus.CLOSED and not is_for_the_gate:
@@ -258,7 +258,7 @@ def _past_problems(before: Concert, change: ConcertChange) -> Iterator[FieldProb
 
 
 def _visible_only(context: Context, filter_: ConcertFilter) -> ConcertFilter:
-    """Return the filter without the drafts that the viewer may not see."""
+    """Return the filter, restricted to concerts that the viewer may see."""
     viewer = context.viewer
     if viewer is not None and viewer.is_admin:
         return filter_

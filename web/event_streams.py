@@ -34,8 +34,8 @@ class EventStreams:
 
         `recheck` checks the viewer's session again while the stream is open.
 
-        Raises HttpError, Unauthenticated or SessionLost if the viewer's session has just ended, or
-        NotAQuery for a mutation that is not allowed.
+        Raises HttpError if a connection limit is reached, Unauthenticated or SessionLost if the
+        viewer's session has just ended, or NotAQuery for a mutation that is not allowed.
         """
         viewer, counter = context.viewer, self._connection_counter
         person_id = viewer.person_id if viewer else None

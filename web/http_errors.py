@@ -1,4 +1,4 @@
-"""Errors of requests that never reach GraphQL.
+"""Errors for requests that never reach GraphQL.
 
 They have the form of a GraphQL response and an appropriate HTTP status.
 """

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 ACTIVE_S = 0.2
 """Interval for active concerts. Freed slots and stock become available well within a second."""
 IDLE_S = 2.0
-"""Interval for idle concerts. It must be shorter than the five seconds without a worker after which
-deadlines no longer take effect.
+"""Interval for idle concerts. It must be shorter than five seconds: if no worker runs for
+that long, deadlines no longer take effect.
 """
 MAX_REPEATS = 5
 """Maximum number of batches in one run for a concert.

@@ -19,7 +19,7 @@ ACCESS_LIFETIME_S = 300
 LOGOUT_LIFETIME_S = 120
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 SERVER_CLIENT_ID = "onsale-server"
-"""The confidential client. Every access token names it in `aud`, so that it may introspect it."""
+"""The confidential client. Every access token names it in `aud`, which allows introspection."""
 _REALM_ROLES = ("offline_access", "uma_authorization", "default-roles-onsale")
 _ACCOUNT_ROLES = ("manage-account", "manage-account-links", "view-profile")
 
@@ -60,7 +60,7 @@ class TokenMint:
         return response
 
     def logout_token(self, *, client_id: str, subject: str, session_id: str) -> str:
-        """Return the token of OpenID Connect Back-Channel Logout, section 2.4."""
+        """Return a logout token as OpenID Connect Back-Channel Logout, section 2.4, defines it."""
         now_s = int(time.time())
         claims: dict[str, object] = {
             "exp": now_s + LOGOUT_LIFETIME_S,

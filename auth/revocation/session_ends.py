@@ -27,7 +27,7 @@ from domain.ids import PersonId
 from settings.oidc import OidcSettings
 
 START_WAIT_S = 2.0
-"""How long the start waits for the first read of the revocations.
+"""How long startup waits for the first read of the revocations.
 
 Afterward, the process serves, but answers credentials with 503 until it has read them.
 """
@@ -49,8 +49,8 @@ class SessionEnds:
     verifier: RevocationVerifier
     """Verifies tokens for all transports."""
     new_token_verifier: RevocationVerifier
-    """Verifies tokens that the issuer has just sent us for a login session. They need no recheck:
-    the session gets new ones before one would be due.
+    """Verifies tokens that the issuer has just sent us for a login session. These tokens
+    need no recheck, because the session gets new tokens before one would be due.
     """
     backchannel_logout: BackchannelLogout
     rechecks: Rechecks

@@ -44,7 +44,7 @@ def _unit_violations(records: Records, orders: Sequence[Order]) -> Iterator[str]
 
 
 def _hold_violations(records: Records) -> Iterator[str]:
-    """Check that holds, units, people and deadlines agree."""
+    """Yield each violation found by comparing holds, units, people and deadlines."""
     owners = records["units"]
     by_state: dict[str, set[str]] = defaultdict(set)
     counts: dict[str, Counter[str]] = {"held": Counter(), "owned": Counter()}

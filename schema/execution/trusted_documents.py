@@ -24,7 +24,7 @@ class TrustedDocumentsError(ValueError):
 def read_trusted_documents(
     path: Path, cache: DocumentCache, limits: OperationLimits
 ) -> Mapping[DocumentHash, Document]:
-    """Return the documents of a file by their hash. Raises TrustedDocumentsError."""
+    """Return the file's documents, keyed by hash. Raises TrustedDocumentsError."""
     documents: dict[DocumentHash, Document] = {}
     problems: list[str] = []
     for id_, text in _read_file(path).items():

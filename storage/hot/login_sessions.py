@@ -1,6 +1,6 @@
-"""The login sessions of browsers, encrypted by auth/sessions/, which never shows a cookie to Redis.
+"""Browser login sessions. auth/sessions/ encrypts them and never sends a cookie to Redis.
 
-A session that expired, was deleted, or was lost with Redis does not exist: the person must
+A session that has expired, been deleted, or been lost by Redis does not exist: the person must
 sign in again.
 """
 
@@ -14,7 +14,7 @@ from storage.scripts import ScriptReplyError
 
 
 class LoginSessions:
-    """The sessions by digest, the SHA-256 of a cookie in hex.
+    """Stores each session under its digest: the SHA-256 hash of its cookie, in hexadecimal.
 
     All methods raise TemporarilyUnavailable if Redis cannot be reached.
     """

@@ -53,7 +53,7 @@ class _Answer:
 
 
 class OrderBatch:
-    """A client that owns its senders; `aclose` answers UNKNOWN to every insert still waiting."""
+    """Sends inserts in batches; `aclose` answers UNKNOWN to every insert that is still waiting."""
 
     def __init__(self, orders: OrderStore) -> None:
         self._orders = orders

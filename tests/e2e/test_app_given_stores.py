@@ -1,4 +1,4 @@
-"""With given stores, the application names an unavailable one and recovers without a restart."""
+"""With external stores, the application names those that are down and recovers by itself."""
 
 import base64
 import secrets

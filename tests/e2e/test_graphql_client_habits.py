@@ -243,7 +243,7 @@ async def test_malformed_tier_id_does_not_hide_conflicting_times(shop: Shop) -> 
     assert [problem["path"] for problem in answer["problems"]] == ["tiers.0.tierId", "salesEndAt"]
 
 
-async def test_unknown_tier_id_does_not_hide_problems_of_the_concert(shop: Shop) -> None:
+async def test_unknown_tier_id_does_not_hide_problems_with_the_concert(shop: Shop) -> None:
     concert, other = await shop.on_sale(), await shop.on_sale()
     document = """mutation ($input: UpdateConcertInput!) {
       updateConcert(input: $input) { __typename ... on InvalidInputError { problems { path } } }
@@ -272,7 +272,7 @@ async def test_unknown_tier_id_does_not_hide_problems_of_the_concert(shop: Shop)
         ("query ($f: ConcertFilter = {status: [NO]}) { concerts(filter: $f) { nodes { id } } }", "`$f.status.0`", 38),
     ],
 )
-async def test_error_for_an_invalid_literal_has_its_location_and_field(
+async def test_error_for_an_invalid_literal_names_its_location_and_field(
     shop: Shop, document: str, field: str, column: int
 ) -> None:
     (error,) = (await shop.ask(document))["errors"]

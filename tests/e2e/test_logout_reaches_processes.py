@@ -83,7 +83,7 @@ async def create_concert(application: Application, token: str) -> str:
     return concert_id
 
 
-async def test_logout_reaches_the_other_process_without_hints(processes: Processes) -> None:
+async def test_logout_reaches_the_other_process_even_if_hints_are_lost(processes: Processes) -> None:
     first, second = processes.first, processes.second
     concert_id = await create_concert(first, processes.token("organizer", "organizer"))
     token, other = processes.token("s1"), processes.token("s2")

@@ -88,12 +88,12 @@ async def test_headers_forbid_caching_and_buffering() -> None:
     ("document", "result"),
     [("query", {"data": {"query": {}}}), ("mutation", {"data": {"mutation": {}}})],
 )
-async def test_query_or_mutation_is_one_next_and_a_complete(document: str, result: object) -> None:
+async def test_query_or_mutation_sends_one_next_and_then_complete(document: str, result: object) -> None:
     async with streams() as server, server.get(document) as stream:
         assert await stream.rest() == [("next", result), COMPLETE]
 
 
-async def test_rejected_operation_is_a_next_with_errors_and_a_complete() -> None:
+async def test_rejected_operation_sends_a_next_with_errors_and_then_complete() -> None:
     async with streams() as server, server.get("nonsense") as stream:
         assert stream.response.status_code == 200
         assert await stream.rest() == [("next", {"errors": [{"message": "Syntax Error"}]}), COMPLETE]
@@ -121,7 +121,7 @@ async def test_subscription_ends_when_the_client_leaves() -> None:
         await server.runner.wait_for_subscriptions(0)
 
 
-async def test_stream_of_a_session_ends_when_a_recheck_finds_it_lost() -> None:
+async def test_stream_of_a_session_ends_when_a_recheck_finds_the_session_lost() -> None:
     clock, login, limits = LoopClock(), Login(), Limits(heartbeat_s=72_000)
     cookie = await login.sign_in()
     async with (

@@ -38,7 +38,7 @@ MACHINE_S = 4.0
 
 @pytest.fixture(scope="session")
 def issuer(keycloak_issuer: Issuer) -> Issuer:
-    """Only Keycloak; tests/e2e/test_logout_reaches_processes.py has the same test without it."""
+    """Return Keycloak; tests/e2e/test_logout_reaches_processes.py tests this without it."""
     return keycloak_issuer
 
 
@@ -94,7 +94,7 @@ async def seconds_until_ended(processes: Processes, logout: Callable[[], Awaitab
     """Log out, and return the number of seconds until the last socket was closed."""
     before, from_s = processes.recorded, time.monotonic()
     await logout()
-    # Keycloak answers the logout only after its logout token was answered.
+    # Keycloak answers the logout only after its logout token has been answered.
     assert processes.recorded == before + 1
     assert "the issuer ended a session" not in processes.second.output
     for socket in sockets:
@@ -108,7 +108,7 @@ async def refusal(application: Application, token: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("by", ["admin", "person"])
-async def test_logout_ends_sockets_and_requests_of_a_token_on_both_processes(
+async def test_logout_closes_sockets_and_refuses_the_token_on_both_processes(
     processes: Processes, by: str, record_property: Callable[[str, object], None]
 ) -> None:
     tokens = (await processes.client.with_password("carol")).json()
@@ -138,7 +138,7 @@ async def test_logout_ends_sockets_and_requests_of_a_token_on_both_processes(
 
 
 @pytest.mark.parametrize("by", ["admin", "person"])
-async def test_logout_ends_a_session_of_a_browser_on_both_processes(
+async def test_logout_ends_a_browser_session_on_both_processes(
     processes: Processes, browser: PersonsBrowser, by: str, record_property: Callable[[str, object], None]
 ) -> None:
     second_url = f"http://localhost:{processes.second.port}"

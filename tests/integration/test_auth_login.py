@@ -78,12 +78,12 @@ async def test_no_header_changes_the_redirect_address(browser: Browser, name: st
     assert query["redirect_uri"] == f"{browser.base}/login/callback"
 
 
-async def test_public_address_with_https_has_host_cookies(site: LoginSite) -> None:
+async def test_public_https_address_uses_host_cookies(site: LoginSite) -> None:
     public = Site("https://tickets.example")
     issuer = f"{site.base}/realms/onsale"
     login = LoginSite().open(issuer, make_verifier(issuer), site=public)
     transport = httpx2.ASGITransport(Starlette(routes=login_routes(lambda _: login)))
-    # The proxy in front ends TLS, so this server sees plain http.
+    # The proxy in front terminates TLS, so this server sees plain http.
     async with httpx2.AsyncClient(transport=transport, base_url="http://tickets.example") as http:
         response = await http.get("/login")
     cookie = response.headers["set-cookie"]
@@ -93,7 +93,7 @@ async def test_public_address_with_https_has_host_cookies(site: LoginSite) -> No
     assert request["redirect_uri"] == ["https://tickets.example/login/callback"]
 
 
-async def test_login_at_the_other_name_of_this_machine_moves_first(site: LoginSite, browser: Browser) -> None:
+async def test_login_at_this_machines_other_name_is_redirected_first(site: LoginSite, browser: Browser) -> None:
     host = urlsplit(site.base).netloc.replace("127.0.0.1", "localhost")
     response = await browser.http.get(f"{site.base}/login?return=/a%3Fb%3D1%26c", headers={"host": host})
     assert response.headers["location"] == f"{site.base}/login?return=/a%3Fb%3D1%26c"
@@ -172,7 +172,7 @@ async def test_oldest_of_too_many_logins_is_forgotten(browser: Browser) -> None:
     assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
 
 
-async def test_foreign_state_leaves_the_other_login_alone(site: LoginSite, browser: Browser) -> None:
+async def test_unknown_state_leaves_a_login_in_progress_alone(site: LoginSite, browser: Browser) -> None:
     callback = await browser.sign_in(await browser.start_login())
     foreign = re.sub(r"state=[^&]*", "state=unknown", callback)
     page = await browser.http.get(foreign)
@@ -182,13 +182,13 @@ async def test_foreign_state_leaves_the_other_login_alone(site: LoginSite, brows
     assert await viewer_name(site, browser) == "alice"
 
 
-async def test_link_of_another_page_cannot_choose_the_reason(browser: Browser) -> None:
+async def test_link_on_another_page_cannot_choose_the_reason(browser: Browser) -> None:
     page = await browser.http.get(f"{browser.base}/login/callback?state=x&error=x&error_description=Call+0900+1234")
     assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
     assert "0900" not in page.text
 
 
-async def test_callback_that_comes_twice_is_in(site: LoginSite, browser: Browser) -> None:
+async def test_repeated_callback_keeps_the_person_signed_in(site: LoginSite, browser: Browser) -> None:
     callback = await browser.sign_in(await browser.start_login())
     await browser.http.get(callback)
     session = browser.session
@@ -197,7 +197,7 @@ async def test_callback_that_comes_twice_is_in(site: LoginSite, browser: Browser
     assert browser.session == session
 
 
-async def test_code_counts_once_even_if_its_cookie_comes_back(browser: Browser) -> None:
+async def test_code_works_only_once_even_if_its_cookie_is_restored(browser: Browser) -> None:
     callback = await browser.sign_in(await browser.start_login())
     [name] = browser.logins
     value = browser.http.cookies[name]
@@ -250,7 +250,7 @@ async def test_response_from_another_issuer_is_refused(browser: Browser) -> None
     assert browser.session is None
 
 
-async def test_error_of_the_issuer_is_shown_and_escaped(browser: Browser) -> None:
+async def test_error_from_the_issuer_is_shown_and_escaped(browser: Browser) -> None:
     request = await browser.start_login()
     answer = f"state={request['state']}&error=access_denied&error_description=%3Cscript%3Ealert(1)%3C/script%3E"
     page = await browser.http.get(f"{browser.base}/login/callback?{answer}")
@@ -260,7 +260,7 @@ async def test_error_of_the_issuer_is_shown_and_escaped(browser: Browser) -> Non
 
 
 async def test_error_without_a_login_is_not_shown(browser: Browser) -> None:
-    """Any page can link to such an address, with a text of its own."""
+    """Any page can link to such an address, with text of its own."""
     page = await browser.http.get(f"{browser.base}/login/callback?state=x&error_description=Call%200900-555")
     assert page.status_code == 400
     assert reason_of(page).startswith("This sign-in was not started in this browser")
@@ -296,7 +296,7 @@ def encoded(content: object) -> str:
         ),
     ],
 )
-async def test_unreadable_login_cookie_is_no_login(value: str) -> None:
+async def test_unreadable_login_cookie_is_ignored(value: str) -> None:
     assert decode_login(value) is None
 
 
@@ -362,7 +362,7 @@ async def test_logout_ends_the_session_here_and_at_the_issuer(site: LoginSite, b
         await site.client.refresh(refresh_token or "")
 
 
-async def test_logout_by_a_form_is_redirected(browser: Browser) -> None:
+async def test_logout_from_a_form_is_redirected(browser: Browser) -> None:
     await browser.log_in()
     response = await browser.log_out(Accept="text/html")
     assert response.status_code == 303
@@ -397,7 +397,7 @@ async def test_logout_without_a_session_returns_to_the_page(site: LoginSite, bro
     assert response.json() == {"location": f"{site.base}/graphql"}
 
 
-async def test_login_above_the_limit_of_its_address_is_told_when_to_return(site: LoginSite) -> None:
+async def test_login_over_the_limit_for_its_address_says_when_to_retry(site: LoginSite) -> None:
     limited = LoginSite(base=site.base, limit=LoginLimit(FixedCounter(wait_s=7), Rate(5, 60)))
     issuer = f"{site.base}/realms/onsale"
     login = limited.open(issuer, make_verifier(issuer))

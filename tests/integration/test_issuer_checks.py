@@ -1,4 +1,4 @@
-"""Checks of tokens with a real HTTP server, and with the development issuer."""
+"""Token checks against a real HTTP server and the development issuer."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -67,7 +67,9 @@ async def test_without_a_secret_userinfo_shows_whether_a_token_is_active(server:
         PlainTextResponse("x" * (MAX_ANSWER_BYTES + 1)),
     ],
 )
-async def test_other_answer_counts_as_none(server: TokenStateServer, secret: str | None, answer: Response) -> None:
+async def test_unexpected_answer_counts_as_no_answer(
+    server: TokenStateServer, secret: str | None, answer: Response
+) -> None:
     server.failure_of_checks = answer
     async with checks_of(server.issuer, secret) as checks:
         with pytest.raises(IssuerUnavailable):
@@ -77,7 +79,7 @@ async def test_other_answer_counts_as_none(server: TokenStateServer, secret: str
 @pytest.mark.parametrize(
     "answer", [JSONResponse({"active": "true"}), JSONResponse([]), PlainTextResponse("{"), JSONResponse({}, 401)]
 )
-async def test_malformed_introspection_counts_as_none(server: TokenStateServer, answer: Response) -> None:
+async def test_malformed_introspection_counts_as_no_answer(server: TokenStateServer, answer: Response) -> None:
     server.failure_of_checks = answer
     async with checks_of(server.issuer, SECRET) as checks:
         with pytest.raises(IssuerUnavailable):
@@ -94,7 +96,9 @@ async def test_error_contains_no_credential(server: TokenStateServer) -> None:
 
 
 @pytest.mark.parametrize("change", [{"issuer": "https://other.example.org"}, {"userinfo_endpoint": None}])
-async def test_wrong_discovery_document_counts_as_none(server: TokenStateServer, change: dict[str, object]) -> None:
+async def test_wrong_discovery_document_counts_as_no_answer(
+    server: TokenStateServer, change: dict[str, object]
+) -> None:
     server.discovery |= change
     async with checks_of(server.issuer) as checks:
         with pytest.raises(IssuerUnavailable):

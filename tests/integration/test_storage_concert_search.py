@@ -43,7 +43,7 @@ async def test_outdated_words_are_rewritten(stores: Stores) -> None:
     assert await ids_found(stores, search="zizkov", city="AMSTERDAM") == [made.id]
 
 
-async def test_search_words_for_a_city_in_an_old_form_are_rewritten(stores: Stores) -> None:
+async def test_city_in_an_outdated_search_form_is_rewritten(stores: Stores) -> None:
     made = await on_sale(stores, 1)
     collection = stores.mongo["concerts"]
     venue = {"venue.city": "L'Aquila", "search.form": 1, "search.city": "l'aquila"}

@@ -49,7 +49,7 @@ async def join_a_thousand_people(stores: Stores, concert: Concert) -> None:
     await stores.hot_state.expire_holds(concert.id, limit=100)
 
 
-async def test_a_spent_pass_stays_spent_after_the_store_lost_the_hold(stores: Stores) -> None:
+async def test_a_spent_pass_stays_spent_after_the_store_loses_the_hold(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -199,7 +199,7 @@ async def test_lottery_setting_is_fixed_seconds_before_the_opening(stores: Store
 
 
 async def test_the_random_method_gives_everyone_the_same_chance(any_stores: Stores) -> None:
-    """200 of 600 people are called; the share of each fifth is within five standard deviations."""
+    """200 of 600 people are called; each fifth's share is within five standard deviations."""
     room = {"total_active_users": 200, "new_users_per_minute": 100_000}
     concert = await with_room(any_stores, queueing_method=QueueingMethod.RANDOM, **room)
     people = make_people(750)

@@ -108,7 +108,7 @@ async def test_events_of_a_crashed_consumer_are_delivered_again(
     assert (await archived(any_stores, concert), await length(any_stores, concert)) == (once, 0)
 
 
-async def test_an_invalid_event_is_tried_eight_times_and_delays_no_other(any_stores: Stores) -> None:
+async def test_an_invalid_event_is_tried_eight_times_and_delays_no_others(any_stores: Stores) -> None:
     concert = await make_queue(any_stores, "ann")
     invalid = [
         await add(any_stores, concert, "event", "danced", "person", "eve", "place", "1", "round", "1"),
@@ -180,7 +180,7 @@ async def test_mongodb_failures_use_up_no_try_and_lose_no_event(
     assert await archived(stores, concert) == [("joined", "ann", 1), ("joined", "ben", 2)]
 
 
-async def test_worker_continues_after_the_database_was_down(
+async def test_worker_continues_after_a_database_outage(
     valkey_url: str, own_mongod: ServerProcess, mongo_database: str
 ) -> None:
     async with opened(valkey_url, own_mongod.url, mongo_database) as stores:

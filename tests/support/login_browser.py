@@ -87,7 +87,7 @@ class Browser:
         return dict(parse_qsl(location.query))
 
     async def sign_in(self, request: dict[str, str], name: str = "alice") -> str:
-        """Sign in at the issuer. Return the URL of its redirect."""
+        """Sign in at the issuer. Return the URL to which it redirects."""
         form = {**request, "username": name, "password": name}
         response = await self.http.post(f"{self.base}/realms/onsale/protocol/openid-connect/auth", data=form)
         assert response.status_code == 303

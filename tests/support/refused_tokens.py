@@ -21,7 +21,7 @@ class Refusal:
 
 
 async def send_over_both(shop: Shop, token: str) -> Refusal:
-    """Send a token that both transports must refuse, without showing anything."""
+    """Send a token that both transports must refuse without returning any data."""
     answer = await shop.client.post("/graphql", json={"query": NAME}, headers={"Authorization": f"Bearer {token}"})
     assert "data" not in answer.json()
     (error,) = answer.json()["errors"]

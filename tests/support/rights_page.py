@@ -1,4 +1,4 @@
-"""The tables of docs/rights.md: who may use each root field, and who is shown every other field."""
+"""The tables of docs/rights.md: who may use each root field, and who sees the other fields."""
 
 import re
 from dataclasses import dataclass

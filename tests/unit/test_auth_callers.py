@@ -142,7 +142,7 @@ async def test_get_and_streams_need_a_header_that_forces_a_preflight(callers: Ca
     assert (await callers.identify_request(headers, needs_preflight=True)).caller is not None
 
 
-async def test_unknown_cookie_is_a_lost_session(callers: Callers) -> None:
+async def test_unknown_cookie_means_a_lost_session(callers: Callers) -> None:
     headers = _headers(("cookie", "__Host-onsale-session=old"), ("origin", OWN))
     with pytest.raises(SessionLost):
         await callers.identify_request(headers, needs_preflight=False)

@@ -56,7 +56,7 @@ def test_forecast_changes_back_when_stock_returns() -> None:
     assert forecast_stock_ahead(stock((2, 3, 100)), 0, flow()) is StockAhead.AVAILABLE
 
 
-def test_demand_far_beyond_the_stock_is_sold_out() -> None:
+def test_demand_far_beyond_the_stock_means_sold_out() -> None:
     """400 people were called and bought 500 tickets, so 200 last for 160 more people on average."""
     left = stock((150, 50, 500))
     assert forecast_stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
@@ -132,7 +132,9 @@ def test_forecast_for_the_first_person_is_the_current_stock(made: tuple[Stock, R
 
 
 @given(situations(), st.integers(0, 50_000), st.integers(1, 50_000))
-def test_enough_returned_stock_is_available_again(made: tuple[Stock, RoomFlow], ahead: int, more: int) -> None:
+def test_enough_returned_stock_makes_tickets_available_again(
+    made: tuple[Stock, RoomFlow], ahead: int, more: int
+) -> None:
     """The tier has more tickets than all the people ahead will buy."""
     _, counted = made
     taken = max(counted.tickets, counted.completed)

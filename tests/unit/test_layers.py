@@ -104,7 +104,7 @@ def broken_layers(place: str, source: str) -> set[str]:
 
 
 def broken_separations(place: str, source: str) -> set[str]:
-    """Return the imports of `place` that `SEPARATED` forbids."""
+    """Return the imports in `place` that `SEPARATED` forbids."""
     module = place.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     found = set[str]()
     for part, others, exceptions in SEPARATED:

@@ -114,7 +114,7 @@ async def test_introspection_is_executed_once_and_then_cached() -> None:
 
 
 async def test_only_the_latest_introspection_results_are_cached() -> None:
-    """A result is much larger than its document, and comments make any number of documents."""
+    """A result is much larger than its document, and a comment is enough to make a new document."""
     cache = make_cache()
     documents = [await cache.get(f"{INTROSPECTION}#{number}") for number in range(MAX_INTROSPECTION_RESULTS + 1)]
     with mock.patch.object(document_cache, "execute_sync", wraps=graphql.execute_sync) as execute_sync:

@@ -1,4 +1,4 @@
-"""Simulates one buyer according to the person's behavior, and checks every answer."""
+"""Simulates the behavior of one buyer, and checks every answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
