@@ -105,7 +105,7 @@ class Callers:
     async def identify_socket(self, headers: Headers, authorization: object) -> Identified:
         """Return the caller of a socket that `refusal_for_upgrade` has accepted.
 
-        `headers` are those of the upgrade request, and `authorization` that of connection_init.
+        `headers` come from the upgrade request, and `authorization` from connection_init.
         """
         if authorization is not None:
             return Identified(await self._verify(authorization))

@@ -64,8 +64,8 @@ class IssuerHttp:
 
     @property
     def uses_proxy(self) -> bool:
-        """Return whether proxies from environment variables apply: none can reach this machine's
-        loopback, where the development issuer listens.
+        """Return whether to use the proxies from environment variables: no proxy can reach this
+        machine's loopback, where the development issuer listens.
         """
         return urlsplit(self.internal_url or self.issuer).hostname not in _LOOPBACK
 

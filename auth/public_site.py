@@ -33,7 +33,7 @@ class Site:
         """Raise Forbidden unless a page of this site sent the request.
 
         Browsers add the session cookie to requests from other pages too. They send `Origin` with
-        each request that could change something, and `Sec-Fetch-Site` with all.
+        each request that could change something, and `Sec-Fetch-Site` with every request.
         """
         origins = headers.getlist("origin")
         if len(origins) == 1 and self.is_own(origins[0]):

@@ -2,9 +2,9 @@
 
 Anyone can send tokens with random key ids, so fetches that find no new key are limited. Two limits
 count separately: one for ids that are seen for the first time, and one for ids that were refused
-before. Random ids are never repeated, so they use up only the first, while a new key of the issuer
-appears in token after token, and the second of them causes a fetch. A sender that repeats its ids
-can use up both; then a new key is found when a cooldown ends.
+before. Random ids are never repeated, so they use up only the first limit, while a new key of the
+issuer appears in token after token, and the second such token causes a fetch. A sender that
+repeats its ids can use up both; then a new key is found when a cooldown ends.
 """
 
 import math
@@ -21,7 +21,7 @@ MAX_IDS = 1_024
 MAX_REMEMBERED_CHARACTERS = 128
 """The length of the longest id that is remembered. Keycloak's have 43 characters."""
 BURST = 3
-"""How many fetches need not wait for a cooldown, as tokens of other realms arrive by mistake."""
+"""How many fetches are made without a cooldown, as tokens of other realms arrive by mistake."""
 
 
 @dataclass(slots=True)
@@ -51,8 +51,8 @@ class UnknownKeys:
         self._refused = OrderedDict[str, None]()
         """The ids that were refused during a cooldown and not looked up since then."""
         self._absent = OrderedDict[str, float]()
-        """The ids that a fetch did not find, and until when no other fetch is made for them: a
-        token is signed after its key was published.
+        """The ids that a fetch did not find, each with the time until which it causes no other
+        fetch: a key is published before any token is signed with it.
         """
         self._cooldown_s = cooldown_s
         self._clock = clock
@@ -73,7 +73,7 @@ class UnknownKeys:
         return None
 
     def retry_after_s(self) -> int:
-        """Return after how many seconds a refused token should be sent again."""
+        """Return the number of seconds to wait before sending a refused token again."""
         return max(1, math.ceil(min(self._for_new_ids.left_s, self._for_repeated_ids.left_s)))
 
     def record_absent(self, kid: str) -> None:

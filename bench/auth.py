@@ -1,8 +1,8 @@
-"""`make bench-auth`: measures what the check of a token adds to a hold, in microseconds.
+"""`make bench-auth`: measures how many microseconds the check of a token adds to a hold.
 
 For each algorithm, it verifies new tokens, and has PyJWT verify each of them with the same checks,
 which sets the limit for the algorithm; the signature alone is measured too. A token that was
-verified before may cost at most a tenth of a new RS256 token, including reading it from its header.
+verified before may cost at most a tenth of a new RS256 token, including reading it from the header.
 CPU time is measured, so that other processes on the machine do not affect the results. They are
 also written to bench/results/auth.json.
 """
@@ -35,7 +35,7 @@ from web.server import run_program
 RESULTS = Path(__file__).parent / "results" / "auth.json"
 TOKENS = 400
 LIMIT_FACTOR = 2.5
-"""How much longer than PyJWT alone the verification of a new token may take.
+"""How many times as long as PyJWT alone the verification of a new token may take.
 
 The signature is checked twice, so that forged tokens are refused early.
 """
@@ -68,7 +68,7 @@ class SigningKey:
 
 
 def access_claims(issuer: str) -> dict[str, object]:
-    """Return claims like Keycloak's, in size too."""
+    """Return claims that resemble Keycloak's in content and size."""
     now_s = int(time.time())
     return {
         "exp": now_s + 3_600,

@@ -50,7 +50,7 @@ Topic = StockTopic | QueueTopic | RoomTopic | HoldsTopic | OrderTopic
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
-    """A queue topic's state; `entry` is None for a person who never joined."""
+    """A queue topic's state; `entry` is None for a person who has never joined."""
 
     entry: QueueEntry | None
     room: WaitingRoom

@@ -83,7 +83,7 @@ async def _create(context: Context, draft: ConcertDraft) -> Concert | None:
 
 
 def _demo_organizer() -> Viewer:
-    """Return olivia as an admin too, so that the drafts of other organizers are seen."""
+    """Return olivia with the admin role added, so that other organizers' drafts are visible."""
     person = find_demo_user("olivia")
     assert person is not None
     return Viewer(PersonId(person.subject), person.username, person.email, frozenset({*person.roles, Role.ADMIN}))

@@ -49,8 +49,8 @@ def draft_raises(make_refusal: Callable[[], NotFound]) -> Iterator[None]:
 async def find_organizer(context: Context, concert_id: ConcertId, *, owner: PersonId) -> PersonId | None:
     """Return the organizer of the concert for which `owner` has an order or a hold.
 
-    Returns None without a read if that cannot matter, because the viewer is the owner or not an
-    organizer. Changes by other processes are visible within two seconds.
+    Returns None without a read if the organizer cannot matter, because the viewer is the owner or
+    does not have the role. Changes by other processes are visible within two seconds.
     """
     viewer = context.signed_in()
     if viewer.person_id == owner or not viewer.is_organizer:

@@ -22,7 +22,7 @@ MAX_TABLES = 1_000
 
 @dataclass(slots=True)
 class WaitTableCache:
-    """A cache of wait tables. It reads in the stores' detached tasks."""
+    """A cache of wait tables. It reads rooms in detached tasks of the stores."""
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)
@@ -72,7 +72,7 @@ def build_waiting_room(concert: Concert, state: RoomState, *, is_past: bool = Fa
 
 
 def build_room_wait_table(room: WaitingRoom) -> WaitTable:
-    """Build the wait table of a room. It has no estimates while no one is being called."""
+    """Build the wait table of a room. The table has no estimates while no one is being called."""
     if room.status is not RoomStatus.OPEN:
         return NO_ESTIMATE
     return build_wait_table(

@@ -9,7 +9,7 @@ MAX_DELAY = timedelta(minutes=5)
 """Maximum delay until an order is visible to queries by its timestamp.
 
 The clocks of hosts differ, and seconds may pass between the timestamp of an insert and its
-acknowledgement by the majority.
+acknowledgment by the majority.
 """
 BATCH = 500
 

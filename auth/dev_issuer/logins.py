@@ -16,7 +16,7 @@ from auth.dev_issuer.demo_users import DemoUser
 CODE_LIFETIME_S = 60
 """Keycloak's default lifetime of a code; a browser redeems a code within a second."""
 REFRESH_LIFETIME_S = 1_800
-"""The lifetime of a refresh token, which is Keycloak's default idle time of a session.
+"""The lifetime of a refresh token, equal to Keycloak's default idle timeout for a session.
 
 Unless the session is refreshed, all its tokens have expired after this time.
 """

@@ -1,4 +1,4 @@
-"""The revocations that this process knows; it reads new ones from the database every second.
+"""The revocations known to this process, which reads new ones from the database every second.
 
 A revocation applies as soon as it is known, even to a token or a session that is cached later.
 Hints only make a read happen earlier. At the start, nothing is known, so `is_loaded` is False until
@@ -96,7 +96,7 @@ class Revocations:
 
     @property
     def is_loaded(self) -> bool:
-        """Return whether the revocations were read at least once since the start."""
+        """Return whether the revocations have been read at least once since the start."""
         return self._loaded.is_set()
 
     async def wait_until_loaded(self) -> None:
@@ -124,13 +124,13 @@ class Revocations:
         self._subscribers.append(callback)
 
     async def revoke_session(self, sid: str) -> None:
-        """End a session. Raises TemporarilyUnavailable if it might not have been recorded."""
+        """End a session. Raises TemporarilyUnavailable if this might not have been recorded."""
         await self.revoke(Revocation(uuid.uuid4().hex, session_id=sid))
 
     async def revoke_person(self, sub: PersonId, issued_before_s: float) -> None:
         """End those sessions of a person whose tokens were issued at this time or earlier.
 
-        Raises TemporarilyUnavailable if it might not have been recorded.
+        Raises TemporarilyUnavailable if this might not have been recorded.
         """
         await self.revoke(Revocation(uuid.uuid4().hex, person_id=sub, issued_before_s=issued_before_s))
 

@@ -67,7 +67,7 @@ async def main(sockets: int, size: int) -> None:
     # ends.
     ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     while not ended.done():
-        # Between time slices, the event loop serves the sockets as often as it does under a hub.
+        # Between time slices, the event loop serves the sockets as often as in the real server.
         time_slice = TimeSlice()
         for transport in transports if len(transports) == sockets else ():
             if transport.get_write_buffer_size() < FULL_BUFFER_BYTES:

@@ -27,7 +27,7 @@ class RoomObservation:
 
 @dataclass(frozen=True, slots=True)
 class Transitions:
-    """The people who were called, and those whose entry ended, since the last step."""
+    """The people who were called, and those whose entries ended, since the last step."""
 
     called: Sequence[str]
     ended: Sequence[str]

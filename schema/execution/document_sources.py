@@ -1,4 +1,4 @@
-"""Sources of the documents that requests send, or name by their hash."""
+"""Sources of the documents that requests send, or identify by hash."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -24,7 +24,7 @@ class DocumentSource(Protocol):
 
 
 class AnyDocuments:
-    """Accepts all valid documents, and keeps those that come with their hash.
+    """Accepts all valid documents, and keeps those that are sent with their hash.
 
     If `persisted` is None, clients cannot send a hash instead of a document.
     """
@@ -46,7 +46,7 @@ class AnyDocuments:
 
 
 class TrustedDocuments:
-    """Accepts only the documents on a list, by their hash.
+    """Accepts only the documents on a list, identified by hash.
 
     If `schema_queries` is given, queries that ask only for the schema are accepted too.
     """
@@ -76,13 +76,13 @@ def _not_in_list(hash_: DocumentHash) -> GraphQLError:
     )
 
 
-# These codes are those of Apollo Router.
+# Apollo Router uses the same codes.
 _ID_REQUIRED = GraphQLError(
     "This server runs only trusted documents; send `documentId` with the hash of one instead of `query`.",
     extensions={"code": SystemCode.PERSISTED_QUERY_ID_REQUIRED},
 )
-# Apollo's link recognizes these two errors by their codes, and urql's by their messages. After the
-# first, both send the document with its hash; after the second, documents without hashes.
+# Apollo's link recognizes these two errors by their codes, and urql's by their messages. On the
+# first error, both resend the document with its hash; on the second, they stop sending hashes.
 _NOT_FOUND = GraphQLError("PersistedQueryNotFound", extensions={"code": SystemCode.PERSISTED_QUERY_NOT_FOUND})
 _NOT_SUPPORTED = GraphQLError(
     "PersistedQueryNotSupported", extensions={"code": SystemCode.PERSISTED_QUERY_NOT_SUPPORTED}

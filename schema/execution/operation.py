@@ -30,7 +30,7 @@ graphql-core searches for names similar to an unknown key.
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The operation that a client requests, in a document that it sends or names by its hash."""
+    """The operation that a client requests, in a document that it sends or identifies by hash."""
 
     document: str | None
     variables: Mapping[str, object]
@@ -92,7 +92,7 @@ class Executor:
     async def execute_document(
         self, document: Document, operation: Operation, context: Context, *, queries_only: bool
     ) -> OperationResult:
-        """Execute an operation of a document that has been read, as `execute` does."""
+        """Execute an operation of a document that has already been read, as `execute` does."""
         if document.ast is None:
             return rejected_result(document.errors, context)
         chosen = document.operation(operation.name)

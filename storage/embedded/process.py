@@ -91,8 +91,8 @@ class ServerProcess(ABC):
             await self._end_leftover(lock)
             if self._port is None:
                 self._port = self._choose_port(lock.last_holder())
-            # A process that finds the lock held must not mistake an earlier pid for that of the
-            # holder.
+            # A process that finds the lock held must not mistake an earlier pid for the
+            # holder's.
             lock.clear()
             self._process = self._spawn(lock)
             lock.record(LockHolder(self._process.pid, self._port))

@@ -1,5 +1,5 @@
 --[[ Record that a person may have an entry or a hold at a concert. Adding the concert again can
-only extend its time.
+only postpone its expiry.
 KEYS      person
 ARGV[1]   concert
 ARGV[2]   expire_at_ms  when the keys of the concert expire, unix ms

@@ -1,7 +1,7 @@
---[[ Move a hold from HELD to BUYING, if its deadline has not passed by the store's clock. A BUYING
+--[[ Move a hold from HELD to BUYING, if the store's clock has not reached its deadline. A BUYING
 hold never expires; its owner may begin the purchase again. The hold's pass is bound to the hold: no
 other hold under that pass can be bought until this one ends. A repeated call with the same key is
-not counted towards the rates.
+not counted toward the rates.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation   as seen by this connection
 ARGV[2]   hold_id

@@ -1,8 +1,8 @@
-"""Revocations in MongoDB, written with majority concern and read in order of their cluster time.
+"""Revocations in MongoDB, written with majority concern and read in cluster-time order.
 
 The server sets the field `ts` to its cluster time when it executes the insert, which is shortly
-before the write gets its place in the oplog. A snapshot read names the cluster time up to which it
-sees every write that the majority has. The next read starts `OVERLAP_S` before that time, so it
+before the write gets its place in the oplog. A snapshot read returns the cluster time up to which
+it sees every majority-committed write. The next read starts `OVERLAP_S` before that time, so it
 also finds a write whose `ts` is older than its place in the oplog. Neither replication delay
 nor the clocks of other machines matter.
 """
@@ -22,7 +22,7 @@ OVERLAP_S = 10
 """Longer than the server takes from setting `ts` to writing the oplog, usually under 1 ms."""
 PAGE_SIZE = 1_000
 KEPT_FOR = timedelta(seconds=REVOCATION_LASTS_S + 3_600)
-"""An hour longer than a revocation counts, for clocks that differ."""
+"""An hour longer than a revocation counts, in case clocks differ."""
 ORDER_INDEX = "read_order"
 EXPIRY_INDEX = "expiry"
 _SET_BY_SERVER = Timestamp(0, 0)
@@ -42,7 +42,7 @@ class RevocationStore:
 
     @raises_unavailable
     async def insert(self, revocation: Revocation) -> None:
-        """Record the revocation. Raises AlreadyRevoked if its id is recorded.
+        """Record the revocation. Raises AlreadyRevoked if its id has been recorded before.
 
         Raises TemporarilyUnavailable if the outcome is unknown.
         """
@@ -60,10 +60,10 @@ class RevocationStore:
             raise AlreadyRevoked(revocation.id) from error
 
     async def read_pages(self, since: int | None) -> AsyncIterator[RevocationPage]:
-        """Yield the revocations recorded since a `read_through`, or all for None, oldest first.
+        """Yield the revocations recorded since a `read_through`, or all if that is None.
 
-        Revocations of the last seconds before it are yielded again. The `read_through` of the first
-        page is the start of the next read. Raises TemporarilyUnavailable.
+        The oldest come first. Those from the seconds just before `since` are yielded again. The
+        next read starts at the `read_through` of the first page. Raises TemporarilyUnavailable.
         """
         first = Timestamp(1, 0) if since is None else Timestamp(max(1, (since >> 32) - OVERLAP_S), 0)
         query: Document = {"ts": {"$gte": first}}

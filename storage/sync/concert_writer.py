@@ -1,7 +1,7 @@
 """Saves changes to a concert in MongoDB and copies them to the hot state.
 
-A lower capacity is first decided in the hot state, which caps new holds at it. Units are then moved
-to the house or back: a few in the transaction that saves the change, many by a worker afterwards. A
+A lower capacity is first set in the hot state, which caps new holds at it. Units are then moved
+to the house or back: a few in the transaction that saves the change, many by a worker afterward. A
 change to a waiting room is saved together with its audit row. The change is copied to the hot state
 last; if that fails, a worker repeats it.
 """

@@ -1,9 +1,9 @@
 """Refreshes the snapshot of one concert and publishes it to all its subscribers in this process.
 
 A start, a gap, a new epoch and a tick all take the same path: read, compare with the last published
-state, publish. A hint only brings the next refresh forward; without hints, a refresh takes
+state, publish. A hint only brings the next refresh forward; if no hint arrives, a refresh takes
 place about once a second. The number of commands per refresh grows with the number of changes among
-the people connected to this process, not with the number of people.
+the people connected to this process, not with the length of the queue.
 """
 
 import asyncio

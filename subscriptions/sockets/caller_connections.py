@@ -1,7 +1,7 @@
 """The open sockets and event streams of signed-in callers, by person and by session.
 
-A connection ends when its caller is refused, even if that happened before it was added: a session
-may end between the check of a token and the first message.
+A connection ends when its caller is refused, even if the refusal came before the connection was
+added: a session may end between the check of a token and the first message.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,13 +17,13 @@ Key = TypeVar("Key")
 
 class EndableConnection(Protocol):
     def end(self, reason: str) -> None:
-        """End the connection as one whose token is refused. Does not block."""
+        """End the connection as if its token had been refused. Does not block."""
 
 
 def refusal_of(reason: str, *, of_session: bool) -> Unauthenticated | SessionLost:
     """Return the error with which a refused connection ends.
 
-    `of_session` means that a session cookie identified its caller. Only then can the client sign in
+    `of_session` means that a session cookie identified the caller. Only then can the client sign in
     again by itself, so only then is the session lost.
     """
     return SessionLost() if of_session and reason == SESSION_ENDED else Unauthenticated(reason)

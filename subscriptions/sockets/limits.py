@@ -21,7 +21,7 @@ class Limits:
     room. If all answer, the new client is refused with 1013 or 503.
     """
     streams_per_person: int = 20
-    """The limit per person: enough for several tabs on several devices, and half-open sockets.
+    """The limit per person: enough for several tabs on several devices, and for half-open sockets.
 
     A phone in a tunnel leaves half-open sockets, which are closed to make room, as for an address.
     Further sockets are refused with 1013 or 503.
@@ -55,11 +55,11 @@ class Limits:
     """
     pong_wait_s: float = 10.0
     probe_wait_s: float = 1.0
-    """The time to answer a ping at a connection limit. After it, the socket is closed with 1013."""
+    """The time to answer a ping at a connection limit. Then the socket is closed with 1013."""
     drain_wait_s: float = 30.0
     """The time after which the socket of a client that does not read is closed with 1013.
 
     Closing it frees its memory.
     """
     heartbeat_s: float = 12.0
-    """The interval of comments on an event stream, on which clients cannot answer a ping."""
+    """The interval between comments on an event stream, on which clients cannot answer a ping."""

@@ -1,6 +1,6 @@
 """Decides which pages may open a socket.
 
-Browsers let every page open a socket and send the page's origin; other clients send no origin.
+Browsers let any page open a socket, but they send its origin; other clients send no origin.
 """
 
 import ipaddress

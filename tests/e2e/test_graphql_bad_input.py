@@ -136,7 +136,7 @@ async def test_invalid_concert_is_refused_and_not_created(shop: Shop, change: In
     assert await shop.fields(catalog, by="olivia") == before
 
 
-async def test_slug_can_be_used_once(shop: Shop) -> None:
+async def test_slug_can_be_used_only_once(shop: Shop) -> None:
     slug = f"once-{new_key()}"
     await shop.draft(slug=slug)
     refused = (await shop.fields(CREATE, by="olivia", input=concert_input(slug=slug)))["createConcert"]
@@ -230,7 +230,7 @@ async def test_error_for_a_scalar_or_enum_says_what_is_accepted(
         ("{ me { orders(first: -1) { nodes { id } } } }", "1 to 100"),
     ],
 )
-async def test_invalid_argument_of_a_query_is_a_top_level_error(shop: Shop, document: str, words: str) -> None:
+async def test_invalid_query_argument_causes_a_top_level_error(shop: Shop, document: str, words: str) -> None:
     (error,) = (await shop.ask(document, by="alice"))["errors"]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert words in error["message"]
@@ -246,7 +246,7 @@ async def test_invalid_argument_of_a_query_is_a_top_level_error(shop: Shop, docu
         '{ node: concert(slug: "no-such-concert") { id } }',
     ],
 )
-async def test_well_formed_but_unknown_id_is_null(shop: Shop, document: str) -> None:
+async def test_well_formed_but_unknown_id_returns_null(shop: Shop, document: str) -> None:
     assert await shop.fields(document, by="alice") == {"node": None}
 
 

@@ -82,7 +82,7 @@ async def test_hold_for_a_past_concert_is_not_found(shop: Shop) -> None:
         assert released["releaseHold"]["__typename"] == "NotFoundError"
 
 
-async def test_tickets_of_a_past_concert_are_refused_with_any_pass(shop: Shop) -> None:
+async def test_tickets_for_a_past_concert_are_refused_with_any_pass(shop: Shop) -> None:
     concert = await past_concert(shop)
     await refresh_cache(shop, concert)
     request = {"concertId": concert.id, "lines": lines(concert, 1), "idempotencyKey": new_key()}

@@ -24,7 +24,7 @@ async def test_public_page_has_no_errors_when_signed_out(shop: Shop) -> None:
     assert shown["data"] == {"me": None, "queueEntry": None, "concert": {"name": "Night of the Proms"}}
 
 
-async def test_page_shows_its_person_when_signed_in(shop: Shop) -> None:
+async def test_public_page_shows_the_viewer_when_signed_in(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom={"suspended": False})
     shown = await shop.fields(PUBLIC_PAGE, by="sigrid", id=concert.id)
     assert (shown["me"]["name"], shown["queueEntry"]) == ("sigrid", None)
@@ -32,7 +32,9 @@ async def test_page_shows_its_person_when_signed_in(shop: Shop) -> None:
 
 @pytest.mark.parametrize("claims", [{"exp": int(time.time()) - 60}, {"aud": "other"}], ids=["expired", "bad"])
 @pytest.mark.parametrize("field", ["me { name }", 'queueEntry(concertId: "x") { state }'])
-async def test_bad_token_is_401_and_not_signed_out(shop: Shop, field: str, claims: dict[str, object]) -> None:
+async def test_bad_token_gets_401_and_is_not_treated_as_signed_out(
+    shop: Shop, field: str, claims: dict[str, object]
+) -> None:
     headers = {"Authorization": f"Bearer {shop.token('alice', **claims)}"}
     answer = await shop.client.post("/graphql", json={"query": f"{{ {field} }}"}, headers=headers)
     body: Answer = answer.json()

@@ -1,4 +1,4 @@
-"""Each text input of the schema, sent over HTTP, is refused with its path or normalized."""
+"""Text sent over HTTP to any input of the schema is either refused with its path or normalized."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT_ROWS = read_root_rows()
 TYPE_ROWS = read_type_rows()
 NEVER_REACHED = {"WaitEstimate", "LotteryProof"}
-"""Types in a queue entry that exist only once a queue has moved or a lottery was drawn."""
+"""Types in a queue entry that exist only once a queue has moved or a lottery has been drawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ async def test_algorithm_none_is_refused_however_it_is_written(shop: Shop) -> No
     await check(shop, FORGED, {"no signature": signed(claims(shop)).rpartition(".")[0] + "."})
 
 
-async def test_public_key_is_never_an_hmac_secret(shop: Shop) -> None:
+async def test_public_key_is_never_used_as_an_hmac_secret(shop: Shop) -> None:
     public = rsa_key("k1").public_key()
     pem, der = (public.public_bytes(form, PublicFormat.SubjectPublicKeyInfo) for form in (Encoding.PEM, Encoding.DER))
     secrets = {"PEM": pem, "PEM without line break": pem.strip(), "DER": der, "JWK": json.dumps(jwk("k1")).encode()}
@@ -210,7 +210,7 @@ async def test_psychic_and_malformed_signatures_are_refused(shop: Shop) -> None:
     await check(shop, FORGED, edwards)
 
 
-async def test_unpublished_key_signs_nothing(shop: Shop) -> None:
+async def test_token_signed_with_an_unpublished_key_is_refused(shop: Shop) -> None:
     curve, edwards = ec.generate_private_key(ec.SECP256R1()), Ed25519PrivateKey.generate()
     attacks = {
         "RS256": by_thief(claims(shop)),

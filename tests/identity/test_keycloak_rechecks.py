@@ -1,4 +1,4 @@
-"""Changes without a logout token reach the connections of an organizer at the next recheck."""
+"""Changes that cause no logout token affect an organizer's connections at the next recheck."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ pytestmark = [
 
 RECHECK_S = 10
 MACHINE_S = 3.0
-"""What a busy machine may take in addition."""
+"""The extra time allowed for a busy machine."""
 ENDED = "Your session has ended; sign in again"
 ROLES_CHANGED = "Your roles have changed; reconnect"
 
@@ -34,7 +34,7 @@ Change = Callable[[KeycloakAdmin], AbstractContextManager[None]]
 
 @pytest.fixture(scope="session")
 def issuer(keycloak_issuer: Issuer) -> Issuer:
-    """Keycloak alone, because the development issuer has no administrator."""
+    """Only Keycloak, because the development issuer has no administrator."""
     return keycloak_issuer
 
 
@@ -45,7 +45,7 @@ async def api(
     shared_mongod: ServerProcess,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[ApiClient]:
-    """An Onsale that rechecks as often as it may."""
+    """A server with the shortest recheck interval that the settings allow."""
     client_id, secret = SERVER_CREDENTIALS
     application = Application(
         tmp_path_factory.mktemp("rechecks") / "data",
@@ -111,7 +111,7 @@ def report(what: str, since_s: float) -> None:
 
 
 @pytest.mark.parametrize("change", [disabled, not_before_of_the_realm])
-async def test_ended_organizer_is_refused_at_the_next_recheck(
+async def test_organizer_whose_session_ended_is_refused_at_the_recheck(
     issuer: Issuer, api: ApiClient, admin: KeycloakAdmin, change: Change
 ) -> None:
     token, unused = [(await tokens_of_olivia(issuer))["access_token"] for _ in range(2)]
@@ -127,7 +127,7 @@ async def test_ended_organizer_is_refused_at_the_next_recheck(
                 # A token that has not been used for a while is rechecked by the request itself.
                 await wait_until(partial(_is_refused, api, refused), what="a refusal")
             report(f"requests refused by {change.__name__}", since_s)
-            # Keycloak is not asked about customers: theirs ends with the token.
+            # Keycloak is not asked about customers: their access ends with the token.
             assert await api.accepts(customer)
             await other.send({"type": "ping"})
             assert await other.receive() == {"type": "pong"}
@@ -136,7 +136,7 @@ async def test_ended_organizer_is_refused_at_the_next_recheck(
     assert await creates_concerts(api, new)
 
 
-async def test_removed_role_is_lost_and_the_restored_role_returns(
+async def test_role_is_lost_when_removed_and_returns_when_restored(
     issuer: Issuer, api: ApiClient, admin: KeycloakAdmin
 ) -> None:
     token = (await tokens_of_olivia(issuer))["access_token"]

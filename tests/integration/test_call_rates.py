@@ -61,7 +61,7 @@ async def run(stores: Stores, *command: str) -> Any:
     return await stores.script_client.run_command(*command)
 
 
-async def test_joins_of_a_person_are_refused_above_the_rate(any_stores: Stores) -> None:
+async def test_joins_by_a_person_are_refused_above_the_rate(any_stores: Stores) -> None:
     concert, rates = await with_room(any_stores), CallRates(per_person=THREE)
     await join(any_stores, concert, rates, "ann")
     numbers = [(await rejoin(any_stores, concert, rates)).number for _ in range(2)]
@@ -112,7 +112,7 @@ async def test_joining_again_with_an_active_entry_is_not_counted(any_stores: Sto
     assert (await any_stores.queues.read_queue(concert.id)).positions.tail == 1
 
 
-async def test_joins_of_an_address_are_refused_above_the_rate(any_stores: Stores) -> None:
+async def test_joins_from_an_address_are_refused_above_the_rate(any_stores: Stores) -> None:
     concert, rates = await with_room(any_stores), CallRates(per_address=THREE)
     joins = [join(any_stores, concert, rates, f"person{number}") for number in range(100)]
     answers = await asyncio.gather(*joins, return_exceptions=True)
@@ -152,7 +152,7 @@ async def test_repeated_hold_is_answered_first_and_not_counted(any_stores: Store
 
 
 async def test_refused_holds_are_counted(stores: Stores) -> None:
-    """Otherwise, a bot could ask for returned tickets as often as it likes."""
+    """Counting them keeps a bot from asking for returned tickets as often as it likes."""
     concert = await on_sale(stores, 1)
     asking = limited(stores, holds=CallRates(per_person=THREE))
     for _ in range(3):
@@ -163,7 +163,7 @@ async def test_refused_holds_are_counted(stores: Stores) -> None:
     assert await stock(stores, concert) == [(1, 0, 0)]
 
 
-async def test_exactly_the_allowed_holds_of_an_address_succeed(any_stores: Stores) -> None:
+async def test_exactly_the_allowed_holds_from_an_address_succeed(any_stores: Stores) -> None:
     concert, rates = await on_sale(any_stores, 100), CallRates(per_address=THREE)
     asking = [limited(any_stores, f"person{number}", holds=rates) for number in range(100)]
     answers = await asyncio.gather(*[hold(one, concert) for one in asking], return_exceptions=True)
@@ -216,14 +216,14 @@ async def test_times_written_before_the_clock_was_set_back_are_ignored(stores: S
 
 
 async def fill_rates(stores: Stores, concert: Concert, count: int, first_us: int) -> None:
-    """Write `count` members, whose times rise from `first_us`."""
+    """Write `count` members with times that rise from `first_us`."""
     for first in range(0, count, 5_000):
         numbers = range(first, min(first + 5_000, count))
         pairs = [word for number in numbers for word in (str(first_us + number), f"member{number}")]
         await run(stores, "ZADD", concert_key(concert, "rates"), *pairs)
 
 
-async def test_beyond_the_bound_the_first_to_be_removed_are_dropped(stores: Stores) -> None:
+async def test_rates_that_expire_first_are_dropped_beyond_the_bound(stores: Stores) -> None:
     concert, asking = await on_sale(stores, 10), limited(stores, holds=CallRates(ONE, ONE))
     rates = concert_key(concert, "rates")
     await fill_rates(stores, concert, MAX_RATES - 2, FAR_US)
@@ -231,7 +231,7 @@ async def test_beyond_the_bound_the_first_to_be_removed_are_dropped(stores: Stor
     assert await run(stores, "ZCARD", rates) == MAX_RATES
     await hold(limited(stores, "ben", None, holds=CallRates(ONE, ONE)), concert)
     assert await run(stores, "ZCARD", rates) == MAX_RATES + 1 - RATES_DROPPED
-    # The calls that were just counted reach a full burst before all others, so they are dropped.
+    # The rates that were just written allow a full burst before all others, so they are dropped.
     assert await run(stores, "ZSCORE", rates, "hold|p|ann") is None
     assert await run(stores, "ZSCORE", rates, f"member{MAX_RATES - 3}") is not None
 

@@ -48,7 +48,7 @@ async def test_join_is_pushed_to_every_subscribed_device(stores: Stores, hub: Hu
 
 
 async def test_first_snapshot_contains_an_existing_entry(stores: Stores, hub: Hub) -> None:
-    """It does even if a refresh was already running when the person subscribed."""
+    """The entry is included even if a refresh was already running when the person subscribed."""
     concert = await on_sale(stores, 10, room=ROOM)
     seen = await subscribe(hub, QueueTopic(concert.id, PersonId("p0")))
 

@@ -1,4 +1,4 @@
-"""The state of the issuer as /readyz and the log show it, from the start and without any token."""
+"""The issuer's state is shown by /readyz and in the log, from the start and without any token."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -19,7 +19,7 @@ def make_transaction(stores: Stores) -> ConcertTransaction:
     return ConcertTransaction(stores.mongo.client, stores.concerts, stores.orders, stores.room_audits)
 
 
-async def test_later_version_is_a_conflict_even_if_reads_lag(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_later_version_conflicts_even_if_reads_lag(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await on_sale(stores, 10)
     transaction = make_transaction(stores)
     write = ConcertWrite(replace(concert, version=concert.version + 1), epoch=concert.epoch)
@@ -33,7 +33,7 @@ async def test_later_version_is_a_conflict_even_if_reads_lag(stores: Stores, mon
         await transaction.commit(write)
 
 
-async def test_raised_epoch_is_a_temporary_error(stores: Stores) -> None:
+async def test_raised_epoch_causes_a_temporary_error(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     await stores.concerts.raise_epoch(concert.id)
     write = ConcertWrite(replace(concert, version=concert.version + 1), epoch=concert.epoch)

@@ -58,7 +58,7 @@ async def poll_entry(stores: Stores, concert: Concert, who: str) -> QueueEntry |
     return found[0]
 
 
-async def test_a_killed_store_keeps_entries_cursor_and_passes(own_stores: Stores, own_valkey: ServerProcess) -> None:
+async def test_killed_store_keeps_entries_cursor_and_passes(own_stores: Stores, own_valkey: ServerProcess) -> None:
     concert = await with_people(own_stores)
     queue, entries, shown = await read_all(own_stores, concert)
     for _ in range(2):

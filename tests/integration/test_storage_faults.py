@@ -42,7 +42,7 @@ from workers.record import RecordWorker
 from workers.settle import SettleWorker
 
 
-async def test_a_key_finds_its_order_after_a_wipe(stores: Stores, mongo_url: str) -> None:
+async def test_an_idempotency_key_finds_its_order_after_a_wipe(stores: Stores, mongo_url: str) -> None:
     concert = await on_sale(stores, 10)
     arguments = (context(stores), concert.id, lines(concert, 2), CUSTOMER, "k")
     async with failing(mongo_url, 2, writeConcernError={"code": 64, "errmsg": "no majority"}):

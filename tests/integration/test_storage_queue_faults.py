@@ -66,7 +66,7 @@ async def test_releasing_an_old_hold_does_not_shorten_a_new_call(stores: Stores)
 
 
 async def test_leaving_releases_the_holds_under_the_pass(any_stores: Stores) -> None:
-    """Otherwise, two holds with one pass would become two purchases after the entry has ended."""
+    """Releasing them keeps two holds under one pass from becoming two purchases."""
     concert = await with_room(any_stores, 10)
     await join(any_stores, concert, "ann")
     await admit(any_stores, concert)

@@ -109,7 +109,7 @@ class Person:
         return (now["queueEntry"] or never_joined) | now["waitingRoom"] | {"stock": now["concert"]["stock"]}
 
     async def wait_for_latest(self, received: Received) -> None:
-        """Wait until the latest payload of `queuePosition` is the current state."""
+        """Wait until the latest payload of `queuePosition` shows the current state."""
 
         async def is_current() -> bool:
             return bool(without_versions(received.latest()) == without_versions(await self.expected_position()))

@@ -1,4 +1,4 @@
-"""Records the reads of concerts from MongoDB."""
+"""Records how concerts are read from MongoDB."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

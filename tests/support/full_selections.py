@@ -37,7 +37,7 @@ def _fields(selection: Selection) -> str:
 def select_fully(schema: GraphQLSchema, found: GraphQLField, *, only: str | None = None) -> list[Selection]:
     """Return the selections of the field's type, or of `only` if the type is abstract.
 
-    Each type is fully selected once, nearest to the root; elsewhere, only its `__typename` is.
+    Each type is fully selected once, nearest to the root; elsewhere, only `__typename` is selected.
     """
     selections = _of_type(schema, found, only)
     waiting, done = deque(selections), set[str]()
@@ -65,7 +65,7 @@ def _of_type(schema: GraphQLSchema, found: GraphQLField, only: str | None = None
 def document_of(schema: GraphQLSchema, kind: str, name: str, *, only: str | None = None) -> tuple[str, list[Selection]]:
     """Return a document that selects all fields below a root field, and what it selects.
 
-    Its variables are the arguments of the field.
+    The document's variables are the arguments of the field.
     """
     root = {"query": schema.query_type, "mutation": schema.mutation_type, "subscription": schema.subscription_type}
     type_ = root[kind]
@@ -80,7 +80,7 @@ def document_of(schema: GraphQLSchema, kind: str, name: str, *, only: str | None
 
 
 def shown_fields(answer: Answer, name: str, selections: list[Selection]) -> set[str]:
-    """Return the coordinates of the fields that the answer shows without an error, even as null."""
+    """Return the coordinates of the fields, null or not, that the answer shows without an error."""
     refused = {".".join(str(part) for part in error.get("path", ())) for error in answer.get("errors", ())}
     return set(_shown((answer.get("data") or {}).get(name), selections, name, refused))
 

@@ -38,7 +38,7 @@ def test_solved_challenge_is_accepted_until_it_expires() -> None:
     assert check(SOLVED, now_s=1_800_000_000 + LIFETIME_S) == CheckedProof(0, ChallengeReason.EXPIRED)
 
 
-def test_no_proof_is_needed_without_bits() -> None:
+def test_no_proof_is_needed_at_a_difficulty_of_zero() -> None:
     assert [check(proof, bits=0) for proof in (None, SOLVED, ProofOfWork("", ""))] == [CheckedProof(None)] * 3
     assert check(None) == CheckedProof(0, ChallengeReason.MISSING)
 

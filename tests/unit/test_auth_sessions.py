@@ -31,7 +31,7 @@ async def login() -> AsyncIterator[Login]:
     await login.sessions.aclose()
 
 
-async def test_session_has_the_person_of_its_tokens(login: Login) -> None:
+async def test_session_belongs_to_the_person_named_in_its_tokens(login: Login) -> None:
     cookie = await login.sign_in()
     viewer = await login.sessions.viewer_of(cookie)
     assert (viewer.person_id, viewer.name, viewer.email, set(viewer.roles)) == (
@@ -43,7 +43,7 @@ async def test_session_has_the_person_of_its_tokens(login: Login) -> None:
     assert (viewer.expires_at, viewer.issued_at, viewer.session_id) == (None, login.clock.now_s, "sid-1")
 
 
-async def test_cookie_has_256_bits_and_redis_only_their_hash(login: Login) -> None:
+async def test_cookie_has_256_bits_and_redis_stores_only_its_hash(login: Login) -> None:
     cookies = {await login.sign_in() for _ in range(3)}
     assert [len(cookie) for cookie in cookies] == [43, 43, 43]
     assert set(login.memory.sealed) == {hashlib.sha256(cookie.encode()).hexdigest() for cookie in cookies}
@@ -66,7 +66,7 @@ async def test_session_cannot_be_moved_to_another_cookie(login: Login) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "é" * 30, "\ud800", "a" * 5_000])
-async def test_unknown_cookie_is_a_lost_session(login: Login, cookie: str) -> None:
+async def test_unknown_cookie_raises_session_lost(login: Login, cookie: str) -> None:
     await login.sign_in()
     with pytest.raises(SessionLost, match="Your session has ended; sign in again"):
         await login.sessions.viewer_of(cookie)
@@ -93,7 +93,7 @@ async def test_revoked_session_is_lost_and_deleted(login: Login) -> None:
     assert login.memory.sealed == {}
 
 
-async def test_no_session_counts_before_the_revocations_are_known(login: Login) -> None:
+async def test_no_session_is_accepted_before_the_revocations_are_known(login: Login) -> None:
     cookie = await login.sign_in()
     login.revocations.is_loaded = False
     with pytest.raises(TemporarilyUnavailable):
@@ -226,7 +226,7 @@ async def test_session_without_a_refresh_token_ends_with_its_token(login: Login)
 # While the issuer is unavailable
 
 
-async def test_session_outlives_the_issuer_for_the_configured_time(login: Login) -> None:
+async def test_session_outlasts_an_issuer_outage_for_the_configured_time(login: Login) -> None:
     cookie = await login.sign_in()
     login.issuer.failure = IssuerUnavailable("no answer")
     login.clock.advance(LIFETIME_S + AWAY_S - 1)
@@ -240,7 +240,7 @@ async def test_session_outlives_the_issuer_for_the_configured_time(login: Login)
     assert (await login.sessions.viewer_of(cookie)).name == "alice"
 
 
-async def test_process_pauses_between_attempts_during_an_outage_of_the_issuer(login: Login) -> None:
+async def test_process_pauses_between_attempts_during_an_issuer_outage(login: Login) -> None:
     first, second = await login.sign_in(), await login.sign_in()
     login.issuer.failure = IssuerUnavailable("no answer")
     login.clock.advance(LIFETIME_S)
@@ -303,7 +303,7 @@ async def test_removed_role_ends_a_connection_within_a_minute(login: Login) -> N
     assert login.clock.now() <= signed_in_at + 60
 
 
-async def test_recheck_renews_and_then_finds_the_end(login: Login) -> None:
+async def test_recheck_renews_the_session_and_later_sees_that_it_ended(login: Login) -> None:
     cookie = await login.sign_in()
     recheck = login.sessions.recheck(cookie, ALICE)
     login.clock.advance(600)
@@ -350,7 +350,7 @@ def test_altered_text_is_refused(place: int) -> None:
     assert cipher.open(b"", digest="d") is None
 
 
-def test_generated_key_is_created_once_and_private(tmp_path: Path) -> None:
+def test_generated_key_is_created_once_and_is_private(tmp_path: Path) -> None:
     path = tmp_path / "data" / "session-key"
     [key] = keys_from_file(path)
     assert (len(key), keys_from_file(path), path.stat().st_mode & 0o777) == (32, [key], 0o600)

@@ -1,4 +1,4 @@
-"""Wait estimates: exact values where the caps decide them, and properties of every queue."""
+"""Wait estimates: exact values where the caps determine them, and properties of every queue."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -64,7 +64,7 @@ def test_steady_queue_keeps_its_rate() -> None:
 
 
 def test_next_burst_follows_a_full_minute_after_the_last() -> None:
-    """600 people were called about 33 s ago; each further 600 are called 61 s after the last."""
+    """600 people were called about 33 s ago; the next 600 are called 61 s after them, and so on."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
     waits = [p50(position, flow, slots=5_000, per_minute=600, taken=600) for position in (1, 550, 650, 1_150, 1_250)]
     # The burst was 25 s to 35 s ago, so the next one is due in 26 s to 36 s. The projection has
@@ -117,7 +117,7 @@ def test_no_estimate_for_positions_beyond_the_known_slots() -> None:
     assert p50(500, flow, slots=1_000, per_minute=600, taken=600) is None
 
 
-def test_people_who_give_up_ahead_shorten_the_wait() -> None:
+def test_people_ahead_who_give_up_shorten_the_wait() -> None:
     with_leavers = slot_limited(gone_lately=even(10), left=300)
     longer = p50(1_000, slot_limited(), slots=150, per_minute=6_000)
     shorter = p50(1_000, with_leavers, slots=150, per_minute=6_000)
@@ -190,7 +190,7 @@ def flows(draw: st.DrawFn) -> tuple[RoomFlow, int, int, int]:
 
 
 @given(flows(), st.lists(st.integers(1, 200_000), min_size=2, max_size=20))
-def test_estimates_never_fall_with_the_position(made: tuple[RoomFlow, int, int, int], positions: list[int]) -> None:
+def test_estimates_never_fall_as_the_position_rises(made: tuple[RoomFlow, int, int, int], positions: list[int]) -> None:
     flow, taken, slots, per_minute = made
     table = build_wait_table(flow, slots_taken=taken, total_active_users=slots, new_users_per_minute=per_minute)
     found = [table.estimate(position) for position in sorted(positions)]

@@ -1,4 +1,4 @@
-"""A document that is known by its hash is kept once, and each process knows its own."""
+"""A persisted document is kept in memory once, and each process keeps its own documents."""
 
 from typing import Any, cast
 

@@ -95,7 +95,7 @@ def test_unexpected_error_is_masked_and_logged(caplog: pytest.LogCaptureFixture)
     assert "secret" in caplog.text
 
 
-def test_error_reported_by_graphql_is_bad_user_input() -> None:
+def test_error_reported_by_graphql_has_the_code_bad_user_input() -> None:
     found = GraphQLError("Variable '$x' …", original_error=GraphQLError("Int cannot represent …"))
     assert to_top_level_error(found, "r1") == {
         "message": "Variable '$x' …",

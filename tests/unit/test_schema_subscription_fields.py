@@ -69,7 +69,7 @@ async def test_shared_payload_is_rendered_for_an_anonymous_viewer() -> None:
     assert subscriber.context.viewer is None
 
 
-async def test_condition_omits_fields() -> None:
+async def test_fields_are_omitted_by_an_include_condition() -> None:
     rendered = await (await source(STOCK_CHANGED, tiers=False)).render(STOCK)
     assert data_of(rendered) == {"stockChanged": {"version": 7, "epoch": 1, "soldOut": False}}
 

@@ -26,7 +26,7 @@ class Audit:
     calls: Mapping[int, int]
     """The number of calls in each Unix second."""
     called_ms: tuple[int, ...]
-    """When each person who was called was last called, in Unix ms."""
+    """The time of each called person's last call, in Unix ms."""
     most_slots: int
     serving: int
     tail: int

@@ -1,5 +1,5 @@
--- Functions shared by the scripts that change the queue: they write, count and end entries, and
--- bind and spend passes.
+-- Functions that write, count and end entries, and bind and spend passes. They are shared by the
+-- scripts that change the queue.
 local SLICE_MS = 10000
 
 local function write_entry(person, entry)

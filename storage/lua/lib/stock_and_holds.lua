@@ -1,5 +1,5 @@
--- Functions shared by the scripts that change stock: they take, free and count units, and read and
--- write the records of holds and people.
+-- Functions that take, free and count units, and read and write the records of holds and people.
+-- They are shared by the scripts that change stock.
 local touched_tiers, touched_people = {}, {}
 
 local function add_to_counter(tier, what, by)
