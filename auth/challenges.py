@@ -1,8 +1,8 @@
 """Signs the challenges that people solve before they join a queue, and checks their proofs.
 
 A challenge is `expires_ms.bits.mac`. The MAC also covers the concert and the person, so a challenge
-is of no use to anyone else, and no challenge has to be stored. All processes that share the key of
-the queue passes accept each other's challenges.
+is of no use to anyone else, and no challenge has to be stored. All processes that share the
+queue-pass key accept each other's challenges.
 """
 
 import hashlib
@@ -40,8 +40,8 @@ class ChallengeSigner:
     def check(
         self, proof: ProofOfWork | None, concert_id: ConcertId, person_id: PersonId, *, bits: int
     ) -> CheckedProof:
-        """Check a proof for a queue that asks for `bits`. Whether it was used before is not checked
-        here.
+        """Check a proof for a queue that requires `bits`. This does not check whether it was used
+        before.
         """
         if bits == 0:
             return CheckedProof(None)
@@ -61,6 +61,6 @@ class ChallengeSigner:
 
     def _sign(self, concert_id: ConcertId, person_id: PersonId, *, expires_ms: int, bits: int) -> str:
         shown = f"{expires_ms}.{bits}"
-        # The id of a concert has no dot, so the text can be split into these parts in only one way.
+        # A concert id contains no dot, so the text can be split into these parts in only one way.
         mac = hmac.new(self._key, f"{shown}.{concert_id}.{person_id}".encode(), hashlib.sha256)
         return f"{shown}.{mac.hexdigest()}"

@@ -31,7 +31,7 @@ class IssuerMismatch(KeySourceError):
 async def fetch_signing_keys(
     http: IssuerHttp, *, algorithms: Sequence[str] = ALGORITHMS
 ) -> dict[str, dict[str, object]]:
-    """Return the signing keys by `kid`, never empty.
+    """Return the signing keys by `kid`. There is at least one.
 
     Raises KeySourceError, or httpx2's errors if the issuer cannot be reached.
     """
@@ -108,13 +108,13 @@ def _is_usable(jwk: object, algorithms: Sequence[str]) -> bool:
     """
     if not isinstance(jwk, dict) or jwk.get("use") != "sig" or not isinstance(jwk.get("kid"), str) or "d" in jwk:
         return False
-    # Checked before PyJWT parses the key, because it raises unrelated errors for malformed keys of
-    # other types.
+    # Checked before PyJWT parses the key, because PyJWT raises unrelated errors for malformed keys
+    # of other types.
     if jwk.get("kty") not in ("RSA", "EC", "OKP") or jwk.get("alg") not in (None, *algorithms):
         return False
     try:
         key = jwt.PyJWK(jwk)
-        key.Algorithm.prepare_key(key.key)  # raises InvalidKeyError if the curve does not fit the algorithm
+        key.Algorithm.prepare_key(key.key)  # raises InvalidKeyError if the curve does not match the algorithm
     except (jwt.PyJWTError, TypeError, ValueError):
         return False
     return key.algorithm_name in algorithms and key.Algorithm.check_key_length(key.key) is None

@@ -25,8 +25,8 @@ class Viewer:
     email: str | None
     roles: frozenset[Role]
     expires_at: float | None = None
-    """The time in Unix seconds from which the token is refused: its `exp` plus the leeway. It ends
-    the viewer's subscriptions.
+    """The time in Unix seconds from which the token is refused: its `exp` plus the leeway. The
+    viewer's subscriptions end then.
     """
     issued_at: float = 0.0
     """The token's `iat` in Unix seconds; 0 if it has none."""

@@ -41,7 +41,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class SoldCounts:
-    """A cache of the tickets sold at past concerts. It reads in the stores' detached tasks."""
+    """A cache of the numbers of tickets sold at past concerts, which are read in detached tasks."""
 
     clock: Callable[[], float] = time.monotonic
     _kept: dict[_Key, _Kept] = field(default_factory=dict)

@@ -83,7 +83,7 @@ def _row(letter: DeadLetter) -> tuple[str, ...]:
 
 
 async def _concerts(stores: Stores, id_or_slug: str | None) -> Collection[ConcertId] | None:
-    """Return the id of the concert with this id or slug, or the ids of all concerts if it is None.
+    """Return the id of the concert with this id or slug, or all ids if `id_or_slug` is None.
 
     Return None if no such concert exists.
     """

@@ -1,7 +1,6 @@
 """The demo users: their names are fixed, and each password is the same as the name.
 
-Their `sub` is the same on every machine and after every start, and in the realm of
-deploy/keycloak.
+Their `sub` is the same on every machine, after every start, and in the realm in deploy/keycloak.
 """
 
 import re

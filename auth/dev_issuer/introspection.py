@@ -1,4 +1,4 @@
-"""Token introspection (RFC 7662) and revocation (RFC 7009), with Keycloak's answers."""
+"""Token introspection (RFC 7662) and revocation (RFC 7009), with the same answers as Keycloak."""
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
@@ -9,7 +9,7 @@ INACTIVE: dict[str, object] = {"active": False}
 
 
 def introspect(server: IssuerServer, request: IssuerRequest) -> dict[str, object]:
-    """Return the claims of an active access token, or only that the token is not active.
+    """Return the claims of an active access token; for any other token, only that it is inactive.
 
     Raises Authlib's errors: only a confidential client may ask.
     """

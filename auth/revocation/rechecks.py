@@ -33,7 +33,7 @@ Afterward, privileged requests get 503, and privileged connections end.
 MAX_WATCHED = 1_000
 """The maximum number of privileged tokens, few enough to check all of them within a minute.
 
-Beyond it, tokens not in use are forgotten; if all are in use, a further one gets 503.
+Beyond this limit, tokens not in use are forgotten; if all are in use, a further one gets 503.
 """
 MAX_CHECKS_PER_S = 20
 MAX_CONCURRENT_CHECKS = 4
@@ -80,7 +80,7 @@ class Connections(Protocol):
         ...
 
     def end_refused(self, *, people: Iterable[PersonId]) -> None:
-        """End the connections of these people whose callers are refused."""
+        """End these people's connections, but only those whose callers are refused."""
 
 
 @dataclass(eq=False, slots=True)
@@ -94,7 +94,7 @@ class _Watched:
     used_at_s: float
     retry_at_s: float = 0.0
     roles_seen: set[frozenset[Role]] = field(default_factory=set)
-    """All roles that callers with this credential have had."""
+    """Every set of roles that callers with this credential have had."""
     check: "asyncio.Task[None] | None" = None
 
     @property
@@ -112,7 +112,10 @@ class _Watched:
 
 
 class Rechecks:
-    """Run `run` as a task. Cancel and await it at the end, which cancels the running checks."""
+    """Rechecks privileged tokens.
+
+    Run `run` as a task. Canceling and awaiting the task cancels the running checks.
+    """
 
     def __init__(
         self,
@@ -150,7 +153,7 @@ class Rechecks:
         self._connections = connections
 
     def subscribe(self, on_outdated: Callable[[Viewer], None]) -> None:
-        """Call `on_outdated` with each viewer whose roles changed or session ended."""
+        """Call `on_outdated` with each viewer whose roles changed or whose session ended."""
         self._subscribers.append(on_outdated)
 
     async def current(self, credential: Credential, viewer: Viewer) -> Viewer:
@@ -174,7 +177,7 @@ class Rechecks:
         return watched.current
 
     def refusal_for(self, caller: Viewer) -> str | None:
-        """Return the reason to end a connection of this caller, or None."""
+        """Return the reason to end this caller's connections, or None."""
         for watched in self._by_person.get(caller.person_id, {}).values():
             if watched.may_be_of(caller) and caller.roles in watched.roles_seen:
                 return self._refusal(watched, caller.roles)

@@ -20,7 +20,7 @@ from bench.subscribers import Credentials
 from settings import Settings
 
 PEOPLE_PER_ADDRESS = 250
-"""Fewer than the number of people whom the server lets join from one address."""
+"""Fewer people than the server lets join from one address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""`python -m deploy.keycloak` runs Keycloak until Ctrl-C. A command after `--` runs on it: it gets
-the issuer in its environment, and Keycloak stops after it, unless Keycloak was running before.
+"""`python -m deploy.keycloak` runs Keycloak until Ctrl-C. A command after `--` gets the issuer in
+its environment; when the command ends, Keycloak stops too, unless it was already running.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def _require_free(port: int, data: Path) -> None:
 
 
 async def _run(options: argparse.Namespace, settings: Settings, keycloak: Keycloak | None) -> int:
-    """Run Keycloak, or use the running one if `keycloak` is None, and run the command on it."""
+    """Run Keycloak, or use the running one if `keycloak` is None, and run any command with it."""
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -95,7 +95,7 @@ async def _run(options: argparse.Namespace, settings: Settings, keycloak: Keyclo
 
 
 async def _started(keycloak: Keycloak, ended: asyncio.Event) -> bool:
-    """Start Keycloak. Return False, and leave no process, if Ctrl-C ended the start."""
+    """Start Keycloak. Return False, and leave no process, if Ctrl-C interrupts the start."""
     starting, ending = asyncio.create_task(keycloak.start()), asyncio.create_task(ended.wait())
     await asyncio.wait({starting, ending}, return_when=asyncio.FIRST_COMPLETED)
     ending.cancel()
@@ -113,8 +113,8 @@ def _adapt_realm(port: int, onsale_port: int) -> None:
 
 
 async def _run_command(options: argparse.Namespace, keycloak: Keycloak | None, ended: asyncio.Event) -> int:
-    # In a session of its own, the command does not get Ctrl-C from the terminal: it is stopped
-    # once, from here, and before Keycloak.
+    # In its own session, the command does not get Ctrl-C from the terminal. It is stopped once, by
+    # this function, before Keycloak is stopped.
     command = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", launcher.__file__, str(os.getpid()), *options.command),
         env=command_environment(os.environ, port=options.port),
@@ -132,8 +132,8 @@ async def _run_command(options: argparse.Namespace, keycloak: Keycloak | None, e
 
 
 def command_environment(given: Mapping[str, str], *, port: int) -> dict[str, str]:
-    """Return the environment of the command: it signs people in as the client that Keycloak tells
-    of logouts, unless it was given another one.
+    """Return the environment for the command. It signs people in as the client that Keycloak
+    notifies of logouts, unless another client was given.
     """
     client = {"ONSALE_OIDC_CLIENT_ID": SERVER_CLIENT_ID, "ONSALE_OIDC_CLIENT_SECRET": DEVELOPMENT_SECRET}
     is_given = "ONSALE_OIDC_CLIENT_ID" in given

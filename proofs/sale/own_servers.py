@@ -36,7 +36,7 @@ class OwnServers:
         )
 
     async def kill_half(self) -> None:
-        """Kill the Valkey and one app with kill -9 at the same time, and then restart both."""
+        """Kill Valkey and one app with kill -9 at the same time, and then restart both."""
         await asyncio.gather(self.valkey.kill(), self.apps[0].kill())
         await asyncio.gather(self.valkey.start(), self.apps[0].start())
 

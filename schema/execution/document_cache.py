@@ -86,7 +86,8 @@ class DocumentCache:
     ) -> None:
         """Create the cache.
 
-        Without introspection, errors suggest no names either, because they would show the schema.
+        Without introspection, errors suggest no names either, because those would reveal the
+        schema.
         """
         self._schema = schema
         self._limits = limits

@@ -1,5 +1,5 @@
 --[[ Hold every requested unit, or none. A repeated call with the same hold id returns the hold as
-it is now and is not counted; every other call counts towards the rates.
+it is now and is not counted; every other call counts toward the rates.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id

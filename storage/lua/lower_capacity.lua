@@ -1,5 +1,5 @@
 --[[ Decide whether all of the lower capacities fit, and if so, cap new holds at them from now on.
-MongoDB stores them afterwards. A later version of the concert, a recovery or drop_proposal removes
+MongoDB stores them afterward. A later version of the concert, a recovery or drop_proposal removes
 the caps. A repeated call sets the same caps again.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection

@@ -1,7 +1,7 @@
 --[[ Make the store agree with one order in MongoDB: after a sale, a settlement, a conflict or a
 change of capacity, or in a recovery. The order's units are taken from their owners, the other units
-of its hold are freed, and the units are counted for the person. A hold that loses a unit gets
-another one or ends. An order version that is already recorded changes nothing.
+of its hold are freed, and the order's units are counted for the person. A hold that loses a
+unit gets another one or ends. An order version that is already recorded changes nothing.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    as seen by this connection
 ARGV[2]   epoch          of the calling recovery, or ''

@@ -1,7 +1,7 @@
 """Lotteries in MongoDB: each one commits to a secret before the first registration, and reveals it
 once, with the values that its first opener recorded.
 
-The secret leaves this module only inside a `Reveal` that the majority has acknowledged. `epoch` is
+The secret leaves this module only inside a `Reveal` that a majority has acknowledged. `epoch` is
 a fence: a recovery raises it, so registrations frozen in a store that lost state can no longer be
 used.
 """

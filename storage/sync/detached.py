@@ -19,7 +19,7 @@ class DetachedTasks:
         self._running: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        """Start `work`, which runs to its end even if the caller is cancelled. Return its task.
+        """Start `work`, which runs to its end even if the caller is canceled. Return its task.
 
         Raises TemporarilyUnavailable if too many tasks are running.
         """
@@ -32,7 +32,7 @@ class DetachedTasks:
         return task
 
     async def run(self, work: Coroutine[Any, Any, R]) -> R:
-        """Return the result of `work`, which runs to its end even if this call is cancelled.
+        """Return the result of `work`, which runs to its end even if this call is canceled.
 
         Raises TemporarilyUnavailable if too many tasks are running.
         """
@@ -40,15 +40,15 @@ class DetachedTasks:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        # Read the exception, so that asyncio does not report a failure that no caller awaits any
-        # longer.
+        # Read the exception, so that asyncio does not report a failure that no caller still
+        # awaits.
         if not task.cancelled():
             task.exception()
 
     async def aclose(self, *, patience_s: float) -> None:
         """Wait up to `patience_s` seconds for the running tasks, then cancel them.
 
-        The settle worker settles purchases that were cancelled.
+        The settle worker settles purchases that were canceled.
         """
         if self._running:
             await asyncio.wait(self._running, timeout=patience_s)

@@ -14,8 +14,8 @@ R = TypeVar("R")
 
 
 class SingleFlight(Generic[K, R]):
-    """The reads in progress. Each one belongs to an `owner`, so a caller that is cancelled does not
-    end it.
+    """The reads in progress. Each one belongs to an `owner`, so canceling a caller does not end
+    it.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""One graphql-transport-ws socket, from its acceptance to its close.
+"""One graphql-transport-ws socket, from acceptance to close.
 
 The ASGI call reads messages and enforces the deadlines. One task writes, and each operation starts
 in its own task. All tasks end before `run` returns.
@@ -67,8 +67,8 @@ class Connection(Generic[C]):
     ) -> None:
         """Create the connection.
 
-        `headers` are those of the upgrade request; `has_unread_token` means that they or its URL
-        had a token.
+        `headers` are those of the upgrade request; `has_unread_token` means that they or the
+        URL contain a token where tokens are not read.
         """
         self._runner = operations
         self._authenticator = authenticator
@@ -132,7 +132,7 @@ class Connection(Generic[C]):
     # Messages from the client
 
     async def _read_messages(self, receive: Receive) -> None:
-        """Handle messages until the socket ends. Raises Closing or ClientLeft."""
+        """Handle messages until the socket closes. Raises Closing or ClientLeft."""
         while True:
             started_s = self._clock()
             message = await self._next(receive)
@@ -211,7 +211,7 @@ class Connection(Generic[C]):
     async def _identify(self, init: Init) -> Identified[C]:
         given = [init.payload.get(name) for name in ("Authorization", "authorization")]
         tokens = [value for value in given if value is not None]
-        # Two tokens are refused as over HTTP, because an empty one is.
+        # As over HTTP, two tokens are refused: they become an empty one, which is never accepted.
         authorization = (tokens[0] if len(tokens) == 1 else "") if tokens else None
         try:
             return await self._authenticator.identify_socket(self._headers, authorization)

@@ -84,7 +84,7 @@ async def test_socket_of_an_ended_session_is_closed_with_4403(ended: Ended) -> N
         assert await other.receive() == shown("1", 1)
 
 
-async def test_sockets_of_a_person_are_checked_one_by_one(ended: Ended) -> None:
+async def test_each_socket_of_a_person_is_checked_separately(ended: Ended) -> None:
     async with server(ended) as made, made.signed_in("alice/s1") as first, made.signed_in("alice/s2") as second:
         ended.sessions.add("s2")
         made.capacity.callers.end_refused(people=[ALICE])
@@ -93,14 +93,14 @@ async def test_sockets_of_a_person_are_checked_one_by_one(ended: Ended) -> None:
         assert await first.receive() == {"type": "pong"}
 
 
-async def test_session_that_ends_before_the_acknowledgment_gets_none(ended: Ended) -> None:
+async def test_session_that_has_already_ended_is_not_acknowledged(ended: Ended) -> None:
     ended.sessions.add("s1")
     async with server(ended) as made, made.client() as client:
         await client.send(INIT | {"payload": {"Authorization": "Bearer alice/s1"}})
         assert await client.closed() == (4403, REASON)
 
 
-async def test_message_after_the_end_is_not_handled(ended: Ended) -> None:
+async def test_message_after_the_session_has_ended_is_not_handled(ended: Ended) -> None:
     async with server(ended) as made, made.signed_in("alice/s1") as client:
         made.runner.gate.clear()
         await client.subscribe("1", "mutation")

@@ -51,7 +51,7 @@ async def test_subscription_sends_the_stock_and_each_change(
         assert await stream.receive() == stock((97, 3))
 
 
-async def test_mutation_is_one_next_and_a_complete(shop: Shop) -> None:
+async def test_mutation_sends_a_next_event_and_a_complete_event(shop: Shop) -> None:
     concert = await shop.on_sale()
     async with post(shop, HOLD, by="alice", input=hold_input(concert, 2)) as stream:
         (name, result), end = await stream.rest()
@@ -76,7 +76,7 @@ async def test_mutation_by_get_is_refused_and_changes_nothing(shop: Shop) -> Non
         ('subscription { queuePosition(concertId: "x") { position } }', "UNAUTHENTICATED"),
     ],
 )
-async def test_refused_operation_is_a_next_with_errors(shop: Shop, document: str, code: str) -> None:
+async def test_refused_operation_sends_a_next_event_with_errors(shop: Shop, document: str, code: str) -> None:
     async with post(shop, document) as stream:
         assert stream.response.status_code == 200
         (name, result), end = await stream.rest()
@@ -85,13 +85,13 @@ async def test_refused_operation_is_a_next_with_errors(shop: Shop, document: str
     assert result["errors"][0]["extensions"]["requestId"] == stream.response.headers["x-request-id"]
 
 
-async def test_bad_token_is_401_and_opens_no_stream(shop: Shop) -> None:
+async def test_bad_token_gets_401_and_opens_no_stream(shop: Shop) -> None:
     headers = ACCEPT | {"Authorization": "Bearer nonsense"}
     answer = await shop.client.post("/graphql", json={"query": "{ serverTime }"}, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (401, "application/json; charset=utf-8")
 
 
-async def test_stream_above_the_limit_is_503_and_retryable(shop: Shop) -> None:
+async def test_stream_above_the_limit_gets_a_retryable_503(shop: Shop) -> None:
     concert = await shop.on_sale()
     async with shop_on(shop.stores, shop.redis_url, limits=Limits(streams=1)) as small:
         async with post(small, STOCK, id=concert.id) as stream:
@@ -110,7 +110,7 @@ async def _is_served(shop: Shop) -> bool:
     return answer.status_code == 200
 
 
-async def test_stream_ends_with_its_token(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stream_ends_when_its_token_expires(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     concert = await shop.on_sale()
     expires_at = int(time.time()) + 900
     headers = ACCEPT | {"Authorization": f"Bearer {shop.token('alice', exp=expires_at)}"}

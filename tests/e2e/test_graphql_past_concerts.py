@@ -1,4 +1,4 @@
-"""Past concerts are shown from their orders without an error, and are listed last."""
+"""Past concerts are shown without errors, with stock counted from orders, and are listed last."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -53,7 +53,7 @@ async def sell_three_tickets(shop: Shop) -> OnSale:
 
 @pytest.mark.parametrize("by", [None, "alice"], ids=["anonymous", "customer"])
 @pytest.mark.parametrize("is_closed", [False, True], ids=["published", "closed"])
-async def test_past_concert_is_shown_from_its_orders(shop: Shop, is_closed: bool, by: str | None) -> None:
+async def test_stock_of_a_past_concert_is_counted_from_its_orders(shop: Shop, is_closed: bool, by: str | None) -> None:
     concert = await sell_three_tickets(shop)
     if is_closed:
         await shop.fields(CLOSE, by="olivia", input={"concertId": concert.id})
@@ -114,7 +114,7 @@ async def test_past_concerts_are_listed_last_with_the_latest_first(shop: Shop) -
     assert [slug.partition("-")[0] for slug in listed] == ["today", "soon", "later", "yesterday", "recent", "old"]
 
 
-async def test_cursor_of_an_earlier_version_continues_by_start_time(shop: Shop) -> None:
+async def test_cursor_from_an_earlier_version_continues_by_start_time(shop: Shop) -> None:
     city = f"City {new_key()}"
     old, soon = [
         await shop.on_sale(slug=f"{name}-{city[5:]}", venue={"name": "H", "city": city, "country": "DE"})

@@ -114,7 +114,7 @@ async def test_two_tiers_cannot_have_names_that_look_alike(shop: Shop, other: st
         assert [problem["path"] for problem in answer["updateConcert"]["problems"]] == [path]
 
 
-async def test_problem_of_a_changed_tier_has_its_path_in_the_input(shop: Shop) -> None:
+async def test_problem_with_a_changed_tier_has_its_path_in_the_input(shop: Shop) -> None:
     concert = await shop.on_sale()
     tiers = [{"tierId": concert.tiers[1], "name": "STANDING"}]
     answer = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "tiers": tiers})

@@ -1,4 +1,4 @@
-"""A logout in one window ends the sockets of the others, with the settings of `make run`."""
+"""Logging out in one window closes the sockets of the others, as set up by `make run`."""
 
 from pathlib import Path
 

@@ -46,7 +46,7 @@ async def shop_without_hashes(shared_valkey: ServerProcess, shared_mongod: Serve
 
 @pytest.mark.parametrize("by", [None, "alice"])
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_hash_runs_its_document_once_the_text_has_been_sent(shop: Shop, transport: str, by: str | None) -> None:
+async def test_hash_works_once_its_document_has_been_sent(shop: Shop, transport: str, by: str | None) -> None:
     document = new_document()
     extensions = apollo_hash(document)
     assert error_of(await send_over(transport, shop, {"extensions": extensions}, by=by)) == NOT_FOUND
@@ -67,7 +67,7 @@ async def test_document_id_works_like_the_hash(shop: Shop, transport: str, prefi
 
 
 @pytest.mark.parametrize("transport", ["event stream", "socket"])
-async def test_subscription_runs_by_its_hash(shop: Shop, transport: str) -> None:
+async def test_subscription_can_be_sent_by_its_hash(shop: Shop, transport: str) -> None:
     concert = await shop.on_sale()
     document = new_document("subscription ($id: ID!) { stockChanged(concertId: $id) { soldOut } }")
     request = {"variables": {"id": concert.id}, "extensions": apollo_hash(document)}
@@ -95,7 +95,7 @@ async def test_refused_document_is_not_registered(shop: Shop, transport: str, te
     assert not await is_known(shop, document)
 
 
-async def test_document_too_long_for_the_cache_runs_by_its_hash(shop: Shop) -> None:
+async def test_document_too_long_for_the_cache_can_be_sent_by_its_hash(shop: Shop) -> None:
     document = new_document("{ __typename }" + " " * 19_000)
     request = {"extensions": apollo_hash(document)}
     assert await send_over("POST", shop, request | {"query": document}) == TYPENAME
@@ -153,7 +153,7 @@ async def test_malformed_hash_is_refused_on_every_transport(shop: Shop, request_
 
 
 @pytest.mark.parametrize(("accept", "status"), [(JSON, 200), ("*/*", 200), (GRAPHQL, 400), (f"{GRAPHQL}, {JSON}", 400)])
-async def test_unknown_hash_has_the_status_of_its_media_type_and_is_not_cached(
+async def test_status_for_an_unknown_hash_depends_on_the_accepted_media_type(
     shop: Shop, accept: str, status: int
 ) -> None:
     request = {"extensions": apollo_hash(new_document())}
@@ -162,7 +162,7 @@ async def test_unknown_hash_has_the_status_of_its_media_type_and_is_not_cached(
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_mutation_by_hash_over_get_is_405_and_changes_nothing(shop: Shop) -> None:
+async def test_mutation_by_hash_over_get_gets_405_and_changes_nothing(shop: Shop) -> None:
     document, name = new_document(CREATE), uuid.uuid4().hex
     params = {"documentId": hash_document(document).hex()}
     variables, headers = {"input": concert_input(name=name)}, shop.headers("olivia")
@@ -201,7 +201,7 @@ async def test_hash_is_not_supported_if_the_setting_is_0(
     assert error_of(await send_over(transport, shop_without_hashes, request)) == NOT_SUPPORTED
 
 
-async def test_document_with_its_hash_runs_if_hashes_are_turned_off(shop_without_hashes: Shop) -> None:
+async def test_document_with_its_hash_runs_even_if_hashes_are_turned_off(shop_without_hashes: Shop) -> None:
     request = {"query": "{ __typename }", "extensions": apollo_hash("{ __typename }")}
     for transport in TRANSPORTS:
         assert await send_over(transport, shop_without_hashes, request) == TYPENAME

@@ -99,7 +99,7 @@ async def role_of(admin: KeycloakAdmin, name: str, role: str) -> AsyncIterator[N
         admin.delete(mapping, roles)
 
 
-async def test_added_and_removed_role_is_in_the_renewed_token(
+async def test_renewed_token_reflects_an_added_and_a_removed_role(
     issuer: Issuer, api: ApiClient, admin: KeycloakAdmin
 ) -> None:
     tokens = (await issuer.web.with_password("bob")).json()
@@ -145,7 +145,7 @@ async def test_token_of_another_realm_is_refused(keycloak: BackgroundKeycloak, i
     assert "data" not in answer.json()
 
 
-async def test_header_of_rfc_9068_is_accepted(issuer: Issuer, api: ApiClient) -> None:
+async def test_token_with_the_header_of_rfc_9068_is_accepted(issuer: Issuer, api: ApiClient) -> None:
     token = await token_of(OidcClient(issuer.url, issuer.web.http, "test-rfc9068"))
     assert jwt.get_unverified_header(token)["typ"] == "at+jwt"
     assert await api.accepts(token)
@@ -167,7 +167,7 @@ async def test_service_account_has_no_role(issuer: Issuer, api: ApiClient) -> No
     assert "FORBIDDEN" in str(await create_concert(api, token))
 
 
-async def test_new_keys_are_accepted_through_a_rotation(
+async def test_new_keys_are_accepted_throughout_a_rotation(
     issuer: Issuer, api: ApiClient, signing_keys: SigningKeyProviders
 ) -> None:
     old = await token_of(issuer.web)
@@ -201,5 +201,5 @@ async def test_token_signed_with_a_withdrawn_key_is_refused_after_the_next_fetch
 
 
 async def _is_accepted(api: ApiClient, token: str) -> bool:
-    """Return whether the token is accepted; while its key may not be fetched, it is refused."""
+    """Return whether the token is accepted; it is refused until Onsale may fetch its key."""
     return (await api.ask(token)).status_code == 200

@@ -158,7 +158,7 @@ async def test_invalid_logout_does_not_end_the_session(client: IssuerClient, par
 
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
-async def test_only_an_id_token_signs_out(client: IssuerClient, kind: str) -> None:
+async def test_logout_accepts_only_an_id_token_as_a_hint(client: IssuerClient, kind: str) -> None:
     tokens = (await client.with_password(scope="openid")).json()
     assert (await client.logout(id_token_hint=tokens[kind])).status_code == 400
     assert (await client.refresh(tokens["refresh_token"])).status_code == 200

@@ -1,4 +1,4 @@
-"""A new key of the issuer is found at once, even while random key ids flood the verifier."""
+"""An issuer's new key is found quickly, even while random key ids flood the verifier."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

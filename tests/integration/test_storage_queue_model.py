@@ -109,7 +109,7 @@ class QueueMachine(ModelMachine):
             self.forget(process)
 
     def forget(self, process: str) -> None:
-        """Drop all presence of a process whose lease has expired, and start it under a new name."""
+        """Drop what a process with an expired lease reported, and restart it under a new name."""
         name = self.processes[process]
         for presence in self.model.presence.values():
             presence.pop(name, None)
@@ -127,7 +127,7 @@ class QueueMachine(ModelMachine):
 
     @rule(who=people)
     def let_the_slot_expire(self, who: str) -> None:
-        """Let the deadline of a call or session expire."""
+        """Let the deadline of a call or session pass."""
         if who in self.model.with_a_slot():
             self.make_due("slots", who)
             self.model.overdue.add(who)
@@ -255,7 +255,7 @@ class QueueMachine(ModelMachine):
 
     @rule()
     def decide_on_a_lottery(self) -> None:
-        """A lottery can be turned on or off until the opening; afterwards all numbers are final."""
+        """A lottery can be turned on or off until the opening; afterward, all numbers are final."""
         if self.model.method is QueueingMethod.FIFO:
             wanted = not self.concert.room.shuffle_at_start
             refused = self.configure(shuffle_at_start=wanted)

@@ -70,7 +70,7 @@ async def test_upgrade_keeps_orders_and_their_units(upgraded: Stores) -> None:
     assert await stock(upgraded, concert) == [(0, 0, 5), (2, 0, 1)]
 
 
-async def test_upgrade_adds_buyers_to_the_index_of_their_concerts(upgraded: Stores) -> None:
+async def test_upgrade_indexes_the_concerts_of_each_buyer(upgraded: Stores) -> None:
     await until_trusted(upgraded, SOLD)
     assert await upgraded.person_concerts.list(PersonId("ann")) == (SOLD,)
 

@@ -1,4 +1,4 @@
-"""Sends requests and opens sockets to a running Onsale server, with an access token."""
+"""Sends requests with an access token to a running Onsale server, and opens sockets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -19,5 +19,5 @@ class LoopClock:
         return self._read_loop_time() + self._ahead_s
 
     def advance(self, seconds: float) -> None:
-        """Make every timer due that would expire within `seconds`."""
+        """Make due every timer that would expire within `seconds`."""
         self._ahead_s += seconds

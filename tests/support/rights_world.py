@@ -59,7 +59,7 @@ class World:
 
     @property
     def secrets(self) -> dict[str, frozenset[str]]:
-        """Return each text that only some viewers may read, and these viewers."""
+        """Return each text that only some viewers may read, with those viewers."""
         organizers = frozenset({"organizer", "admin"})
         return {
             DRAFT_NAME: organizers,

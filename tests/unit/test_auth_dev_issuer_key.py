@@ -21,7 +21,7 @@ def test_key_survives_a_restart_and_only_its_owner_can_read_it(tmp_path: Path) -
     assert [path.name for path in file.parent.iterdir()] == [FILE_NAME]
 
 
-def test_published_key_is_public(tmp_path: Path) -> None:
+def test_published_key_has_no_private_part(tmp_path: Path) -> None:
     (published,) = load_keys(tmp_path).key_set["keys"]
     assert set(published) == {"kty", "n", "e", "kid", "alg", "use"}
 

@@ -1,4 +1,4 @@
-"""Roles are read from any claim, and may have other names at the issuer."""
+"""Roles can be read from any claim, and may have other names at the issuer."""
 
 import pytest
 

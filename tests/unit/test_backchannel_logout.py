@@ -1,4 +1,4 @@
-"""Logout tokens: every rule has a test case, and a refused token writes nothing."""
+"""Logout tokens: every rule has a test case, and nothing is written for a refused token."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ from tests.support.logout_tokens import ISSUER, LogoutEndpoint, logout_claims, l
 from tests.support.tokens import SUBJECT, access_claims, rsa_key, signed
 
 NOW_S = int(time.time())
-"""The time of the import, which may be minutes ago when the whole suite runs."""
+"""The time of import, which may be minutes before a test runs in the whole suite."""
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -49,7 +49,7 @@ async def test_logout_token_is_recorded_before_the_answer(
 
 
 @pytest.mark.parametrize("type_", ["logout+jwt", "application/logout+jwt", "LOGOUT+JWT", "JWT", None])
-async def test_typ_header_of_a_logout_token_is_accepted(type_: str | None) -> None:
+async def test_logout_token_may_have_any_of_these_typ_headers(type_: str | None) -> None:
     assert (await LogoutEndpoint().post(signed(logout_claims(), typ=type_))).status_code == 200
 
 
@@ -103,7 +103,7 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_other_token_is_refused_and_nothing_is_written(name: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_invalid_token_is_refused_and_nothing_is_written(name: str, caplog: pytest.LogCaptureFixture) -> None:
     endpoint, (make_token, reason) = LogoutEndpoint(), REFUSED[name]
     token = make_token()
     answer = await endpoint.post(token)
@@ -114,7 +114,7 @@ async def test_other_token_is_refused_and_nothing_is_written(name: str, caplog: 
     assert token not in caplog.text
 
 
-async def test_logout_token_counts_once() -> None:
+async def test_logout_token_can_be_used_only_once() -> None:
     endpoint, token = LogoutEndpoint(), logout_token(jti="j")
     assert (await endpoint.post(token)).status_code == 200
     again = await endpoint.post(token)
@@ -123,11 +123,11 @@ async def test_logout_token_counts_once() -> None:
     assert len(endpoint.store.revocations) == 1
 
 
-async def test_unknown_session_is_logged_out_successfully() -> None:
+async def test_logout_of_an_unknown_session_succeeds() -> None:
     assert (await LogoutEndpoint().post(logout_token(sid="a session that no process knows"))).status_code == 200
 
 
-async def test_unknown_keys_are_answered_with_503() -> None:
+async def test_logout_gets_503_while_the_signing_keys_are_unavailable() -> None:
     endpoint = LogoutEndpoint()
     endpoint.keys.failure = TemporarilyUnavailable("The signing keys cannot be fetched", retry_after_s=7)
     answer = await endpoint.post(logout_token())
@@ -136,7 +136,7 @@ async def test_unknown_keys_are_answered_with_503() -> None:
     assert endpoint.store.revocations == []
 
 
-async def test_failed_write_is_answered_with_503_and_may_be_repeated() -> None:
+async def test_logout_gets_503_after_a_failed_write_and_may_be_repeated() -> None:
     endpoint, token = LogoutEndpoint(), logout_token()
     endpoint.store.failure = TemporarilyUnavailable("The order database does not answer")
     answer = await endpoint.post(token)

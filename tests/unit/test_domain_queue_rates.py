@@ -79,7 +79,7 @@ def test_visits_are_estimated_only_after_five_have_ended() -> None:
     assert estimate_occupancy([], 0) is None
 
 
-def test_projection_calls_as_many_per_window_as_the_limit_allows() -> None:
+def test_projection_calls_as_many_people_as_the_limit_allows() -> None:
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=700, called_lately=EVEN)
     projection = project_calls(
         flow, AdmissionCaps(slots_taken=300, total_active_users=100_000, new_users_per_minute=100)

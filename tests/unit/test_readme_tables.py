@@ -1,6 +1,6 @@
 """The README tables list our settings, with their defaults, and our commands.
 
-The settings of limits are in docs/limits.md, which has a test of its own.
+The settings for limits are in docs/limits.md, which has its own test.
 """
 
 import re
@@ -28,7 +28,7 @@ def test_every_setting_is_in_one_table() -> None:
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, object]]:
-    """Yield every setting; those of a group have the group's name as their prefix."""
+    """Yield every setting; those in a group have the group's name as their prefix."""
     for field in fields(settings):
         value = getattr(settings, field.name)
         if is_dataclass(value):

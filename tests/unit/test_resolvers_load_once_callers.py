@@ -47,7 +47,7 @@ async def test_each_key_in_a_request_has_its_own_read() -> None:
     assert [await once.get(key, partial(read, key)) for key in "ab"] == ["A", "B"]
 
 
-async def test_cancelled_load_is_taken_over_by_another_caller() -> None:
+async def test_canceled_load_is_taken_over_by_another_caller() -> None:
     once, gate, reads = LoadOnce[str, int](), asyncio.Event(), []
 
     async def read() -> int:
@@ -66,7 +66,7 @@ async def test_cancelled_load_is_taken_over_by_another_caller() -> None:
     assert len(reads) == 2
 
 
-async def test_cancelled_waiter_does_not_disturb_the_load() -> None:
+async def test_canceled_waiter_does_not_disturb_the_load() -> None:
     once, gate, reads = LoadOnce[str, int](), asyncio.Event(), []
 
     async def read() -> int:

@@ -32,7 +32,7 @@ def _poll_without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeShop(Shop):
-    """A shop that refuses exactly the requests that it must, unless it has a fault."""
+    """A shop that refuses exactly the requests that it should, unless it has a fault."""
 
     def __init__(self, ledger: Ledger, fault: str) -> None:
         super().__init__(Client((), ledger), ledger, CONCERT)

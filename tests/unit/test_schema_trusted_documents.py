@@ -1,4 +1,4 @@
-"""The file of trusted documents is checked completely when a process starts."""
+"""The trusted-documents file is checked completely when a process starts."""
 
 from pathlib import Path
 from typing import Any

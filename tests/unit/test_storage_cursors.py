@@ -22,7 +22,7 @@ def test_list_starts_with_upcoming_concerts() -> None:
     assert not start_of_list(NOW).is_past
 
 
-def test_cursor_of_an_earlier_version_is_not_in_the_past() -> None:
+def test_cursor_from_an_earlier_version_points_to_upcoming_concerts() -> None:
     place = list_place_of(make_cursor(NOW, "abc"))
     assert (place.id, place.is_past) == ("abc", False)
 
