@@ -1,7 +1,7 @@
 """Turns a bearer token into a Viewer, or explains the refusal and the next step.
 
-Accepts only access tokens that a published key of the issuer signed with an accepted algorithm,
-that are meant for our audience, and that are currently valid. The content of a token never decides
+Accepts only access tokens that were signed by one of the issuer's published keys with an accepted
+algorithm, are meant for our audience, and are currently valid. The content of a token never decides
 how it is checked.
 """
 
@@ -58,7 +58,7 @@ class TokenVerifier:
         """Return the viewer.
 
         Raises Unauthenticated, or TemporarilyUnavailable while the issuer's keys cannot be fetched
-        or the key of the token is not known yet.
+        or the token's key is not known yet.
         """
         # Done even for cached tokens: if all tokens are cached, nothing else detects that a key was
         # withdrawn.
@@ -75,7 +75,7 @@ class TokenVerifier:
         return viewer
 
     def forget_where(self, is_outdated: Callable[[Viewer], bool]) -> None:
-        """Remove the cached tokens of some viewers."""
+        """Remove the cached tokens of the viewers for whom `is_outdated` is true."""
         self._verified.remove_where(is_outdated)
 
     async def aclose(self) -> None:

@@ -263,7 +263,7 @@ def room_problems(
     path: str, concert: Concert | ConcertDraft, *, before: Concert | None = None
 ) -> Iterator[FieldProblem]:
     """Yield the problems with a concert's room settings; `path` is the path of the settings in the
-    input. A message that did not change is not checked.
+    input. An unchanged message is not checked.
     """
     room = concert.room
     yield from _room_value_problems(path, asdict(room))

@@ -62,16 +62,16 @@ async def change_concert(
     expected_version: int | None = None,
     of_settings: bool = False,
 ) -> Concert:
-    """Save the concert that `change` returns for the stored one, and return it. Writes nothing if
-    they are equal.
+    """Apply `change` to the stored concert, and save and return the result. Write nothing if the
+    change has no effect.
 
     After a lost race, `change` is called again with the version that won. Raises VersionConflict if
-    `expected_version` is given and is not the version of the concert, or of its settings with
-    `of_settings`; without it, only after ten lost races. Also raises NotFound, Forbidden, the
-    errors of `change`, and QueueOpened, CapacityInUse or AlreadyDone.
+    `expected_version` is given and is not the version of the concert (or, if `of_settings` is true,
+    of its room settings); if it is not given, only after ten lost races. Also raises NotFound,
+    Forbidden, QueueOpened, CapacityInUse, AlreadyDone, and whatever `change` raises.
 
-    The viewer's right is checked on the version that the write replaces, so an organizer who loses
-    the concert meanwhile changes nothing.
+    The viewer's rights are checked against the version that the write replaces, so an organizer who
+    loses the concert in the meantime changes nothing.
     """
     for attempt in range(MAX_ATTEMPTS):
         before = await get_organized(context, concert_id)
@@ -133,7 +133,7 @@ async def pause_before_retry(attempt: int) -> None:
 
 
 async def _with_round_of_new_sale(context: Context, before: Concert, after: Concert) -> Concert:
-    """Return the concert in a new round if the change reopens a sale that was over.
+    """Return the concert, with a new round if the change reopens a sale that was over.
 
     The hot state decides whether the sale was over, because it ended the entries by its own clock.
     It no longer contains past concerts.

@@ -144,8 +144,8 @@ async def _change(
 def _apply(change: RoomSettingsPatch, action: RoomAction, before: Concert) -> Concert:
     """Return the changed concert.
 
-    Raises IllegalTransition if the concert is closed, or if the action resets a draft, which has no
-    queue, and InvalidInput.
+    Raises InvalidInput, and IllegalTransition if the concert is closed or if the action resets a
+    draft, which has no queue.
     """
     is_reset = action is RoomAction.RESET
     if before.status is ConcertStatus.CLOSED or (is_reset and before.status is ConcertStatus.DRAFT):

@@ -49,7 +49,7 @@ class EventStream:
         self._changed = asyncio.Event()
         self._is_stopped = False
         self.refusal: Unauthenticated | SessionLost | None = None
-        """Set once the caller's token or session no longer counts."""
+        """Set once the caller's token or session is no longer valid."""
 
     def deliver(self, rendered: Rendered) -> None:
         self._latest.put(rendered)
@@ -62,7 +62,7 @@ class EventStream:
         self._changed.set()
 
     def end(self, reason: str) -> None:
-        """End the stream with an error: the caller's token or session no longer counts."""
+        """End the stream with an error: the caller's token or session is no longer valid."""
         self.refusal = refusal_of(reason, of_session=self._recheck is not None)
         self._changed.set()
 

@@ -14,7 +14,7 @@ _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
 def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
     """Return the route. Only clients in the networks `readers` may read it; others get 404.
 
-    So does a request that an unknown proxy has forwarded. A proxy on this machine that is not in
+    Requests that an unknown proxy has forwarded get 404 too. A proxy on this machine that is not in
     ONSALE_TRUSTED_PROXIES would otherwise show the counters to the whole internet.
     """
     networks = [ipaddress.ip_network(reader) for reader in readers]
@@ -31,7 +31,7 @@ def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
 
 
 def _parse(request: Request) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the client's address, or the first one of its network if only that is known."""
+    """Return the client's address, or the first one in its network if only the network is known."""
     try:
         return ipaddress.ip_address(request.client.host.partition("/")[0] if request.client else "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The public key of queue passes, for the gates, partners and pages that verify them."""
+"""The public key with which gates, partners and pages verify queue passes."""
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -10,7 +10,7 @@ from auth.passes import PassSigner
 
 LIFE_S = 600
 # CORS headers are sent even if the request has no Origin header, because a shared cache may answer
-# a page's request with a response that a server had requested.
+# a page's request with a response that it stored for a server.
 _HEADERS = {"Cache-Control": f"public, max-age={LIFE_S}", "Access-Control-Allow-Origin": "*"}
 _PREFLIGHT = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])
 

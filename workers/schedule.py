@@ -67,7 +67,7 @@ class Schedule:
     def failed(self, concert_id: ConcertId) -> bool:
         """Record a failure, which pauses the concert for the idle interval.
 
-        Return whether it is the first failure in a row.
+        Return True unless the previous run failed too.
         """
         plan = self._plans.get(concert_id)
         was_failing = plan is not None and plan.has_failed

@@ -1,4 +1,4 @@
-"""Asks the issuer whether an access token is still active, and for the person's current roles.
+"""Asks the issuer whether an access token is still active and which roles the person has now.
 
 With a client secret, it uses introspection (RFC 7662); the answer contains the current roles if the
 issuer is Keycloak. Otherwise it asks the userinfo endpoint, which shows only whether the token is
@@ -16,7 +16,7 @@ from auth.issuer_http import IssuerHttp
 from auth.viewer import Role
 
 MAX_ANSWER_BYTES = 262_144
-"""The maximum size of an answer; Keycloak's take 2 KiB."""
+"""The maximum size of an answer; Keycloak's answers take about 2 KiB."""
 
 
 class IssuerUnavailable(Exception):
@@ -61,7 +61,7 @@ class IssuerChecks:
             if endpoints.userinfo is not None:
                 return await self._ask_userinfo(endpoints.userinfo, token)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            # The endpoints may have moved with a restart of the issuer.
+            # The endpoints may have changed when the issuer was restarted.
             self._endpoints = None
             raise IssuerUnavailable(f"{self._issuer.issuer} does not answer: {type(error).__name__}") from error
         raise IssuerUnavailable(f"{self._issuer.issuer} names neither an introspection nor a userinfo endpoint")

@@ -1,6 +1,7 @@
-"""The cookies of a login: the session, and one for each login in progress.
+"""The login cookies: one for the session, and one for each login in progress.
 
-On https their names begin with `__Host-`, so no neighboring domain and no plain http can set them.
+On https, their names begin with `__Host-`, so they cannot be set by a neighboring domain or over
+plain http.
 They are HttpOnly, so no script can read them.
 """
 
@@ -14,7 +15,7 @@ from auth.public_site import Site
 
 _SESSION = "onsale-session"
 LOGIN_LASTS_S = 600
-"""The time that a person has to sign in."""
+"""How long a person has to sign in."""
 
 
 def read_cookies(headers: Headers) -> Mapping[str, str]:
@@ -22,7 +23,7 @@ def read_cookies(headers: Headers) -> Mapping[str, str]:
 
     A cookie is dropped if there is white space other than blanks and tabs around it. Starlette
     would remove it, but for browsers it is part of the name, so a neighboring domain could set a
-    cookie named `__Host-…` after a no-break space.
+    cookie whose name is a no-break space followed by `__Host-…`.
     """
     given = ";".join(headers.getlist("cookie")).split(";")
     return cookie_parser(";".join(cookie for cookie in given if cookie.strip(" \t") == cookie.strip()))
@@ -46,7 +47,8 @@ class LoginCookies:
         return f"{self._login_prefix}{tag}"
 
     def set_session(self, response: Response, value: str) -> None:
-        # Without Max-Age, the cookie ends with the browser; the session in Redis ends by itself.
+        # Without Max-Age, the cookie lasts until the browser closes; the session in Redis has
+        # its own expiry.
         self._set(response, self._session_name, value, max_age=None)
 
     def clear_session(self, response: Response) -> None:

@@ -54,7 +54,7 @@ class Held:
 
 
 class Shop(MutationClient):
-    """Holds, releases and buys the tickets of one concert; `queue_pass` is the token of a pass."""
+    """Holds, releases and buys tickets for one concert; `queue_pass` is the token of a pass."""
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
         super().__init__(client, ledger, concert)

@@ -23,7 +23,7 @@ class Keycloak(ServerProcess):
 
     A new data folder gets the realm of this folder, to which `overlay` adds clients, roles and
     users. Later starts keep the realm as it is. The issuer is always named `localhost`, whatever
-    name a client used.
+    hostname a client uses.
     """
 
     name: ClassVar[str] = "Keycloak"

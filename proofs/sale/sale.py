@@ -60,7 +60,7 @@ class Result:
     verdicts: tuple[Verdict, ...]
     lasted_s: float
     cut_short: str | None
-    """The reason why the sale was cut short, or None."""
+    """The reason the sale was cut short, or None."""
 
 
 async def run_sale(target: SaleTarget, plan: Plan, kill: Kill | None) -> Result:

@@ -8,8 +8,8 @@ LOOPBACK = "127.0.0.1"
 # restarts.
 PORTS = range(20_000, 32_000)
 TRIES = 100
-# Two processes whose `random` has the same seed, such as two of pytest's, would choose the same
-# port at the same time.
+# Two processes whose `random` has the same seed, such as two pytest workers, would choose the
+# same port at the same time.
 _random = random.SystemRandom()
 
 

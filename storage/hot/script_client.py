@@ -136,7 +136,7 @@ class ScriptClient:
         return text, rest
 
     async def run_command(self, *command: str | bytes) -> Any:
-        """Run one plain command outside the path of sales, and return its reply."""
+        """Run one plain command that is not part of a sale, and return its reply."""
         async with self._command_lock:
             connection = await self._pool.get_connection()
             try:

@@ -1,5 +1,5 @@
-"""MongoDB transactions: one writes a change to a concert (its document, the audit row and orders of
-the house), the other later moves units to the house or back.
+"""MongoDB transactions: one writes a change to a concert (its document, its audit row and orders
+of the house); the other moves more units to or from the house later.
 """
 
 import asyncio
@@ -149,7 +149,7 @@ class ConcertTransaction:
                 raise _DocumentChanged
 
     async def _refusal(self, write: ConcertWrite, session: Session) -> VersionConflict | TemporarilyUnavailable:
-        # A majority read outside of the transaction may lag behind the version that won.
+        # A majority read outside the transaction may lag behind the version that won.
         stored = await self._concerts.get_in_transaction(write.concert.id, session)
         if write.epoch is not None and stored is not None and stored.version == write.concert.version - 1:
             return TemporarilyUnavailable("The stock of this concert was checked during this change")

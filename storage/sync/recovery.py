@@ -1,4 +1,4 @@
-"""The recovery of a store that lost or rolled back state.
+"""The recovery of a store that has lost state or rolled it back.
 
 The store is trusted again once it has every order that is in MongoDB, the house has every unit
 above the capacity, and a queue whose lottery was revealed has its numbers.

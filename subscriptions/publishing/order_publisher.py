@@ -1,7 +1,7 @@
 """Publishes orders to their subscribers.
 
-One `$in` query per second reads all of these orders. An order is published when its version
-increases.
+One `$in` query per second reads all orders that have subscribers. An order is published when its
+version increases.
 """
 
 import asyncio

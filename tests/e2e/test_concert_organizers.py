@@ -192,7 +192,7 @@ async def test_organizer_without_the_role_has_no_rights_to_their_concert(shop: S
     assert hidden["data"] == {"concert": None}
 
 
-async def test_open_subscription_shows_a_former_organizer_no_flow(shop: Shop) -> None:
+async def test_open_subscription_hides_the_flow_from_a_former_organizer(shop: Shop) -> None:
     admin, _ = await open_room_admin(shop)
     async with open_client(shop, shop.token("olivia")) as client:
         await client.subscribe("r", ROOM_CHANGED, id=admin.concert.id)
@@ -241,7 +241,7 @@ async def open_shop_for_all(shop: Shop) -> AsyncIterator[Shop]:
         yield open_to_all
 
 
-async def test_setting_lets_everyone_who_is_signed_in_buy(open_shop_for_all: Shop) -> None:
+async def test_setting_lets_all_signed_in_people_buy(open_shop_for_all: Shop) -> None:
     concert = await open_shop_for_all.on_sale()
     for by in ("robot", "gus"):
         held = await open_shop_for_all.hold(concert, 1, by=by)

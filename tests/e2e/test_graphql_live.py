@@ -46,7 +46,7 @@ async def test_subscription_sends_the_stock_and_each_change(shop: Shop) -> None:
     assert versions == sorted(set(versions))
 
 
-async def test_hold_over_a_socket_pushes_the_stock_change_on_it(shop: Shop) -> None:
+async def test_hold_made_over_a_socket_pushes_the_stock_change_to_it(shop: Shop) -> None:
     concert = await shop.on_sale()
     async with open_client(shop, shop.token("alice")) as client:
         await client.subscribe("s", STOCK, id=concert.id)
@@ -81,14 +81,14 @@ async def test_refused_operation_is_an_error_and_the_socket_stays_open(shop: Sho
         assert list((await client.receive())["payload"]["data"]) == ["serverTime"]
 
 
-async def test_expired_token_ends_the_socket(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_expired_token_closes_the_socket(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     expires_at = int(time.time()) + 900
     monkeypatch.setattr(socket_connection, "time", SimpleNamespace(time=lambda: expires_at))
     async with open_client(shop, shop.token("alice", exp=expires_at)) as client:
         assert await client.closed() == (4403, "The access token has expired; reconnect with a new one")
 
 
-async def test_token_of_another_audience_closes_the_socket(shop: Shop) -> None:
+async def test_token_for_another_audience_closes_the_socket(shop: Shop) -> None:
     url = str(shop.client.base_url.join("/graphql")).replace("http", "ws", 1)
     async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], compression=None) as connection:
         client = Client(connection)

@@ -70,7 +70,7 @@ async def test_leaving_moves_others_up_and_rejoining_starts_at_the_end(shop: Sho
 
 
 @pytest.mark.parametrize("verb", ["leaveQueue", "heartbeat", "claimQueuePass"])
-async def test_mutations_without_an_entry_return_not_in_queue(shop: Shop, verb: str) -> None:
+async def test_mutations_without_an_entry_are_refused_and_change_nothing(shop: Shop, verb: str) -> None:
     queue = await open_queue(shop)
     await queue.join("alice")
     before = await queue.room()
@@ -123,7 +123,7 @@ async def test_hold_needs_a_pass(shop: Shop) -> None:
     assert await shop.stock(queue.concert) == [(100, 0, 0), (2, 0, 0)]
 
 
-async def test_pass_of_another_person_or_concert_is_refused(shop: Shop) -> None:
+async def test_pass_for_another_person_or_concert_is_refused(shop: Shop) -> None:
     queue = await open_queue(shop)
     other = await open_queue(shop, suffix=queue.suffix)
     of_alice = await queue.admitted("alice")
@@ -212,7 +212,7 @@ async def test_anonymous_clients_cannot_change_a_queue(shop: Shop, verb: str) ->
     assert await queue.room() == before
 
 
-async def test_anonymous_clients_see_the_room_and_no_entry(shop: Shop) -> None:
+async def test_anonymous_clients_see_the_room_but_no_entry(shop: Shop) -> None:
     queue = await open_queue(shop)
     (entry,) = await queue.join("alice")
     document = """query ($id: ID!, $entry: ID!) {

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ENTRY = "subscription ($id: ID!) { queuePosition(concertId: $id) { number state position } }"
 LONG_S = 7_200
-"""Entries and calls outlast the tests; a test that needs the end of an entry moves its deadline."""
+"""Entries and calls outlast the tests; a test that needs an entry to end moves its deadline."""
 ROOM: dict[str, Any] = {
     "totalActiveUsers": 1,
     "disconnectGraceSeconds": LONG_S,

@@ -1,4 +1,4 @@
-"""Frequent changes of subscriptions are served; a flood is slowed and then closes the socket."""
+"""Clients may change subscriptions often; a flood is slowed down and then closes the socket."""
 
 import orjson
 
@@ -33,7 +33,7 @@ async def test_completed_operations_do_not_count() -> None:
         assert len(server.runner.open) == 1
 
 
-async def test_cancelled_operations_that_still_run_pause_reading() -> None:
+async def test_reading_pauses_while_cancelled_operations_still_run() -> None:
     async with sockets(Limits(operations_per_socket=2)) as server, server.signed_in() as client:
         server.runner.gate.clear()
         sent = []

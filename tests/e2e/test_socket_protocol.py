@@ -139,7 +139,7 @@ async def test_other_subprotocols_are_refused(server: Sockets, protocols: tuple[
         assert await client.closed() == (4406, "The subprotocol is not supported; use graphql-transport-ws")
 
 
-async def test_subprotocol_is_chosen_among_others(server: Sockets) -> None:
+async def test_supported_subprotocol_is_chosen_from_several(server: Sockets) -> None:
     async with server.signed_in(protocols=("graphql-ws", "graphql-transport-ws")) as client:
         assert client.connection.subprotocol == "graphql-transport-ws"
 
@@ -157,7 +157,7 @@ async def test_unexpected_pong_is_ignored(server: Sockets) -> None:
         assert await client.receive() == {"type": "pong"}
 
 
-async def test_unanswered_ping_closes_with_a_code_that_clients_retry() -> None:
+async def test_unanswered_ping_closes_the_socket_with_a_retryable_code() -> None:
     async with sockets(Limits(ping_after_s=0.05, pong_wait_s=0.05)) as server, server.signed_in() as client:
         assert await client.receive() == {"type": "ping"}
         assert await client.closed() == (1001, "The client did not answer a ping")
@@ -239,7 +239,7 @@ async def test_internal_error_is_an_error_only_for_its_id(server: Sockets) -> No
         assert (await client.receive())["id"] == "good"
 
 
-async def test_message_may_have_extensions_and_no_document(server: Sockets) -> None:
+async def test_message_may_have_extensions_instead_of_a_document(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.send(subscribing(extensions={"persistedQuery": {"version": 1}}))
         assert (await client.receive())["type"] == "error"
@@ -252,7 +252,7 @@ async def test_complete_for_an_unknown_id_is_ignored(server: Sockets) -> None:
         assert await client.receive() == {"type": "pong"}
 
 
-async def test_complete_from_the_client_ends_messages_and_frees_the_id(server: Sockets) -> None:
+async def test_complete_from_the_client_stops_messages_and_frees_the_id(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
         [first] = await server.runner.wait_for_subscriptions(1)

@@ -49,7 +49,7 @@ async def site(
     shared_mongod: ServerProcess,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[SessionSite]:
-    """An Onsale that reaches Keycloak at an internal address, which counts its requests."""
+    """An Onsale server that reaches Keycloak through a proxy that counts its requests."""
     async with issuer_proxy(keycloak_issuer.url) as proxy:
         application = Application(
             tmp_path_factory.mktemp("sessions") / "data",
@@ -84,7 +84,7 @@ async def test_session_is_renewed_while_it_is_used_and_ends_at_keycloak_too(site
                 await asyncio.sleep(1)
         renewals = site.proxy.count("token refresh_token")
         print(f"{renewals} renewals in {IN_USE_S} s with {asked} requests at a lifespan of {LIFESPAN_S} s")  # noqa: T201
-        # Each is due in the last third of the lifetime.
+        # A renewal is due in the last third of the token's lifetime.
         assert IN_USE_S // LIFESPAN_S <= renewals <= IN_USE_S // (LIFESPAN_S * 2 // 3)
         assert site.proxy.count("token authorization_code") == 1
 

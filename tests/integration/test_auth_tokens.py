@@ -193,7 +193,7 @@ async def test_unsigned_token_is_refused(key_server: KeyServer, verifier: TokenV
     assert key_server.key_fetches <= 1
 
 
-def test_public_key_is_not_accepted_as_hmac_secret(shared: SharedVerifier) -> None:
+def test_public_key_is_not_accepted_as_an_hmac_secret(shared: SharedVerifier) -> None:
     public = rsa_key("k1").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     header = {"alg": "HS256", "typ": "JWT", "kid": "k1"}
     body = b".".join(_segment(part) for part in (header, access_claims(shared.issuer)))
@@ -226,7 +226,7 @@ def test_token_without_a_key_id_is_refused(shared: SharedVerifier) -> None:
     assert "has no key id (kid)" in shared.refusal(signed(access_claims(shared.issuer), None))
 
 
-async def test_unknown_keys_cause_one_fetch_together(key_server: KeyServer, verifier: TokenVerifier) -> None:
+async def test_concurrent_unknown_keys_cause_one_fetch(key_server: KeyServer, verifier: TokenVerifier) -> None:
     await verifier.verify(signed(access_claims(key_server.issuer)))
     unknown = [signed(access_claims(key_server.issuer), "k1", kid=f"unknown{number}") for number in range(200)]
     messages = await asyncio.gather(*(refusal(verifier, token) for token in unknown))

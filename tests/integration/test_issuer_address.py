@@ -51,7 +51,7 @@ async def has_key(http: IssuerHttp) -> bool:
     return await SigningKeys(http, OidcSettings()).find("k1") is not None
 
 
-async def test_keys_are_fetched_at_the_internal_address(key_server: KeyServer) -> None:
+async def test_keys_are_fetched_from_the_internal_address(key_server: KeyServer) -> None:
     key_server.discovery = {"issuer": PUBLIC, "jwks_uri": f"{PUBLIC}/certs"}
     assert await has_key(IssuerHttp(PUBLIC, key_server.issuer))
 
@@ -61,7 +61,7 @@ async def test_discovery_may_name_the_internal_address_of_the_keys(key_server: K
     assert await has_key(IssuerHttp(PUBLIC, key_server.issuer))
 
 
-async def test_discovery_at_the_internal_address_names_the_public_issuer(key_server: KeyServer) -> None:
+async def test_discovery_at_the_internal_address_must_name_the_public_issuer(key_server: KeyServer) -> None:
     found = await problem_with(IssuerHttp(PUBLIC, key_server.issuer))
     assert found.startswith(
         f"{key_server.issuer}/.well-known/openid-configuration names issuer {key_server.issuer!r}, "

@@ -102,7 +102,7 @@ async def test_repeated_manual_call_returns_the_lost_result(stores: Stores, monk
     assert [row.manual_admission for row in await rows(stores, concert)] == [ManualAdmission(2, 2, None)]
 
 
-async def test_used_key_calls_no_one_after_the_store_lost_its_data(stores: Stores) -> None:
+async def test_used_key_calls_no_one_after_the_store_has_lost_its_data(stores: Stores) -> None:
     concert = await with_room(stores, queue_all=True)
     await join(stores, concert, "ann")
     idempotency_key = key()

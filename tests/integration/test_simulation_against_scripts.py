@@ -1,4 +1,4 @@
-"""A simulated sale has the same calls and outcomes with the real scripts as in memory."""
+"""A simulated sale has the same calls and outcomes with the real scripts and in memory."""
 
 from collections import Counter
 from dataclasses import asdict, replace

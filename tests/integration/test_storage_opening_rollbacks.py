@@ -43,7 +43,7 @@ async def test_a_rollback_after_the_reveal_keeps_the_remaining_numbers(any_store
     await check_draw(any_stores, concert, [*early, *lost])
 
 
-async def test_people_who_rejoin_after_a_wipe_are_behind_the_draw(any_stores: Stores) -> None:
+async def test_people_who_rejoin_after_a_wipe_are_behind_the_drawn_numbers(any_stores: Stores) -> None:
     concert = await with_lottery(any_stores)
     people = make_people(9)
     await register(any_stores, concert, people)
@@ -112,7 +112,7 @@ async def test_a_superseded_recovery_opens_nothing(stores: Stores) -> None:
 async def test_registrations_lost_before_the_reveal_are_not_revealed(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """People may register again after a rollback, so an earlier freeze must not be revealed."""
+    """People may register again after a rollback, so an earlier freeze is out of date."""
     concert = await with_lottery(stores)
     people = make_people(4)
     copy = await ConcertCopy(stores, concert).take()
@@ -135,7 +135,7 @@ async def test_registrations_lost_before_the_reveal_are_not_revealed(
 
 
 async def test_a_queue_opens_after_a_reveal_with_a_different_count(stores: Stores) -> None:
-    """A primary behind a partition may reveal more or fewer registrations than the queue has."""
+    """An isolated primary may reveal more or fewer registrations than the queue has."""
     for count in (3, 9):
         concert = await with_lottery(stores)
         people = make_people(6)

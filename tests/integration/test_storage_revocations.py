@@ -1,4 +1,4 @@
-"""Revocations in a real MongoDB: written once, read in an order that misses no late commit."""
+"""Revocations in a real MongoDB: written once, and read so that no late commit is missed."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -106,7 +106,7 @@ async def test_database_removes_a_revocation_after_it_has_expired(store: Revocat
 
 
 @pytest.mark.parametrize("command", ["insert", "find"])
-async def test_failing_database_is_unavailable(store: RevocationStore, mongo_url: str, command: str) -> None:
+async def test_database_failure_raises_unavailable(store: RevocationStore, mongo_url: str, command: str) -> None:
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "insert": lambda: store.insert(Revocation("j1", session_id="s1")),
         "find": lambda: read(store),

@@ -91,9 +91,9 @@ class IssuerClient:
 async def issuer_client(
     data_dir: Path, *, issuer: str | None = None, logout_url: str | None = None
 ) -> AsyncIterator[IssuerClient]:
-    """Run an issuer. If `issuer` is given, it acts as a second server of the issuer at that URL.
+    """Run an issuer or, if `issuer` is given, a second server for the issuer at that URL.
 
-    It posts logout tokens to `logout_url`.
+    The server posts logout tokens to `logout_url`.
     """
 
     def build(base: str) -> Starlette:

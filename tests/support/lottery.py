@@ -19,7 +19,7 @@ ROOM: dict[str, Any] = {"suspended": False, "shuffle_at_start": True, "total_act
 
 
 async def with_lottery(stores: Stores, **changes: Any) -> Concert:
-    """Return a concert with a lottery whose queue can be opened but is not open yet."""
+    """Return a concert with a lottery; its queue can be opened but is not open yet."""
     return await on_sale(stores, 10, room=RoomSettings(**ROOM | changes))
 
 

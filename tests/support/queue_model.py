@@ -1,4 +1,4 @@
-"""A simple model of a waiting room, with which tests compare the real scripts.
+"""A simple model of a waiting room, against which tests check the real scripts.
 
 `waiting` lists the waiting people in order. The model has no clock; a test decides who is overdue.
 """
@@ -204,7 +204,7 @@ class QueueModel:
         return self.frozen
 
     def draw(self) -> None:
-        """Order the queue by the revealed numbers, followed by the people who joined later."""
+        """Put the queue in the order of the revealed numbers; people who joined later follow."""
         self.ranks = self.revealed
         assert self.ranks is not None
         self.waiting = sorted(self.waiting, key=lambda who: self.number(who) or 0)

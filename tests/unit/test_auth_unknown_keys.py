@@ -38,7 +38,7 @@ def test_random_ids_cause_three_fetches_and_then_one_per_cooldown() -> None:
     assert flood.fetches == BURST + 2
 
 
-def test_second_token_with_a_new_key_causes_a_fetch_under_a_flood() -> None:
+def test_second_token_with_a_new_key_causes_a_fetch_during_a_flood() -> None:
     flood = Flood()
     flood.send_random(100)
     assert flood.keys.claim_fetch("new key") is None
@@ -47,7 +47,7 @@ def test_second_token_with_a_new_key_causes_a_fetch_under_a_flood() -> None:
     assert flood.keys.claim_fetch("new key") is not None
 
 
-def test_repeated_ids_cause_twice_as_many_fetches_at_most() -> None:
+def test_repeated_ids_cause_at_most_twice_as_many_fetches() -> None:
     flood = Flood()
     for number in range(300):
         for kid in ("a", "b", "c"):
@@ -70,7 +70,7 @@ def test_refusal_says_when_the_first_cooldown_ends() -> None:
     assert flood.send(refused[-1])
 
 
-def test_id_that_a_fetch_did_not_find_causes_no_other_fetch() -> None:
+def test_absent_id_causes_no_further_fetch_until_the_cooldown_ends() -> None:
     flood = Flood()
     assert flood.send("old key")
     flood.now_s += COOLDOWN_S - 0.1

@@ -53,7 +53,7 @@ def test_nothing_is_limited_by_default() -> None:
     assert [refusal(made, ANN) for _ in range(1_000)] == [None] * 1_000
 
 
-def test_beyond_the_bound_the_bucket_used_longest_ago_is_dropped() -> None:
+def test_least_recently_used_bucket_is_dropped_beyond_the_bound() -> None:
     buckets = TokenBuckets(Rate(1, 10), limit=3)
     for key in ("a", "b", "c"):
         assert buckets.take(key, 0.0) == 0

@@ -12,7 +12,7 @@ LOADED = datetime(2026, 11, 20, 0, 59, 59, 987_654, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("hour", range(24))
-def test_demo_times_are_on_the_hour_whenever_loaded(hour: int) -> None:
+def test_demo_times_are_on_the_hour_whenever_they_are_loaded(hour: int) -> None:
     now = LOADED.replace(hour=hour)
     for draft in demo_drafts(CATALOG.read_bytes(), now):
         terms = draft.terms
@@ -25,7 +25,7 @@ def test_demo_times_are_on_the_hour_whenever_loaded(hour: int) -> None:
 
 
 @pytest.mark.parametrize("hour", [0, 23])
-def test_same_demo_sales_are_open_whenever_loaded(hour: int) -> None:
+def test_same_demo_sales_are_open_at_any_hour(hour: int) -> None:
     now = LOADED.replace(hour=hour)
     later = [draft for draft in demo_drafts(CATALOG.read_bytes(), now) if draft.terms.sales_start_at > now]
     assert len(later) == 4

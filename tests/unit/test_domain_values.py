@@ -48,7 +48,7 @@ def test_tier_id_names_its_concert_and_unit_id_its_tier() -> None:
         (Money(12_500, CurrencyCode.JPY), "12500"),
     ],
 )
-def test_amount_has_the_decimals_of_its_currency(money: Money, amount: str) -> None:
+def test_amount_has_the_decimal_places_of_its_currency(money: Money, amount: str) -> None:
     assert str(money.amount) == amount
     assert money.amount == Decimal(amount)
 

@@ -44,7 +44,7 @@ async def test_keys_are_loaded_in_one_iteration_of_the_loop() -> None:
     assert [sorted(turn) for turn in reads.turns] == [["a", "b", "c"]]
 
 
-async def test_keys_loaded_before_are_not_loaded_again() -> None:
+async def test_keys_already_loaded_are_not_loaded_again() -> None:
     once, reads = LoadOnce[str, str](), Reads()
     once.put("a", "given")
     assert await once.get("b", partial(reads.read, "b")) == "B"

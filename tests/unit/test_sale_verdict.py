@@ -105,7 +105,7 @@ class StubBuyer:
         ((4,), 60.0, "half of the goal was never sold, so nothing was killed", 0),
     ],
 )
-async def test_sale_ends_and_kills_once_half_of_the_goal_is_sold(
+async def test_process_is_killed_once_half_of_the_goal_is_sold(
     units: tuple[int | None, ...], limit_s: float, cut_short: str | None, kills: int
 ) -> None:
     ledger, killed = Ledger(), list[int]()

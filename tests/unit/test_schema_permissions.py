@@ -111,7 +111,7 @@ def test_every_kind_of_node_has_a_row() -> None:
     ],
 )
 def test_permission_allows_only_the_right_viewers(permission: Permission, allowed: tuple[Viewer | None, ...]) -> None:
-    """The object is alice's, at a concert of olivia's that names gus at its gate."""
+    """The object belongs to alice; olivia's concert names gus and alice as gate people."""
     gate_people = [GUS.person_id, ALICE.person_id]
     for viewer in EVERYONE:
         refusal = Unauthenticated if viewer is None else Forbidden
@@ -184,7 +184,7 @@ def test_other_people_may_not_read_an_order_field() -> None:
     )
 
 
-def test_only_its_owner_may_read_a_pass_token() -> None:
+def test_only_the_owner_may_read_a_pass_token() -> None:
     type_ = schema.CORE_SCHEMA.type_map["QueuePass"]
     assert isinstance(type_, GraphQLObjectType)
     resolve = type_.fields["token"].resolve

@@ -22,7 +22,7 @@ def test_several_keys_are_read_in_order() -> None:
     "wrong",
     ["short", base64.b64encode(b"k" * 16).decode(), KEY[:-1], f"{KEY}!", "é", base64.b64encode(b"k" * 32).decode()],
 )
-def test_wrong_key_is_refused_by_its_number(wrong: str) -> None:
+def test_refusal_of_a_wrong_key_names_its_number(wrong: str) -> None:
     with pytest.raises(SettingsError, match="ONSALE_SESSION_KEYS: key 2 is not 32 random bytes in base64") as caught:
         Settings.from_env({"ONSALE_SESSION_KEYS": f"{KEY} {wrong}"})
     assert wrong not in str(caught.value)

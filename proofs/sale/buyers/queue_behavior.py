@@ -28,7 +28,7 @@ class QueueSession:
         self._drops_s = [person.patience_s] * 3 if person.queue_behavior is QueueBehavior.RECONNECTS else []
 
     async def get_pass(self) -> QueuePass | None:
-        """Join and return a pass, or None if the person gives up or every ticket is sold."""
+        """Join the queue and return a pass; None if the person gives up or every ticket is sold."""
         while not self._stock_poller.is_sold_out:
             entry = await self._join()
             if entry is None:
