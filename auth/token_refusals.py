@@ -1,7 +1,7 @@
 """Why a token is refused: a message with the next step, and a label for the counter.
 
 What a message quotes from a token is short and plain. Claims are quoted only after the signature
-was verified, except that the type of a token may be named if no public key can verify it.
+has been verified, except that the type of a token may be named if no public key can verify it.
 """
 
 import base64
@@ -61,7 +61,7 @@ def too_long(length: int, limit: int) -> TokenRefused:
 
 
 def wrong_algorithm(algorithm: object, accepted: Sequence[str], token: str) -> TokenRefused:
-    """Refuse a token by its header. Keycloak uses HMAC for the tokens that only it reads."""
+    """Refuse a token because of its header. Keycloak uses HMAC for tokens that only it reads."""
     if isinstance(algorithm, str) and algorithm.startswith("HS"):
         type_ = unverified_claims(token).get("typ")
         if type_ in ("Refresh", "Offline"):
@@ -135,7 +135,7 @@ def malformed_claim(claim: str, what: str = "is malformed") -> TokenRefused:
 
 
 def wrong_type(type_: object) -> TokenRefused:
-    """Refuse a token by its `typ` claim, which is Bearer in an access token."""
+    """Refuse a token because of its `typ` claim, which is Bearer in an access token."""
     match type_:
         case "ID":
             return _not_an_access_token("an ID token (typ ID)")

@@ -232,7 +232,7 @@ class WaitingRoom:
     def people_ahead(self, entry: QueueEntry | None) -> int:
         """Return how many people can take tickets before this entry.
 
-        For RANDOM, only people who were already called count.
+        For RANDOM, only people who have already been called count.
         """
         if entry is None:
             return self.waiting_count + self.slots_taken

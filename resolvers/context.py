@@ -35,7 +35,7 @@ NOT_SIGNED_IN = (
 class Context:
     """The context of one request or one event of a subscription.
 
-    Each of them has its own context, so all of its reads are equally recent.
+    Each of them has its own context, so all reads in one context are equally recent.
     """
 
     stores: Stores

@@ -13,7 +13,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 as an HMAC secret.
 """
 ROLES = ("customer", "organizer", "gate", "admin")
-"""The roles of Onsale, as in auth/viewer.py."""
+"""Onsale's roles, as in auth/viewer.py."""
 
 _ADDRESS = re.compile(
     r"https?://(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:/[!$&'()*+,;=:@%\w.~-]*)*",
@@ -33,13 +33,13 @@ class OidcSettings:
     audience: tuple[str, ...] = ("onsale-api",)
     """The audiences of this API. A token must name at least one of them in `aud`."""
     authorized_parties: tuple[str, ...] = ()
-    """The clients whose tokens are accepted (`azp`). If empty, those of any client are."""
+    """The clients whose tokens are accepted (`azp`). If empty, all clients are accepted."""
     algorithms: tuple[str, ...] = ALGORITHMS
     """The accepted signature algorithms, for access tokens and for the ID tokens of a login."""
     roles_claim: str = "realm_access.roles"
     """The path of the claim that lists the roles."""
     role_names: tuple[tuple[str, str], ...] = tuple(zip(ROLES, ROLES, strict=True))
-    """Pairs of one of our roles and its name at the issuer, written as `organizer=promoter`."""
+    """Pairs of an Onsale role and its name at the issuer, written as `organizer=promoter`."""
     leeway_s: int = 5
     """How long a token is accepted after its `exp`, and before its `iat` and `nbf`.
 
@@ -48,8 +48,9 @@ class OidcSettings:
     key_trust_s: int = 600
     """How long a signing key is accepted after the issuer has withdrawn it."""
     cooldown_s: int = 10
-    """The time between two fetches of the keys for tokens that name unknown keys, after three
-    without a wait. Keycloak's own adapters wait just as long.
+    """The time between two key fetches for tokens with unknown keys; the first three do not wait.
+
+    Keycloak's own adapters wait just as long.
     """
     recheck_s: int = 60
     """The interval at which the issuer is asked about the people on privileged connections."""
@@ -81,7 +82,7 @@ class OidcSettings:
 
 
 def _address(reader: SettingsReader, name: str) -> str | None:
-    """Return the address of a realm, without the slash that people copy from an address bar."""
+    """Return the address of a realm, without the trailing slash of an address bar."""
     value = reader.optional(name)
     if value is None:
         return None

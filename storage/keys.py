@@ -1,4 +1,4 @@
-"""Every Redis key of Onsale. All keys of a concert share one hash tag, so one script can use them.
+"""Every Redis key in use. All keys of a concert share one hash tag, so one script can use them.
 
 state               hash    incarnation, epoch, version, clock, settings copied from MongoDB,
                             serving number and tail of the queue, the highest entry id that ended
@@ -45,13 +45,13 @@ rate                string  one per call and address outside concerts, such as l
                             the whole burst is allowed again; expires then
 concerts            zset    one per person: concert at which they may have an entry or a hold ->
                             time at which its keys expire
-session             string  a browser's login session, encrypted; named by the SHA-256 of its
+session             string  a browser's login session, encrypted; named by the hash of its
                             cookie; expires with the login
 renewal             string  the attempt that may renew a login session; expires after ten seconds
 
 No key is permanent. Each concert has a channel `hints` for hints; the channel `work` carries the
-ids of concerts that have new work for the workers, and the channel `revocations` says that a
-session has ended.
+ids of concerts that have new work for the workers, and the channel `revocations` announces
+that a session has ended.
 """
 
 from functools import lru_cache
@@ -111,5 +111,5 @@ def person_concerts_key(person_id: PersonId) -> str:
 
 
 def login_session_keys(digest: str) -> tuple[str, str]:
-    """Return the keys of the login session whose cookie has this SHA-256."""
+    """Return the keys of the login session whose cookie has this SHA-256 hash."""
     return f"onsale2:{{login:{digest}}}:session", f"onsale2:{{login:{digest}}}:renewal"

@@ -120,7 +120,7 @@ class Recheck(Protocol):
         ...
 
     async def check(self) -> None:
-        """Raises SessionLost, or TemporarilyUnavailable after a long time without a check."""
+        """Raises SessionLost, or TemporarilyUnavailable if no check has succeeded for long."""
         ...
 
 
@@ -144,8 +144,8 @@ class Authenticator(Protocol[C_co]):
     async def identify_socket(self, headers: Headers, authorization: object) -> Identified[C_co]:
         """Return the caller.
 
-        `headers` are those of the upgrade request, and `authorization` that of connection_init, or
-        None. Raises Unauthenticated, SessionLost, or TemporarilyUnavailable.
+        `headers` are those of the upgrade request. `authorization` is the value in connection_init,
+        or None. Raises Unauthenticated, SessionLost, or TemporarilyUnavailable.
         """
         ...
 

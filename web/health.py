@@ -27,7 +27,7 @@ class IssuerStatus(Protocol):
 
     @property
     def warning(self) -> str | None:
-        """Return why the keys may be out of date, although tokens can be verified, or None."""
+        """Return why the keys may be out of date even though tokens can be verified, or None."""
         ...
 
 

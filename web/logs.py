@@ -58,7 +58,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(log_format: str) -> None:
-    """Send all log lines to standard error, uvicorn's included.
+    """Send all log lines to standard error, including uvicorn's.
 
     `log_format` is the setting of the same name.
     """
@@ -69,7 +69,8 @@ def configure(log_format: str) -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
     # uvicorn's start and stop lines repeat our banner. Its lines for requests and sockets contain
-    # the query string, which may hold secrets. Its command line sets a level on each logger.
+    # the query string, which may hold secrets. Its command line sets a level on each logger, so
+    # each one is set again here.
     for name in _UVICORN:
         logging.getLogger(name).setLevel(logging.WARNING)
     # httpx2 logs every HTTP call to the issuer, which is of no use to a reader.

@@ -1,8 +1,8 @@
-"""Finds out who the client is, and at which address it reached us, behind trusted proxies.
+"""Determines who the client is, and at which address it reached us, behind trusted proxies.
 
 Each proxy appends the address of its peer to X-Forwarded-For, so the client is the rightmost
 address that is not one of our proxies. Anything further left may be forged by the client.
-Headers of peers that are not trusted are ignored; those of trusted ones are removed once they are
+Headers from untrusted peers are ignored; those from trusted peers are removed once they have been
 read. Everything behind this middleware reads only `scope["client"]`, `scope["scheme"]` and the Host
 header.
 """
@@ -22,7 +22,10 @@ UNIX_SOCKET = "unix"
 """The word in the setting for a proxy that connects through a Unix socket."""
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 _PREFIX_BITS = 64
-"""The bits of an IPv6 address that identify a household, which chooses the others freely."""
+"""The number of leading bits of an IPv6 address that identify a household.
+
+The household chooses the other bits freely.
+"""
 _SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "ws", "https": "wss"}}
 
 
@@ -78,7 +81,7 @@ class ProxyMiddleware:
 def address_key(address: str) -> str:
     """Return the key under which limits count an address.
 
-    All addresses of an IPv6 /64 network have the same key. Other text is its own key.
+    All addresses in an IPv6 /64 network have the same key. Other text is its own key.
     """
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address) and not parsed.is_loopback:

@@ -24,7 +24,7 @@ class CapacityWorker:
         return sum([await self._move(stores, concert_id) for concert_id in moving])
 
     async def _move(self, stores: Stores, concert_id: ConcertId) -> int:
-        """Move units of one concert. A failure does not delay the other concerts."""
+        """Move units for one concert. A failure does not delay the other concerts."""
         try:
             moved = await stores.house_units.advance(concert_id, rounds=MAX_ROUNDS_PER_RUN)
             concert = await stores.concerts.get(concert_id)

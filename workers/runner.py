@@ -27,10 +27,10 @@ from workers.settle import SettleWorker
 log = logging.getLogger(__name__)
 
 LONGEST_BACK_OFF_S = 2.0
-"""Longest back-off. It is shorter than the five seconds without a worker after which deadlines no
-longer take effect.
+"""The longest back-off.
 
-A short outage therefore does not start a grace period.
+Deadlines stop taking effect once no worker has run for five seconds. This value is shorter, so a
+short outage does not start a grace period.
 """
 
 

@@ -29,8 +29,8 @@ from settings import SettingsError
 
 _PROTOCOL = "/protocol/openid-connect"
 
-# For scripts on other pages of this machine, such as those of development servers. The pages that
-# people see do not get CORS headers.
+# For scripts on other pages served from this machine, such as those of development servers. The
+# pages that people see do not get CORS headers.
 _CORS = Middleware(
     CORSMiddleware,
     allow_origin_regex=LOOPBACK_ORIGIN,
@@ -53,9 +53,9 @@ def issuer_routes(
 ) -> list[BaseRoute]:
     """Return the routes of the issuer.
 
-    `client_secret` is that of the confidential client. The client `backchannel_client_id` is told
-    of its logouts at `backchannel_logout_url`. Raises SettingsError in production, if the issuer is
-    not on loopback, or if the key in `data_dir` cannot be used.
+    `client_secret` is the secret of the confidential client. Logouts of the client
+    `backchannel_client_id` are reported to `backchannel_logout_url`. Raises SettingsError in
+    production, if the issuer is not on loopback, or if the key in `data_dir` cannot be used.
     """
     if env == "production":
         raise SettingsError("The development issuer has public passwords; set ONSALE_OIDC_ISSUER in production")

@@ -150,7 +150,7 @@ class LogoutTokenVerifier:
 
 
 def _id(claims: dict[str, object], name: str) -> str | None:
-    """Return the claim as it is read from access tokens, or None if it is absent or empty."""
+    """Return the claim, read as in access tokens, or None if it is absent or empty."""
     value = claims.get(name)
     if value is not None and not isinstance(value, str):
         raise _refused(f"has a malformed {name} claim")

@@ -30,7 +30,7 @@ class Session:
 
     @property
     def viewer(self) -> Viewer:
-        """Return the person, without an expiry: sockets of a session are rechecked instead."""
+        """Return the viewer, without an expiry, because session sockets are rechecked instead."""
         return Viewer(
             person_id=self.person_id,
             name=self.name,

@@ -75,7 +75,7 @@ class QueuePass:
     token: str
     number: int
     good_until_s: float
-    """The `time.monotonic` value at which the pass expires; accurate only to a second."""
+    """The `time.monotonic` value at which the pass expires; accurate only to within a second."""
 
 
 class QueueClient(MutationClient):

@@ -24,7 +24,7 @@ OLDEST_JAVA = 17
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
 # Keycloak's own start script adds the first four options. The last two halve the CPU time of
-# a start, which matters more here than the throughput of a server that runs for days.
+# startup, which matters more here than the throughput of a server that runs for days.
 JAVA_OPTIONS = (
     *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in ("util", "util.concurrent", "security")),
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
@@ -51,7 +51,7 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def find_java() -> Path:
-    """Return the path of a Java that can run Keycloak. Raises KeycloakUnavailable."""
+    """Return the path of a Java executable that can run Keycloak. Raises KeycloakUnavailable."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     step = "install Java 17 or later (Debian, Ubuntu: apt-get install openjdk-17-jre-headless)"

@@ -46,7 +46,7 @@ class TokenBuckets:
         return len(self._buckets)
 
     def take(self, key: str, now_s: float) -> float:
-        """Take a token of this key. Return 0, or the seconds until one is available."""
+        """Take a token for this key. Return 0, or the seconds until one is available."""
         if self._rate is None:
             return 0.0
         bucket = self._buckets.get(key)

@@ -6,7 +6,7 @@ export interface DemoPerson {
 }
 
 export interface Settings {
-  /** The issuer of the demo users, where the page signs them in itself. */
+  /** The issuer at which the page itself signs in the demo users. */
   issuer: string;
   clientId: string;
   /** Empty unless the server runs its own development issuer. */

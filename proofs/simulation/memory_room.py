@@ -19,7 +19,7 @@ class _Entry:
     ends_s: float | None = None
     """When the entry expires.
 
-    For a waiting person, this is the end of the grace period after the socket closed, or None. For
+    For a waiting person, this is the end of the grace period after the socket closes, or None. For
     a called person, it is the end of the call or the session.
     """
     alive_until_s: float = 0.0

@@ -1,9 +1,9 @@
-"""Documents by their hash, so that later requests send only the hash (automatic persisted queries).
+"""Stores documents by hash, so later requests can send only the hash (automatic persisted queries).
 
-Each process keeps its own, up to a number of bytes. Half of them are for documents that signed-in
-people use, so anonymous clients cannot evict those. Anyone may use any document, because a hash
-gives nothing away to a client that does not know the document. The least recently used documents
-are evicted: their clients get PERSISTED_QUERY_NOT_FOUND and send the text again.
+Each process keeps its own, up to a fixed number of bytes. Half of the bytes are for documents that
+signed-in people use, so anonymous clients cannot evict those. Anyone may use any document, because
+a hash gives nothing away to a client that does not know the document. The least recently used
+documents are evicted: their clients get PERSISTED_QUERY_NOT_FOUND and send the text again.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import NewType
 
 DocumentHash = NewType("DocumentHash", bytes)
-"""The SHA-256 of a document in UTF-8."""
+"""The SHA-256 hash of a document encoded as UTF-8."""
 
 DEFAULT_BYTES = 32 * 1024 * 1024
 ENTRY_BYTES = 300
@@ -46,7 +46,7 @@ class PersistedDocuments:
     def put(self, hash_: DocumentHash, text: str, *, is_signed_in: bool) -> None:
         """Keep a document, or record its use.
 
-        A document that a signed-in person uses moves to their share and stays there.
+        Once a signed-in person uses a document, it moves to the signed-in share and stays there.
         """
         if is_signed_in:
             self._anonymous.remove(hash_)
@@ -56,7 +56,7 @@ class PersistedDocuments:
 
 
 class _Share:
-    """Documents from the least to the most recently used one."""
+    """Documents, ordered from the least to the most recently used."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes

@@ -97,8 +97,9 @@ class EventStore:
     async def record_failure(self, concert_id: ConcertId, group: str, event: StoredEvent, error: str) -> str:
         """Record that a handler failed because of the event itself.
 
-        Return RETRY_LATER, or after the last try DEAD_LETTERED, or FULL if the concert has too many
-        dead letters. Return NOT_PENDING if the failed try is not the event's current one.
+        Return RETRY_LATER before the last try; after it, return DEAD_LETTERED, or FULL if the
+        concert has too many dead letters. Return NOT_PENDING if the failed try is not the current
+        one.
         """
         reason = error.encode(errors="replace").decode()[:MAX_ERROR_CHARS]
         word, _ = await self._client.call(
@@ -107,8 +108,8 @@ class EventStore:
         return replies.expect(scripts.FAIL_EVENT, word, "RETRY_LATER", "DEAD_LETTERED", "FULL", "NOT_PENDING")
 
     async def return_events(self, concert_id: ConcertId, group: str, events: Sequence[StoredEvent]) -> None:
-        """Return events to the stream if their handler failed for another reason. This try does not
-        count.
+        """Return events to the stream if their handler failed for another reason. The current try
+        does not count.
         """
         pairs = [word for event in events for word in (event.id, event.tries)]
         word, _ = await self._client.call(scripts.RETURN_EVENTS, concert_id, group, *pairs)

@@ -16,7 +16,7 @@ from telemetry.counters import rate_limited
 
 def rate_arguments(rates: CallRates, address: str | None) -> tuple[str, str]:
     """Return the arguments `address` and `rates` of a script. A call without an address counts only
-    for its person.
+    toward its person's limit.
     """
     per_address = None if address is None else rates.per_address
     if rates.per_person is None and per_address is None:
@@ -50,7 +50,7 @@ class CallCounter:
         self._client = client
 
     async def count(self, call: str, subject: str, rate: Rate) -> int:
-        """Count a call. Return 0, or how many seconds `subject` must wait; it is then not counted.
+        """Count a call. Return 0, or the seconds to wait; a call that must wait is not counted.
 
         Raises TemporarilyUnavailable.
         """

@@ -43,7 +43,7 @@ ANSWER_WITHIN_MS = 5_000
 # InvalidPipelineOperator, BSONObjectTooLarge.
 _REFUSED = frozenset({2, 9, 14, 15, 16, 22, 28, 40, 52, 53, 56, 66, 72, 73, 121, 168, 10334})
 _FIRST_ASSERTION = 16_000
-"""Codes from this one up are numbers of assertions, which the server's parsers raise."""
+"""Codes from this one up are assertion numbers; the server's parsers raise these assertions."""
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -43,7 +43,7 @@ class _Seen:
 
 
 class ConcertCache:
-    """A cache that owns the tasks of its reads."""
+    """A cache that owns the tasks that read for it."""
 
     def __init__(self, concerts: ConcertStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = concerts

@@ -29,8 +29,8 @@ class CloseCode(IntEnum):
     """A subscription arrived before the acknowledgment. Fatal."""
     FORBIDDEN = 4403
     """The token was refused or has expired, its session has ended or was lost, or the person's
-    roles have changed. Retried, so that a client can send a new token. The reason of a lost session
-    begins with `SESSION_LOST`."""
+    roles have changed. Retried, so that a client can send a new token. The reason for a lost
+    session begins with `SESSION_LOST`."""
     SUBPROTOCOL_NOT_ACCEPTABLE = 4406
     """The subprotocol is not graphql-transport-ws. Fatal."""
     CONNECTION_INIT_TIMEOUT = 4408

@@ -29,7 +29,7 @@ class Deadlines:
 
     limits: Limits
     heard_s: float
-    """The time of the last message or, before the acknowledgment, of the opening."""
+    """The time of the last message or, before the acknowledgment, when the socket opened."""
     expires_s: float = NEVER
     recheck_s: float = NEVER
     is_acknowledged: bool = False
@@ -65,10 +65,10 @@ class Deadlines:
         return min(self.expires_s, self.recheck_s, probe_ends_s, self.pinged_s + self.limits.pong_wait_s)
 
     def due(self, now_s: float) -> Due:
-        """Return which deadline has passed. Call this only once `next_s` is past.
+        """Return which deadline has passed. Call this only once `next_s` has passed.
 
-        If the result is PING, the wait for the answer starts. If it is RECHECK, the caller sets the
-        time of the next one.
+        If the result is PING, the wait for the answer starts. If it is RECHECK, the caller must
+        set the time of the next recheck.
         """
         if not self.is_acknowledged:
             return Due.INIT

@@ -60,7 +60,7 @@ async def test_signal_ends_the_application_and_its_stores(own_application: Appli
     assert "Traceback" not in own_application.output
 
 
-async def test_signal_during_the_start_ends_the_application(tmp_path: Path) -> None:
+async def test_signal_during_startup_ends_the_application(tmp_path: Path) -> None:
     application = Application(tmp_path / "onsale")
     await application.start()
     lock = application.data_dir / "mongod" / "child.lock"
@@ -69,7 +69,7 @@ async def test_signal_during_the_start_ends_the_application(tmp_path: Path) -> N
     assert _running_stores(application) == []
 
 
-async def test_stores_end_with_a_killed_application_and_keep_their_data(own_application: Application) -> None:
+async def test_killing_the_application_ends_its_stores_but_keeps_their_data(own_application: Application) -> None:
     application = own_application
     async with redis.asyncio.Redis.from_url(application.store_url("valkey")) as client:
         await client.set("word", "kept")

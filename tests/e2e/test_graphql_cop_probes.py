@@ -1,4 +1,4 @@
-"""The probes of graphql-cop, a scanner of GraphQL servers; each finds nothing."""
+"""The probes of graphql-cop, a scanner for GraphQL servers; each finds nothing."""
 
 import pytest
 
@@ -50,7 +50,7 @@ async def test_mutations_are_refused_over_get(shop: Shop) -> None:
 
 
 async def test_forms_are_refused(shop: Shop) -> None:
-    """A page of any origin could send a form without a preflight request."""
+    """A page from any origin could send a form without a preflight request."""
     answer = await shop.client.post("/graphql", data={"query": "query { __typename }"})
     assert answer.status_code == 415
 

@@ -21,7 +21,7 @@ SENT = {"Content-Type": JSON}
 
 
 def error_of(answer: httpx2.Response) -> Answer:
-    """Return the only error of an answer after checking its request id."""
+    """Return the only error in an answer after checking its request id."""
     (error,) = answer.json()["errors"]
     assert error["extensions"]["requestId"] == answer.headers["x-request-id"]
     return error
@@ -61,7 +61,7 @@ async def test_answer_has_the_media_type_that_the_client_prefers(
 @pytest.mark.parametrize(
     "accept", ["text/plain", "image/*", f"{JSON};q=0", f"{JSON};q=nonsense", f"{JSON}; charset=latin-1", ","]
 )
-async def test_accept_header_without_a_supported_type_is_406(shop: Shop, accept: str) -> None:
+async def test_accept_header_without_a_supported_type_gets_406(shop: Shop, accept: str) -> None:
     answer = await shop.client.post("/graphql", content=QUERY, headers={**SENT, "Accept": accept})
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (406, "BAD_USER_INPUT")
 
@@ -71,13 +71,13 @@ async def test_accept_header_without_a_supported_type_is_406(shop: Shop, accept:
     [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", GRAPHQL,
      "application/json; charset=latin-1"],
 )  # fmt: skip
-async def test_content_type_other_than_json_is_415(shop: Shop, content_type: str | None) -> None:
+async def test_content_type_other_than_json_gets_415(shop: Shop, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     answer = await shop.client.post("/graphql", content=QUERY.encode(), headers=headers)
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (415, "BAD_USER_INPUT")
 
 
-async def test_compressed_body_is_415(shop: Shop) -> None:
+async def test_compressed_body_gets_415(shop: Shop) -> None:
     answer = await shop.client.post("/graphql", content=b"\x1f\x8b", headers={**SENT, "Content-Encoding": "gzip"})
     assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
 
@@ -106,14 +106,14 @@ async def test_compressed_body_is_415(shop: Shop) -> None:
         (b'{"query": {"a": 1}}', "`query` is an object"),
     ],
 )
-async def test_body_that_is_not_a_request_is_400(shop: Shop, body: bytes, words: str) -> None:
+async def test_body_that_is_not_a_request_gets_400(shop: Shop, body: bytes, words: str) -> None:
     answer = await shop.client.post("/graphql", content=body, headers=SENT)
     error = error_of(answer)
     assert (answer.status_code, error["extensions"]["code"]) == (400, "BAD_USER_INPUT")
     assert words in error["message"]
 
 
-async def test_body_of_10_mb_is_413_and_the_client_receives_the_answer(shop: Shop) -> None:
+async def test_client_that_sends_a_10_mb_body_receives_413(shop: Shop) -> None:
     body = b'{"query": "' + b"#" * 10_000_000 + b'"}'
     answer = await shop.client.post("/graphql", content=body, headers=SENT)
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (413, "BAD_USER_INPUT")
@@ -167,7 +167,7 @@ async def test_client_that_disconnects_mid_request_causes_no_warning(
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_other_methods_are_405(shop: Shop, method: str) -> None:
+async def test_other_methods_get_405(shop: Shop, method: str) -> None:
     answer = await shop.client.request(method, "/graphql")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
     assert error_of(answer)["extensions"]["code"] == "BAD_USER_INPUT"
@@ -188,13 +188,13 @@ async def test_get_answers_queries(shop: Shop) -> None:
         ([("query", "{ __typename }"), ("variables", "[]")], "`variables` is a list"),
     ],
 )
-async def test_get_that_is_not_a_request_is_400(shop: Shop, parameters: list[tuple[str, str]], words: str) -> None:
+async def test_get_without_a_valid_request_gets_400(shop: Shop, parameters: list[tuple[str, str]], words: str) -> None:
     answer = await shop.client.get("/graphql", params=tuple(parameters))
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (400, "BAD_USER_INPUT")
     assert words in error_of(answer)["message"]
 
 
-async def test_mutation_over_get_is_405_and_changes_nothing(shop: Shop) -> None:
+async def test_mutation_over_get_receives_405_and_changes_nothing(shop: Shop) -> None:
     concert = await shop.on_sale()
     input_ = (
         f'{{concertId: "{concert.id}", lines: [{{tierId: "{concert.tiers[0]}", quantity: 1}}], idempotencyKey: "k"}}'
@@ -236,7 +236,7 @@ async def test_refused_field_does_not_affect_the_others(shop: Shop, media_type: 
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Basic YTpi", "Bearer not.a.token", "nonsense", 'Bearer "\\'])
-async def test_malformed_authorization_is_401(shop: Shop, authorization: str) -> None:
+async def test_malformed_authorization_gets_401(shop: Shop, authorization: str) -> None:
     answer = await shop.client.post(
         "/graphql", content=QUERY, headers={**SENT, "Authorization": authorization, "Accept": GRAPHQL}
     )
@@ -250,19 +250,19 @@ async def test_malformed_authorization_is_401(shop: Shop, authorization: str) ->
     [{"exp": int(time.time()) - 60}, {"aud": "other"}, {"typ": "Refresh"}, {"iss": "https://elsewhere.example"}],
     ids=["expired", "for another audience", "not an access token", "of another issuer"],
 )
-async def test_bad_token_is_401_for_public_fields_too(shop: Shop, claims: dict[str, object]) -> None:
+async def test_bad_token_gets_401_for_public_fields_too(shop: Shop, claims: dict[str, object]) -> None:
     headers = {"Authorization": f"Bearer {shop.token('alice', **claims)}"}
     answer = await shop.client.post("/graphql", json={"query": "{ serverTime }"}, headers=headers)
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (401, "UNAUTHENTICATED")
 
 
-async def test_two_authorization_headers_are_401(shop: Shop) -> None:
+async def test_two_authorization_headers_get_401(shop: Shop) -> None:
     twice = [("Authorization", f"Bearer {shop.token(name)}") for name in ("alice", "olivia")]
     answer = await shop.client.post("/graphql", content=QUERY, headers=[*SENT.items(), *twice])
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (401, "UNAUTHENTICATED")
 
 
-async def test_unavailable_issuer_is_503_and_retryable(shop: Shop) -> None:
+async def test_unavailable_issuer_causes_a_retryable_503(shop: Shop) -> None:
     async with shop_on(shop.stores, shop.redis_url) as other:
         other.issuer.failure = Response(status_code=500)
         answer = await other.client.post("/graphql", content=QUERY, headers=SENT | other.headers("alice"))

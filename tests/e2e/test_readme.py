@@ -61,7 +61,7 @@ async def test_first_session_works_as_printed(application: Application) -> None:
     assert '"concert":{"name":"Vesna Korda: Slow Machines"},"lines":[{"quantity":2' in order
 
 
-async def test_examples_for_the_waiting_room_work_as_printed(application: Application) -> None:
+async def test_waiting_room_examples_work_as_printed(application: Application) -> None:
     printed = await run_in_shell(application, [*shell_functions(FIRST_SESSION), *shell_blocks(WAITING_ROOM)])
     paused, configured, joined, called, resumed, audit, ready, bought, joined_late, event, pushed = printed
     assert '"waitingRoom":{"status":"PAUSED"}' in paused

@@ -1,4 +1,4 @@
-"""Sockets with a session cookie: which pages may open them, and when they end."""
+"""Sockets with a session cookie: which pages may open them, and when they close."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ LOST = (4403, f"SESSION_LOST: {SessionLost()}")
 
 
 def from_page(cookie: str, *, origin: str | None = SITE.origin) -> dict[str, Any]:
-    """Return the options of a socket that a page of this origin opens."""
+    """Return the options for a socket that a page from this origin opens."""
     headers = {"Cookie": f"theme=dark; __Host-onsale-session={cookie}"}
     return {"additional_headers": headers, "origin": origin}
 
@@ -63,7 +63,7 @@ async def test_token_in_connection_init_wins_over_the_cookie() -> None:
         assert [caller and caller.person_id for caller in server.runner.callers] == ["bob"]
 
 
-async def test_bad_token_is_refused_although_the_cookie_is_good() -> None:
+async def test_bad_token_is_refused_even_if_the_cookie_is_good() -> None:
     login = Login()
     cookie = await login.sign_in()
     async with sockets(sessions=login.sessions) as server, server.client(**from_page(cookie)) as client:
@@ -82,14 +82,14 @@ async def test_second_token_never_falls_back_to_the_cookie(first: str | None) ->
         assert (await client.closed())[0] == 4403
 
 
-async def test_unknown_cookie_closes_the_socket_as_a_lost_session() -> None:
+async def test_unknown_cookie_closes_the_socket_with_session_lost() -> None:
     async with sockets(sessions=Login().sessions) as server, server.client(**from_page("unknown")) as client:
         await client.send(INIT)
         assert await client.closed() == LOST
         assert server.runner.requests == []
 
 
-async def test_socket_of_a_session_outlives_its_token() -> None:
+async def test_session_socket_outlives_its_token() -> None:
     clock, login = LoopClock(), Login()
     cookie = await login.sign_in()
     async with sockets(SILENT, sessions=login.sessions) as server, _watching(server, cookie) as client:
@@ -101,7 +101,7 @@ async def test_socket_of_a_session_outlives_its_token() -> None:
             assert await client.receive() == shown("s", number)
 
 
-async def test_socket_ends_when_a_recheck_finds_the_session_lost() -> None:
+async def test_socket_closes_when_a_recheck_finds_the_session_lost() -> None:
     clock, login = LoopClock(), Login()
     cookie = await login.sign_in()
     async with sockets(SILENT, sessions=login.sessions) as server, _watching(server, cookie) as client:
@@ -111,7 +111,7 @@ async def test_socket_ends_when_a_recheck_finds_the_session_lost() -> None:
         await server.runner.wait_for_subscriptions(0)
 
 
-async def test_socket_outlives_the_issuer_for_the_configured_time() -> None:
+async def test_socket_survives_an_issuer_outage_for_the_configured_time() -> None:
     clock, login = LoopClock(), Login()
     cookie = await login.sign_in()
     async with sockets(SILENT, sessions=login.sessions) as server, _watching(server, cookie) as client:
@@ -126,7 +126,7 @@ async def test_socket_outlives_the_issuer_for_the_configured_time() -> None:
         assert (code, "issuer cannot be reached to renew your session" in reason) == (1013, True)
 
 
-async def test_socket_without_a_cookie_follows_the_rules_for_origins() -> None:
+async def test_socket_without_a_cookie_follows_the_origin_rules() -> None:
     async with sockets(allowed_origins=("https://shop.example",)) as server:
         async with server.signed_in("alice", origin="https://shop.example"):
             pass

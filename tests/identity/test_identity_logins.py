@@ -1,4 +1,4 @@
-"""Login on both issuers' pages with code and PKCE, and logout, including back-channel logout."""
+"""Login on both issuers' pages (code flow with PKCE), and logout, including back-channel logout."""
 
 from urllib.parse import parse_qsl
 
@@ -53,7 +53,7 @@ async def test_login_without_s256_is_refused(client: OidcClient, changes: dict[s
     assert "code" not in answer
 
 
-async def test_login_without_a_session_and_prompt_none_is_refused(issuer: Issuer) -> None:
+async def test_login_with_prompt_none_and_no_session_is_refused(issuer: Issuer) -> None:
     assert answer_of(await issuer.web.authorize(prompt="none"))["error"] == "login_required"
 
 
@@ -85,7 +85,7 @@ async def test_replayed_code_ends_its_session(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_logout_ends_the_session_and_goes_back(client: OidcClient, method: str) -> None:
+async def test_logout_ends_the_session_and_returns_to_the_client(client: OidcClient, method: str) -> None:
     tokens = await client.signed_in("carol")
     back = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": AFTER_LOGOUT, "state": "s&"}
     answer = await client.logout(method, **back)
@@ -98,7 +98,7 @@ async def test_logout_ends_the_session_and_goes_back(client: OidcClient, method:
 @pytest.mark.parametrize(
     "changes", [{"post_logout_redirect_uri": "http://evil.example/"}, {"id_token_hint": "forged.id.token"}]
 )
-async def test_refused_logout_leaves_the_session(issuer: Issuer, changes: dict[str, str]) -> None:
+async def test_refused_logout_keeps_the_session(issuer: Issuer, changes: dict[str, str]) -> None:
     tokens = (await issuer.web.with_password("carol")).json()
     back = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": AFTER_LOGOUT}
     answer = await issuer.web.logout(**{**back, **changes})
@@ -114,7 +114,7 @@ async def test_logged_out_session_is_no_longer_active(issuer: Issuer) -> None:
     assert (await issuer.server.introspect(tokens["access_token"])).json() == {"active": False}
 
 
-async def test_server_is_told_of_a_logout_by_a_logout_token(issuer: Issuer, logout_tokens: list[str]) -> None:
+async def test_logout_token_tells_the_server_of_a_logout(issuer: Issuer, logout_tokens: list[str]) -> None:
     tokens = await issuer.server.signed_in("carol")
     logout_tokens.clear()
     await issuer.server.logout(id_token_hint=tokens["id_token"])
@@ -132,7 +132,7 @@ async def test_server_is_told_of_a_logout_by_a_logout_token(issuer: Issuer, logo
     assert claims["events"] == {LOGOUT_EVENT: {}}
 
 
-async def test_logout_of_the_public_client_posts_no_token(issuer: Issuer, logout_tokens: list[str]) -> None:
+async def test_public_client_logout_posts_no_logout_token(issuer: Issuer, logout_tokens: list[str]) -> None:
     tokens = (await issuer.web.with_password("carol")).json()
     logout_tokens.clear()
     await issuer.web.logout(id_token_hint=tokens["id_token"])

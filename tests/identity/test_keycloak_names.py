@@ -56,7 +56,7 @@ async def message_of(api: ApiClient, token: str) -> tuple[int, str]:
     return answer.status_code, answer.json()["errors"][0]["message"]
 
 
-async def test_onsale_asks_the_internal_name_and_browsers_the_public_one(
+async def test_onsale_uses_the_internal_name_and_browsers_the_public_one(
     issuer: Issuer, admin: KeycloakAdmin, onsales: Onsales
 ) -> None:
     async with issuer_proxy(issuer.url) as internal:
@@ -78,15 +78,15 @@ async def test_onsale_asks_the_internal_name_and_browsers_the_public_one(
         assert set(internal.requests) >= {"openid-configuration", "certs", "token authorization_code"}
 
 
-async def test_name_of_loopback_beside_localhost(issuer: Issuer, onsales: Onsales) -> None:
+async def test_internal_name_may_be_another_loopback_name(issuer: Issuer, onsales: Onsales) -> None:
     internal = issuer.url.replace("//localhost", "//127.0.0.1")
     async with api_on(onsales.make(OIDC_INTERNAL_URL=internal)) as api:
         token = (await issuer.web.with_password("alice")).json()["access_token"]
         assert await api.accepts(token)
 
 
-async def test_issuer_that_names_itself_otherwise_is_reported_with_both_names(issuer: Issuer, onsales: Onsales) -> None:
-    """The commonest mistake with Docker: Onsale is given the internal name as the issuer."""
+async def test_issuer_mismatch_is_reported_with_both_names(issuer: Issuer, onsales: Onsales) -> None:
+    """The most common mistake with Docker: Onsale is given the internal name as the issuer."""
     wrong = issuer.url.replace("//localhost", "//127.0.0.1")
     application = onsales.make(OIDC_ISSUER=wrong)
 
@@ -108,7 +108,7 @@ async def test_issuer_that_names_itself_otherwise_is_reported_with_both_names(is
         await application.end()
 
 
-async def test_token_of_another_client_is_refused_if_parties_are_listed(issuer: Issuer, onsales: Onsales) -> None:
+async def test_token_for_another_client_is_refused_if_parties_are_listed(issuer: Issuer, onsales: Onsales) -> None:
     async with api_on(onsales.make(OIDC_AUTHORIZED_PARTIES="onsale-web onsale-server")) as api:
         own = (await issuer.web.with_password("alice")).json()["access_token"]
         assert await api.accepts(own)
@@ -122,7 +122,7 @@ async def test_token_of_another_client_is_refused_if_parties_are_listed(issuer: 
         )
 
 
-async def test_token_without_the_audience_mapper_names_the_mapper(issuer: Issuer, onsales: Onsales) -> None:
+async def test_refusal_of_a_token_without_our_audience_names_the_mapper(issuer: Issuer, onsales: Onsales) -> None:
     async with api_on(onsales.make()) as api:
         client = OidcClient(issuer.url, issuer.web.http, "test-no-audience")
         token = (await client.with_password("alice")).json()["access_token"]

@@ -22,7 +22,7 @@ def urls(valkey_url: str, mongo_url: str) -> Iterator[StoreUrls]:
         client.drop_database(DATABASE)
 
 
-async def test_ticks_are_counted_by_the_store(stores: Stores, urls: StoreUrls) -> None:
+async def test_commands_per_tick_are_counted_by_the_store(stores: Stores, urls: StoreUrls) -> None:
     commands, others = await ticks.measure(InProcessQueue.of(stores, urls), (120, 240), seconds=0)
     metrics = {metric.name: metric for metric in [*commands.values(), *others]}
     assert list(commands) == [120, 240]

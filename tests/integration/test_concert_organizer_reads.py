@@ -1,4 +1,4 @@
-"""Checking a concert's organizer costs no read of a concert that is on sale, and no round trip."""
+"""Checking who organizes a concert on sale needs no read of the concert and no round trip."""
 
 from typing import Any
 from unittest import mock
@@ -54,7 +54,7 @@ async def test_person_without_a_role_causes_no_read_of_the_concert(stores: Store
 
 
 @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.ORGANIZER, Role.ADMIN])
-async def test_page_of_concerts_is_one_query_for_every_role(stores: Stores, role: Role) -> None:
+async def test_page_of_concerts_takes_one_query_for_every_role(stores: Stores, role: Role) -> None:
     for _ in range(5):
         await on_sale(stores, 10)
     with recorded_calls(stores) as calls, recorded_reads() as reads:
@@ -65,7 +65,7 @@ async def test_page_of_concerts_is_one_query_for_every_role(stores: Stores, role
 
 
 async def test_pages_with_own_drafts_are_complete_and_in_order(stores: Stores) -> None:
-    """Drafts of others are left out by the query, so no page is short and no concert repeated."""
+    """The query omits other people's drafts, so no page is short and no concert is repeated."""
     made = []
     for number in range(12):
         who = "olivia" if number % 3 == 0 else "otto"

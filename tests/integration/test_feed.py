@@ -37,7 +37,7 @@ async def _publish(url: str) -> None:
             await client.publish(channel, "a hint")
 
 
-async def test_feed_can_be_closed_after_its_listener_was_cancelled(valkey_url: str) -> None:
+async def test_feed_can_be_closed_after_its_listener_is_canceled(valkey_url: str) -> None:
     before = asyncio.all_tasks()
     feed = Feed(valkey_url)
     await feed.start()

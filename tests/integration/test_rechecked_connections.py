@@ -1,4 +1,4 @@
-"""Organizers whose role or session ends at the issuer, over real HTTP and real sockets."""
+"""Organizers who lose their role or session at the issuer, over real HTTP and real sockets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,7 +47,7 @@ async def socket(process: Process, token: str) -> AsyncIterator[Client]:
         yield client
 
 
-async def test_removed_role_ends_the_socket_and_changes_later_requests(
+async def test_removed_role_closes_the_socket_and_changes_later_requests(
     process: Process, server: TokenStateServer
 ) -> None:
     token = organizer(server)
@@ -88,8 +88,8 @@ async def test_issuer_is_never_asked_about_customers(process: Process, server: T
     assert server.asked == []
 
 
-async def test_tokens_of_login_sessions_are_not_watched(process: Process, server: TokenStateServer) -> None:
-    """A session of an organizer gets a new token every 20 s, so each would count several times."""
+async def test_login_session_tokens_are_not_tracked(process: Process, server: TokenStateServer) -> None:
+    """An organizer's session gets a new token every 20 s and would be counted several times."""
     ends = process.session_ends
     await ends.new_token_verifier.verify(organizer(server))
     assert len(ends.rechecks) == 0

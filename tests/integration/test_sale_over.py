@@ -1,4 +1,4 @@
-"""The end of a sale permanently ends the round of its queue."""
+"""The end of a sale permanently ends its queue's round."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -236,7 +236,7 @@ async def test_a_suspended_room_ends_with_its_sale(stores: Stores, hub: Hub) -> 
 
 
 async def test_the_end_of_the_sale_is_pushed_to_subscribers(stores: Stores, hub: Hub) -> None:
-    """This includes people in a lottery that was not drawn, who have no number."""
+    """The queue has not opened yet, so nothing but the close can end these entries."""
     concert = await with_room(stores, opens_at=datetime.now(UTC) + timedelta(days=1))
     await join(stores, concert, *PEOPLE)
     everyone = [await subscribe(hub, QueueTopic(concert.id, PersonId(who))) for who in PEOPLE]

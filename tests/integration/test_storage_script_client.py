@@ -98,7 +98,7 @@ async def _is_held(stores: Stores, concert: Concert) -> bool:
         return False
 
 
-async def test_an_error_in_one_call_fails_no_other(client: ScriptClient) -> None:
+async def test_an_error_in_one_call_does_not_fail_the_others(client: ScriptClient) -> None:
     await client.run_command("SET", concert_keys(BROKEN)[0], "not a hash")
     good, bad = client.call(scripts.READ_STOCK, UNKNOWN), client.call(scripts.READ_STOCK, BROKEN)
     first, second = await asyncio.gather(good, bad, return_exceptions=True)

@@ -38,7 +38,9 @@ class OpeningRecorder:
         return await self._open(concert)
 
 
-async def test_a_queue_opens_at_its_time(stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_queue_opens_at_its_scheduled_time(
+    stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All workers run, and the clocks of the worker and the store advance by an hour."""
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_lottery(stores, opens_at=opens_at)

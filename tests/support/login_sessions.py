@@ -86,7 +86,7 @@ class FakeClock:
 
 @dataclass
 class FakeIssuer:
-    """Renews and verifies tokens. The access token `t1` is that of the login, `t2` of a renewal."""
+    """Renews and verifies tokens. The token `t1` comes from the login, and `t2` from a renewal."""
 
     clock: FakeClock
     viewer: Viewer = ALICE
@@ -128,7 +128,7 @@ class FakeRevocations:
 
 
 class Login:
-    """A process with sessions. The processes of a test share a store, an issuer and a clock."""
+    """A process with sessions. The processes in a test share a store, an issuer and a clock."""
 
     def __init__(
         self,

@@ -137,7 +137,7 @@ async def hold_with(stores: Stores, concert: Concert, who: str, token: str | Non
 
 
 async def hold_with_pass(stores: Stores, concert: Concert, who: str, quantity: int = 1) -> Hold:
-    """Hold tickets with the pass shown in the viewer's entry."""
+    """Hold tickets with the pass shown in the person's entry."""
     shown = (await viewer_entry(stores, concert, who)).queue_pass
     assert shown is not None
     return await hold_with(stores, concert, who, shown.token, quantity)

@@ -16,8 +16,8 @@ from web.server import make_config
 async def serving(build: Callable[[str], ASGIApp], *, certificate: Path | None = None) -> AsyncIterator[str]:
     """Serve an app within the block.
 
-    `build` receives the base URL of the app, because an issuer has to know its own URL. With a
-    certificate, a file that also contains its key, the app is served over TLS.
+    `build` receives the base URL of the app, because an issuer has to know its own URL. If
+    `certificate` names a file with a certificate and its key, the app is served over TLS.
     """
     # If the protocol were 0, the default, asyncio would not set TCP_NODELAY, and every answer would
     # take 40 ms.

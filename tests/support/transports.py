@@ -41,7 +41,7 @@ async def _over_socket(shop: Shop, request: dict[str, Any], by: str | None) -> A
 
 
 def error_of(answer: Answer) -> tuple[str, str]:
-    """Return the message and the code of the only error of an answer without data."""
+    """Return the message and the code of the only error in an answer without data."""
     assert set(answer) == {"errors"}, answer
     (error,) = answer["errors"]
     assert error["extensions"]["requestId"]

@@ -1,4 +1,4 @@
-"""Callers: a token overrides the cookie, which counts only for our own pages."""
+"""Callers: a token overrides the cookie, which is accepted only from our own pages."""
 
 from dataclasses import dataclass, field
 
@@ -82,7 +82,7 @@ async def test_request_without_credentials_is_anonymous(callers: Callers, parts:
 
 
 @pytest.mark.parametrize("origin", [OWN, *FOREIGN])
-async def test_token_counts_from_any_origin_and_overrides_the_cookie(
+async def test_token_is_accepted_from_any_origin_and_overrides_the_cookie(
     callers: Callers, parts: Parts, origin: str
 ) -> None:
     headers = _headers(("authorization", "Bearer bob"), COOKIE, ("origin", origin))
@@ -92,7 +92,7 @@ async def test_token_counts_from_any_origin_and_overrides_the_cookie(
 
 
 @pytest.mark.parametrize("value", ["Bearer expired", "Bearer ", "Basic YTpi", "", "alice-cookie"])
-async def test_bad_token_is_refused_although_the_cookie_is_good(callers: Callers, parts: Parts, value: str) -> None:
+async def test_bad_token_is_refused_even_if_the_cookie_is_good(callers: Callers, parts: Parts, value: str) -> None:
     headers = _headers(("authorization", value), COOKIE, ("origin", OWN))
     with pytest.raises(Unauthenticated):
         await callers.identify_request(headers, needs_preflight=False)
@@ -107,7 +107,7 @@ async def test_two_tokens_are_refused(callers: Callers, parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("pairs", [(("origin", OWN),), (("sec-fetch-site", "same-origin"),)])
-async def test_cookie_counts_for_our_own_pages(callers: Callers, pairs: tuple[tuple[str, str], ...]) -> None:
+async def test_cookie_is_accepted_from_our_own_pages(callers: Callers, pairs: tuple[tuple[str, str], ...]) -> None:
     identified = await callers.identify_request(_headers(COOKIE, *pairs), needs_preflight=False)
     assert identified.caller is not None
     assert identified.caller.name == "alice"
@@ -142,7 +142,7 @@ async def test_get_and_streams_need_a_header_that_forces_a_preflight(callers: Ca
     assert (await callers.identify_request(headers, needs_preflight=True)).caller is not None
 
 
-async def test_unknown_cookie_means_a_lost_session(callers: Callers) -> None:
+async def test_unknown_cookie_raises_session_lost(callers: Callers) -> None:
     headers = _headers(("cookie", "__Host-onsale-session=old"), ("origin", OWN))
     with pytest.raises(SessionLost):
         await callers.identify_request(headers, needs_preflight=False)
@@ -157,7 +157,7 @@ async def test_other_cookies_are_ignored(callers: Callers, cookie: str) -> None:
 
 
 @pytest.mark.parametrize("space", ["\x85", "\xa0", "\x1f", " \xa0"])
-async def test_white_space_before_a_name_makes_another_cookie(callers: Callers, parts: Parts, space: str) -> None:
+async def test_white_space_before_a_name_makes_it_another_cookie(callers: Callers, parts: Parts, space: str) -> None:
     """A neighboring domain cannot set `__Host-` cookies, but can set cookies with such names."""
     for cookie in (f"{space}{COOKIE[1]}", f"theme=dark;{space}{COOKIE[1]}"):
         headers = _headers(("cookie", cookie), ("origin", OWN))

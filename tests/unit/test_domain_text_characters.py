@@ -1,4 +1,4 @@
-"""Characters that lines and blocks of text refuse, and the form in which texts are stored."""
+"""Characters refused in lines and blocks of text, and the form in which text is stored."""
 
 import re
 

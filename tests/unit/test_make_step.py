@@ -38,7 +38,7 @@ def test_step_shows_its_time_and_size(capsys: pytest.CaptureFixture[str], tmp_pa
     assert shown == (0, f"Working …\n  done in N s, 3 MB in {tmp_path}\n")
 
 
-def test_failed_step_shows_its_last_lines_and_its_code(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_step_shows_its_last_lines_and_returns_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     code, shown = run(capsys, "import sys\nfor n in range(40): print('line', n)\nsys.exit('no space left')")
     assert code == 1
     assert shown.startswith("Working …\nline 21\nline 22\n")

@@ -63,7 +63,7 @@ class FakeIssuer:
 
 @dataclass
 class FakeConnections:
-    """The connections of these callers, and why each was ended."""
+    """The connections of these callers, and why each one was closed."""
 
     rechecks: Rechecks
     callers: list[Viewer] = field(default_factory=list)
@@ -115,7 +115,7 @@ async def test_customers_are_never_checked(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.ORGANIZER, Role.GATE, Role.ADMIN])
-async def test_privileged_token_is_checked_when_it_is_older_than_a_minute(bench: Bench, role: Role) -> None:
+async def test_privileged_token_is_checked_once_it_is_a_minute_old(bench: Bench, role: Role) -> None:
     bench.issuer.state = TokenState(is_active=True, roles=frozenset({role}))
     person = viewer("gus", role, issued_at=START_S, expires_at=START_S + 3_600)
     bench.now_s += RECHECK_S - 1
@@ -225,7 +225,9 @@ async def test_concurrent_requests_share_one_check(bench: Bench) -> None:
     assert len(bench.issuer.asked) == 1
 
 
-async def test_outage_of_the_issuer_extends_its_last_answer(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_issuer_outage_extends_the_validity_of_its_last_answer(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     await bench.ask()
     bench.connections.callers = [bench.olivia]
     bench.issuer.failure = IssuerUnavailable("https://id.example.org does not answer")
@@ -292,7 +294,7 @@ async def test_checks_are_bounded_in_number_and_rate(bench: Bench, monkeypatch: 
     assert waits[-1] > 2 / module.MAX_CHECKS_PER_S
 
 
-async def test_tokens_beyond_the_bound_replace_unused_ones_or_get_503() -> None:
+async def test_tokens_beyond_the_bound_replace_unused_ones_or_are_refused() -> None:
     bench = Bench(capacity=2)
     people = [viewer(f"p{number}", Role.GATE, issued_at=START_S, expires_at=START_S + 3_600) for number in range(4)]
     for person in people[:2]:
@@ -309,7 +311,7 @@ async def test_tokens_beyond_the_bound_replace_unused_ones_or_get_503() -> None:
     await bench.rechecks.aclose()
 
 
-async def test_session_is_followed_over_several_tokens(bench: Bench) -> None:
+async def test_session_is_followed_across_several_tokens(bench: Bench) -> None:
     async def access_token() -> str:
         return "the newest token"
 

@@ -37,7 +37,7 @@ def test_variables_beyond_a_bound_are_refused(variables: dict[str, object], mess
     assert str(refusal.value) == message
 
 
-async def test_refused_variables_are_a_request_error() -> None:
+async def test_refused_variables_cause_a_request_error() -> None:
     text = "query ($s: [ConcertStatus!]) { concerts(filter: {status: $s}) { nodes { id } } }"
     without_stores = Context(cast(Any, None), cast(Any, None), None, "test-request")
 

@@ -118,7 +118,7 @@ def _aliased(draw: st.DrawFn, index: int, chosen: str) -> str:
 
 @settings(max_examples=60, deadline=None)
 @given(documents(), st.lists(entries_of_one_shape(), min_size=1, max_size=2), messages, st.sampled_from(StockAhead))
-async def test_template_gives_the_bytes_of_an_execution(
+async def test_template_gives_the_same_bytes_as_an_execution(
     document: str, shapes: list[list[QueueEntry]], message: str, ahead: StockAhead
 ) -> None:
     source = await make_source(document)
@@ -188,7 +188,7 @@ async def test_later_version_of_the_room_needs_an_execution(later: dict[str, Any
 
 @pytest.mark.parametrize("state", [EntryState.READY, EntryState.ADMITTED, EntryState.COMPLETED, EntryState.LEFT])
 async def test_entry_that_was_called_or_has_ended_needs_an_execution(state: EntryState) -> None:
-    """Passes, deadlines and ends differ from person to person."""
+    """Passes, deadlines and end reasons differ from person to person."""
     source = await make_source(EVERYTHING)
     for snapshot in snapshots([entry(state, token="secret")] * 3):
         assert source.render_cached(snapshot) is None
@@ -244,7 +244,7 @@ async def test_personal_time_prevents_a_template(monkeypatch: pytest.MonkeyPatch
         assert await rendered(source, snapshot) == await executed(source, snapshot)
 
 
-def test_template_without_integers_is_its_text() -> None:
+def test_template_without_integers_returns_its_text() -> None:
     template = Template.cut(b'{"a":"100%"}', (None, None, None, None, None))
     assert template.fill((1, 2, 3, 4, 5)) == b'{"a":"100%"}'
 

@@ -1,4 +1,4 @@
-"""The concert cache: concurrent callers share a read, and no concert is older than promised."""
+"""The concert cache: concurrent callers share a read, and no concert is older than allowed."""
 
 import asyncio
 from collections import Counter
@@ -30,7 +30,7 @@ SECOND = replace(CONCERT, version=2)
 
 @dataclass
 class FakeConcerts:
-    """A database whose reads return the state at their start, but only once `gate` is open."""
+    """A database whose reads return the state as of their start, but only once `gate` is set."""
 
     concerts: dict[ConcertId, Concert] = field(default_factory=dict)
     reads: Counter[str] = field(default_factory=Counter)
@@ -109,7 +109,7 @@ async def test_failed_first_read_of_the_list_is_tried_again(concerts_store: Fake
 async def test_concurrent_calls_share_the_reads_of_an_unlisted_concert(
     concerts_store: FakeConcerts, cache: ConcertCache, stored: Concert | None, reads: int
 ) -> None:
-    """A draft or missing concert is read again for joined callers and for later callers."""
+    """A draft or missing concert is read again for callers that joined a read and later ones."""
     concerts_store.store(*[stored] if stored else [])
     await read_list(concerts_store, cache)
     concerts_store.gate.clear()
@@ -290,7 +290,7 @@ async def _is_listed(cache: ConcertCache, concert: Concert) -> bool:
     return concert in await cache.list_all()
 
 
-async def test_list_that_cannot_be_read_is_read_again_at_the_usual_interval(
+async def test_unreadable_list_is_retried_at_the_usual_interval(
     concerts_store: FakeConcerts, cache: ConcertCache
 ) -> None:
     """A document that cannot be parsed has the same effect as a database that does not answer."""
@@ -320,7 +320,7 @@ async def test_full_cache_drops_only_the_oldest_concert(
     assert concerts_store.reads == {"first": 2, "second": 1, "third": 1}
 
 
-async def test_closing_ends_the_reads_in_progress(concerts_store: FakeConcerts, cache: ConcertCache) -> None:
+async def test_closing_cancels_the_reads_in_progress(concerts_store: FakeConcerts, cache: ConcertCache) -> None:
     await read_list(concerts_store, cache)
     concerts_store.gate.clear()
     (caller,) = start_gets(cache)

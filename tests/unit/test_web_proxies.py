@@ -61,7 +61,7 @@ async def test_client_is_the_rightmost_untrusted_hop(lines: list[str], address: 
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", "testclient"])
-async def test_headers_of_an_untrusted_peer_are_ignored(peer: str) -> None:
+async def test_headers_from_an_untrusted_peer_are_ignored(peer: str) -> None:
     headers = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil.example")]
     scope = await rewritten(*headers, peer=peer)
     assert scope["client"] == (peer, 4711)
