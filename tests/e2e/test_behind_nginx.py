@@ -62,6 +62,17 @@ async def test_requests_and_pages_pass_through(site: Site) -> None:
     assert f"curl https://127.0.0.1:{site.nginx.port}/graphql" in home.text
 
 
+async def test_login_returns_to_the_public_address_with_secure_cookies(site: Site) -> None:
+    async with site.nginx.client() as client:
+        answer = await client.get("/login", headers={"host": "evil.example", "x-forwarded-host": "evil.example"})
+    target = httpx2.URL(answer.headers["location"])
+    assert answer.status_code in (302, 303, 307)
+    assert target.params["redirect_uri"] == f"{site.nginx.url}/login/callback"
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-onsale-login")
+    assert {"secure", "httponly", "path=/"} <= {part.strip().lower() for part in cookie.split(";")}
+
+
 async def test_sockets_pass_through(site: Site) -> None:
     url = site.nginx.url.replace("https", "wss") + "/graphql"
     origin = Origin(site.nginx.url)
