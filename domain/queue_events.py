@@ -12,7 +12,7 @@ class QueueEventKind(StrEnum):
     JOINED = "joined"
     CALLED = "called"
     ADMITTED = "admitted"
-    """A batch of people was called; `count` is their number."""
+    """A batch of people was called; `count` is their number. `EntryState.ADMITTED` comes later."""
     CLAIMED = "claimed"
     EXPIRED = "expired"
     LEFT = "left"

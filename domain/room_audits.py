@@ -1,5 +1,5 @@
 """The audit log of a waiting room: one row for each settings change and each manual admission. It
-also records changes to the concert's organizer and gate people.
+also records changes to the concert's organizer and gate staff.
 
 The row of a settings change is written together with the change. The row of a manual admission is
 written before the admission and completed with its result.
@@ -69,7 +69,7 @@ class RoomAudit:
 
 
 def diff_audited(before: Concert, after: Concert) -> tuple[SettingChange, ...]:
-    """Return the changes to a concert that its audit log records. Gate people are separated by
+    """Return the changes to a concert that its audit log records. Gate staff are separated by
     spaces.
     """
     others = (

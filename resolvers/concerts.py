@@ -216,7 +216,7 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
 
 def _apply(change: ConcertChange, before: Concert) -> Concert:
     """Return the changed concert. Raises InvalidInput, or IllegalTransition if the concert is
-    closed. A closed concert still takes place, so its gate people, and nothing else, can change.
+    closed. A closed concert still takes place, so its gate staff, and nothing else, can change.
     """
     is_for_the_gate = change.gate_people is not None and replace(change, gate_people=None) == NO_CHANGE
     if before.status is ConcertStatus.CLOSED and not is_for_the_gate:

@@ -33,7 +33,7 @@ class Permission(Enum):
     ORGANIZER = "organizer or admin"
     ADMIN = "admin"
     CONCERT_ORGANIZER = "the concert's organizer, or admin"
-    CONCERT_GATE = "the concert's gate people or organizer, or admin"
+    CONCERT_GATE = "the concert's gate staff or organizer, or admin"
     OWNER = "owner, the concert's organizer, or admin"
     OWNER_ALONE = "owner"
 
@@ -58,7 +58,7 @@ class Permission(Enum):
         gate_people: Collection[PersonId] = (),
     ) -> None:
         """Raise Unauthenticated or Forbidden if the viewer lacks the permission for an object that
-        belongs to `owner`, at a concert with this organizer and these gate people.
+        belongs to `owner`, at a concert with this organizer and these gate staff.
         """
         self.check_roles(viewer)
         if viewer is None:
@@ -70,7 +70,7 @@ class Permission(Enum):
                 raise not_the_organizer(viewer)
             case Permission.CONCERT_GATE if not (is_at_gate or organizes):
                 raise Forbidden(
-                    "Only the gate people and the organizer of this concert can do this."
+                    "Only the gate staff and the organizer of this concert can do this."
                     f" You are signed in as {viewer.name}; ask the organizer to add you to `gatePeople`."
                 )
             case Permission.OWNER | Permission.OWNER_ALONE:

@@ -145,7 +145,7 @@ class WaitingRoom:
         return RoomFlow.of(self.room) if not self.room.is_past else None
 
     @computed(
-        "Changes to the waiting room, and to the organizer and the gate people of the concert, newest first. For the"
+        "Changes to the waiting room, and to the organizer and the gate staff of the concert, newest first. For the"
         " concert's organizer and admins; null with a top-level error for others."
     )
     async def audit(

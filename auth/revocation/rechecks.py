@@ -1,4 +1,4 @@
-"""Rechecks the tokens of organizers, gate people and administrators with the issuer.
+"""Rechecks the tokens of organizers, gate staff and administrators with the issuer.
 
 The issuer sends no logout token for a disabled user, a removed role or a not-before policy. A token
 counts as confirmed for `recheck_s` after it was issued, and after each check. Tokens in use are

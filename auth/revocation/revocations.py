@@ -106,7 +106,7 @@ class Revocations:
     def problem(self) -> str | None:
         """Return a sentence for `/readyz`, or None if the last reads succeeded."""
         if not self.is_loaded:
-            return "the ended sessions have not been read since the start"
+            return "the ended sessions have not been read since startup"
         if self._failing_since_s is None:
             return None
         failing_s = asyncio.get_running_loop().time() - self._failing_since_s
@@ -171,7 +171,10 @@ class Revocations:
             self._record_failure(clock(), error)
         else:
             if self._failing_since_s is not None:
-                log.warning("the ended sessions can be read again after %.0f s", clock() - self._failing_since_s)
+                log.warning(
+                    "the ended sessions can be read again; they could not be read for %.0f s",
+                    clock() - self._failing_since_s,
+                )
             self._failing_since_s = None
 
     def _record_failure(self, now_s: float, error: Exception) -> None:

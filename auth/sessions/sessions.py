@@ -98,7 +98,7 @@ class Sessions:
     ) -> None:
         """Create the sessions.
 
-        Organizers, gate people and admins lose a role at most `privileged_recheck_s` after the
+        Organizers, gate staff and admins lose a role at most `privileged_recheck_s` after the
         issuer has removed it.
         """
         self._store = store

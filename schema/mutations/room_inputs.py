@@ -72,7 +72,7 @@ class WaitingRoomInput:
     disconnect_grace_seconds: int | None = strawberry.field(
         default=None,
         description=(
-            "How many seconds an entry stays alive after its last connection closed, 1 to 7200. 60 by default."
+            "How many seconds an entry stays alive after its last connection closes, 1 to 7200. 60 by default."
         ),
     )
     message: str | None = strawberry.field(
@@ -82,7 +82,7 @@ class WaitingRoomInput:
         default=None,
         description=(
             "Ask devices to solve a challenge before they join: how many leading bits of a SHA-256 must be zero,"
-            " 0 to 24. Each bit doubles the work. 0, no challenge, by default."
+            " 0 to 24. Each bit doubles the work. The default is 0, which means no challenge."
         ),
     )
 

@@ -1,4 +1,4 @@
-"""A concert has one organizer, whom only an admin can replace, and who names its gate people."""
+"""A concert has one organizer, whom only an admin can replace, and who names its gate staff."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -68,7 +68,7 @@ async def test_sockets_per_person_are_limited() -> None:
     [
         ("Bearer expired", 4403, "The access token has expired; refresh it or sign in again."),
         ("alice", 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),
-        ("Basic YTpi", 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),
+        ("Basic YTpi", 4403, "The authorization scheme Basic is not supported; send `Bearer <access token>`."),
         ("Bearer ", 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),
         (7, 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),
         ({"token": "alice"}, 4403, "`Authorization` is malformed; send `Bearer <access token>` once."),

@@ -31,7 +31,7 @@ async def stores(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncI
 
 @pytest_asyncio.fixture
 async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    """Stores on each supported kind of store in turn."""
+    """Stores on each supported server in turn: Valkey, Redis 7 and a cluster."""
     async with opened(store_url, mongo_url, mongo_database) as stores:
         yield stores
         await _check_expiry(stores, store_url)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.support.issuer_client import CLIENT_ID, SERVER, IssuerClient, answer_of, issuer_client
+from tests.support.issuer_client import CLIENT_ID, SERVER_CLIENT, IssuerClient, answer_of, issuer_client
 from tests.support.serving import serving
 
 
@@ -33,14 +33,14 @@ async def logout_receiver(status: int) -> AsyncIterator[tuple[str, list[str]]]:
 
 async def signed_in(client: IssuerClient, client_id: str) -> dict[str, str]:
     code = answer_of(await client.sign_in(client_id=client_id))["code"]
-    secret = {"client_secret": SERVER.secret} if client_id == SERVER.client_id else {}
+    secret = {"client_secret": SERVER_CLIENT.secret} if client_id == SERVER_CLIENT.client_id else {}
     tokens: dict[str, str] = (await client.redeem(code, client_id=client_id, **secret)).json()
     return tokens
 
 
 async def test_only_the_end_of_a_server_client_session_is_announced(tmp_path: Path) -> None:
     async with logout_receiver(200) as (url, received), issuer_client(tmp_path, logout_url=url) as client:
-        for_pages, for_server = await signed_in(client, CLIENT_ID), await signed_in(client, SERVER.client_id)
+        for_pages, for_server = await signed_in(client, CLIENT_ID), await signed_in(client, SERVER_CLIENT.client_id)
         await client.logout(id_token_hint=for_pages["id_token"])
         assert received == []
         await client.logout(id_token_hint=for_server["id_token"])
@@ -50,7 +50,7 @@ async def test_only_the_end_of_a_server_client_session_is_announced(tmp_path: Pa
 
 async def test_client_that_fails_cannot_prevent_a_logout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with logout_receiver(500) as (url, received), issuer_client(tmp_path, logout_url=url) as client:
-        tokens = await signed_in(client, SERVER.client_id)
+        tokens = await signed_in(client, SERVER_CLIENT.client_id)
         with caplog.at_level(logging.WARNING):
             assert (await client.logout(id_token_hint=tokens["id_token"])).status_code == 200
         assert (await client.userinfo(tokens["access_token"])).status_code == 401
@@ -60,7 +60,7 @@ async def test_client_that_fails_cannot_prevent_a_logout(tmp_path: Path, caplog:
 
 async def test_unreachable_client_cannot_prevent_a_logout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with issuer_client(tmp_path, logout_url="http://127.0.0.1:1/") as client:
-        tokens = await signed_in(client, SERVER.client_id)
+        tokens = await signed_in(client, SERVER_CLIENT.client_id)
         with caplog.at_level(logging.WARNING):
             assert (await client.logout(id_token_hint=tokens["id_token"])).status_code == 200
         assert (await client.userinfo(tokens["access_token"])).status_code == 401
@@ -69,6 +69,6 @@ async def test_unreachable_client_cannot_prevent_a_logout(tmp_path: Path, caplog
 
 async def test_code_belongs_to_the_client_that_requested_it(tmp_path: Path) -> None:
     async with issuer_client(tmp_path) as client:
-        code = answer_of(await client.sign_in(client_id=SERVER.client_id))["code"]
+        code = answer_of(await client.sign_in(client_id=SERVER_CLIENT.client_id))["code"]
         refused = await client.redeem(code)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")

@@ -1,4 +1,6 @@
-"""People near the front receive every move; everyone receives their own changes immediately."""
+"""People near the front are sent every change of position; everyone is sent their own changes
+immediately.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -33,7 +35,7 @@ from workers.opening import OpeningWorker
 
 PEOPLE = make_people(30)
 FRONT_ONLY = PushIntervals(((2, 0.0),), 1_000.0)
-"""People behind the second position receive no moves during a test."""
+"""People behind the second position are sent no changes of position during a test."""
 
 
 async def with_people_waiting(stores: Stores, **settings: object) -> Concert:
@@ -56,7 +58,7 @@ async def call_people(stores: Stores) -> None:
     await AdmissionWorker().run_once(stores)
 
 
-async def test_only_people_near_the_front_receive_every_move(stores: Stores, valkey_url: str) -> None:
+async def test_only_people_near_the_front_are_sent_every_position(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         near, far = await subscribe_queue(hub, concert, PEOPLE[0], PEOPLE[29])
@@ -68,7 +70,7 @@ async def test_only_people_near_the_front_receive_every_move(stores: Stores, val
         check_rising(near)
 
 
-async def test_people_far_from_the_front_receive_the_last_move(stores: Stores, valkey_url: str) -> None:
+async def test_people_far_from_the_front_are_sent_the_last_position(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     async with open_hub(stores, valkey_url, push_intervals=PushIntervals((), 0.3)) as (hub, _):
         (far,) = await subscribe_queue(hub, concert, PEOPLE[29])
@@ -205,14 +207,14 @@ def _hold(seen: SnapshotRecorder) -> Hold:
     return seen.last
 
 
-@pytest.mark.parametrize("kept_per_three", [0, 1])
+@pytest.mark.parametrize("kept_of_three", [0, 1])
 async def test_latest_entries_arrive_even_if_hints_are_lost(
-    stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch, kept_per_three: int
+    stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch, kept_of_three: int
 ) -> None:
     concert = await with_people_waiting(stores)
     hint_numbers = count()
     async with open_hub(stores, valkey_url) as (hub, feed):
-        lose_hints(monkeypatch, feed, is_kept=lambda: next(hint_numbers) % 3 < kept_per_three)
+        lose_hints(monkeypatch, feed, is_kept=lambda: next(hint_numbers) % 3 < kept_of_three)
         recorders = await subscribe_queue(hub, concert, *PEOPLE)
         for who in PEOPLE[5:15]:
             await queues.leave_queue(context(stores, who), concert.id)

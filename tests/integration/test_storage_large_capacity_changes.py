@@ -38,7 +38,7 @@ def record_moves(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> list[HouseM
 
 
 @pytest.mark.timeout(240)
-async def test_lowering_200_000_tickets_to_5_succeeds_immediately(
+async def test_lowering_a_capacity_from_200_000_to_5_succeeds_at_once(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await on_sale(stores, 200_000)

@@ -71,11 +71,11 @@ def document_of(schema: GraphQLSchema, kind: str, name: str, *, only: str | None
     type_ = root[kind]
     assert type_ is not None
     found = type_.fields[name]
-    required = {argument: str(one.type) for argument, one in found.args.items()}
-    variables = ", ".join(f"${argument}: {type_}" for argument, type_ in required.items())
-    arguments = ", ".join(f"{argument}: ${argument}" for argument in required)
+    argument_types = {argument: str(one.type) for argument, one in found.args.items()}
+    variables = ", ".join(f"${argument}: {type_}" for argument, type_ in argument_types.items())
+    arguments = ", ".join(f"{argument}: ${argument}" for argument in argument_types)
     selections = select_fully(schema, found, only=only)
-    head = f"{kind} ({variables}) {{ {name}({arguments})" if required else f"{kind} {{ {name}"
+    head = f"{kind} ({variables}) {{ {name}({arguments})" if argument_types else f"{kind} {{ {name}"
     return f"{head} {{ {_text(selections)} }} }}" if selections else f"{head} }}", selections
 
 

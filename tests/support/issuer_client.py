@@ -17,7 +17,7 @@ from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE
 
 CLIENT_ID = Settings().oidc.client_id
-SERVER = known_clients(CLIENT_ID, None)["onsale-server"]
+SERVER_CLIENT = known_clients(CLIENT_ID, None)["onsale-server"]
 REDIRECT_URI = "http://localhost:5173/callback"
 VERIFIER = "v" * 43
 

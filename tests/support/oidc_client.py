@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import httpx2
 import jwt
 
-from tests.support.issuer_client import SERVER, VERIFIER, challenge
+from tests.support.issuer_client import SERVER_CLIENT, VERIFIER, challenge
 
 REDIRECT_URI = "http://localhost:8000/login/callback"
 AFTER_LOGOUT = "http://localhost:8000/graphql"
-SERVER_CREDENTIALS = (SERVER.client_id, SERVER.secret or "")
+SERVER_CREDENTIALS = (SERVER_CLIENT.client_id, SERVER_CLIENT.secret or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class QueueModel:
     called_lately: int = 0
     in_grace: bool = False
     random_calls: int = 0
-    """How many people must have been called at random; `adopt` finds out who they are."""
+    """How many people must have been called at random; `QueueMachine.adopt` learns who they are."""
     waiting: list[str] = field(default_factory=list)
     entries: dict[str, ModelEntry] = field(default_factory=dict)
     presence: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -155,7 +155,8 @@ class QueueModel:
         return max(0, min(most, self.cap - len(self.with_a_slot()), self.per_minute - self.called_lately))
 
     def call(self, most: int = 1_000, *, is_manual: bool = False) -> int:
-        """Call people in order. With the random method, only record how many for `adopt`."""
+        """Call people in order. With the random method, only count the calls; `adopt`
+        records who was called."""
         free, called = self.room_for(most, is_manual=is_manual), 0
         if self.method is QueueingMethod.RANDOM:
             self.random_calls = min(free, len([who for who in self.waiting if not self.is_absent(who)]))

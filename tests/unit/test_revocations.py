@@ -139,14 +139,14 @@ async def test_nothing_is_loaded_until_the_database_answers(caplog: pytest.LogCa
     async with running(revocations):
         await wait_until(lambda: store.reads == 1, what="the first read")
         assert not revocations.is_loaded
-        assert revocations.problem == "the ended sessions have not been read since the start"
+        assert revocations.problem == "the ended sessions have not been read since startup"
         store.failure = None
         clock.advance(READ_EVERY_S)
         await revocations.wait_until_loaded()
         assert revocations.problem is None
     assert [message.partition(",")[0] for message in caplog.messages] == [
         "the ended sessions cannot be read",
-        "the ended sessions can be read again after 1 s",
+        "the ended sessions can be read again; they could not be read for 1 s",
     ]
 
 

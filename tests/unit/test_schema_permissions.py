@@ -111,7 +111,7 @@ def test_every_kind_of_node_has_a_row() -> None:
     ],
 )
 def test_permission_allows_only_the_right_viewers(permission: Permission, allowed: tuple[Viewer | None, ...]) -> None:
-    """The object belongs to alice; olivia's concert names gus and alice as gate people."""
+    """The object belongs to alice; olivia's concert names gus and alice as gate staff."""
     gate_people = [GUS.person_id, ALICE.person_id]
     for viewer in EVERYONE:
         refusal = Unauthenticated if viewer is None else Forbidden

@@ -48,7 +48,7 @@ async def test_readiness_names_the_problems() -> None:
 async def test_process_that_does_not_know_the_ended_sessions_is_not_ready() -> None:
     revocations = Revocations(FakeRevocationStore())
     answer = await _get("/readyz", _Stores(), revocations=revocations)
-    problems = ["the ended sessions have not been read since the start"]
+    problems = ["the ended sessions have not been read since startup"]
     assert (answer.status_code, answer.json()) == (503, {"status": "not ready", "problems": problems})
     await revocations.read_new()
     assert (await _get("/readyz", _Stores(), revocations=revocations)).status_code == 200
