@@ -62,7 +62,7 @@ from workers.runner import run_workers
 
 
 class AppState(TypedDict):
-    """Objects that the lifespan creates and requests find in `scope["state"]`."""
+    """Objects that the lifespan creates; requests find them in `scope["state"]`."""
 
     stores: Stores
     passes: PassSigner

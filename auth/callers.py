@@ -1,6 +1,6 @@
-"""Decides who the caller of a request, an event stream or a socket is.
+"""Identifies the caller of a request, an event stream or a socket.
 
-A request with a bearer token ignores the session cookie, and a bad token is refused, never ignored.
+If a request has a bearer token, its session cookie is ignored, but a bad token is always refused.
 The cookie counts only in requests from our own pages, because browsers add it to requests from
 other pages too; other origins and programs use bearer tokens.
 """
@@ -17,7 +17,7 @@ from auth.viewer import Viewer
 from domain.errors import Forbidden, SessionLost
 
 PREFLIGHT_HEADER = "GraphQL-Require-Preflight"
-"""A header that pages of other origins can send only after a CORS preflight."""
+"""A header that pages from other origins can send only after a CORS preflight."""
 
 
 class TokenVerifier(Protocol):
@@ -77,7 +77,7 @@ class Callers:
     async def identify_request(self, headers: Headers, *, needs_preflight: bool) -> Identified:
         """Return the caller of an HTTP request.
 
-        `needs_preflight` is for requests that a page of another origin could send without asking
+        `needs_preflight` is for requests that a page from another origin could send without asking
         first: GET requests and event streams.
         """
         given = headers.getlist("authorization")
@@ -98,7 +98,7 @@ class Callers:
         """Return why a socket may not be opened, or None if it may.
 
         Browsers add the cookie to sockets that any page of the same site opens, and no page can
-        prevent that, so a socket with a cookie must come from our own page.
+        prevent that, so a socket with a cookie must come from one of our pages.
         """
         return self._site.refusal_for_socket(headers) if self._cookies.session(headers) else None
 

@@ -2,7 +2,7 @@
 
 `/login` sends the browser to the issuer, `/login/callback` redeems the code and creates a session,
 and `/logout` ends it here and at the issuer. Tokens stay on the server. During a login, its state,
-nonce and verifier are kept in a cookie of its own, so any process can finish it and several tabs
+nonce and verifier are kept in a separate cookie, so any process can finish it and several tabs
 can sign in at the same time. The cookie is not signed: an attacker who could plant a cookie in a
 browser could also plant one that we signed for the attacker. On https, its name prevents this.
 """
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 HOME = "/graphql"
 MAX_LOGINS = 8
-"""The most logins in progress in one browser. Beyond it, the oldest is forgotten."""
+"""The maximum number of logins in progress in one browser. Beyond it, the oldest is forgotten."""
 MAX_RETURN_CHARACTERS = 1_000
 # A path on this site: it starts with one slash, because `//host` is another site, and contains no
 # backslashes, which browsers read as slashes, and no spaces or control characters, which they
@@ -110,7 +110,7 @@ class Login:
         return response
 
     async def finish(self, request: Request) -> Response:
-        """Finish the login with this state; other logins of the browser are left alone."""
+        """Finish the login with this state; other logins in the browser are left alone."""
         name = self._cookie_name(request.query_params.get("state", ""))
         login = decode_login(self._cookies.logins(request.headers).get(name))
         if login is None or login.state != request.query_params.get("state"):
@@ -208,7 +208,7 @@ class Login:
 
 
 def own_path(given: str | None) -> str:
-    """Return the path if it is on this site, or else the page where a login ends."""
+    """Return the path if it is on this site, or else the page that a login leads to by default."""
     is_own = given is not None and len(given) <= MAX_RETURN_CHARACTERS and _OWN_PATH.fullmatch(given)
     return given if given and is_own else HOME
 

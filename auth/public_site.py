@@ -1,4 +1,4 @@
-"""The address of Onsale for browsers, and the check that a request comes from its own pages."""
+"""Onsale's public address, and the check that a request comes from one of Onsale's pages."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Reads the roles from a token: where the claim is, and what the issuer calls our roles."""
+"""Reads the roles from a token, given where the claim is and what the issuer calls our roles."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

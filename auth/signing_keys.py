@@ -1,7 +1,7 @@
 """The issuer's public signing keys by `kid`.
 
 They are fetched without blocking the event loop, and kept during an outage. One fetch serves all
-callers that are waiting for it. A known key is kept until a fetch succeeds without it.
+callers that are waiting for it. A known key is kept until a successful fetch does not contain it.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 class SigningKeys:
     """The signing keys of one issuer.
 
-    `generation` increases whenever the set of keys changes; tokens verified before must then be
-    verified again.
+    `generation` increases whenever the set of keys changes; tokens verified earlier must then
+    be verified again.
     """
 
     def __init__(self, http: IssuerHttp, settings: OidcSettings | None = None) -> None:

@@ -20,7 +20,7 @@ _MAX_QUOTED_AUDIENCES = 5
 
 
 class TokenResult(StrEnum):
-    """The labels of the counter of token checks."""
+    """The labels of the counter for token checks."""
 
     ACCEPTED = "accepted"
     ACCEPTED_FROM_CACHE = "accepted_from_cache"

@@ -29,7 +29,7 @@ from telemetry.counters import token_checks
 MAX_TOKEN_BYTES = 16_384
 """The maximum size of a token.
 
-A Keycloak token takes about 1 KiB, and that of a person in many groups more than 8 KiB.
+A Keycloak token takes about 1 KiB, or more than 8 KiB for a person in many groups.
 """
 MAX_NAME_CHARACTERS = 255
 MAX_SECONDS = 2**53
@@ -136,7 +136,7 @@ class TokenVerifier:
         except jwt.PyJWTError as error:
             raise refuse.from_jwt_error(error, token, issuer=self._issuer) from None
         _check_type(claims)
-        # Before the audience, because lightweight tokens have neither.
+        # Checked before the audience, because lightweight tokens have neither.
         if claims.get("sub") is None:
             raise refuse.missing_claim("sub")
         self._check_audience(claims)

@@ -21,7 +21,7 @@ MAX_IDS = 1_024
 MAX_REMEMBERED_CHARACTERS = 128
 """The length of the longest id that is remembered. Keycloak's have 43 characters."""
 BURST = 3
-"""How many fetches are made without a cooldown, as tokens of other realms arrive by mistake."""
+"""How many fetches need no cooldown, since tokens from other realms may arrive by mistake."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """A cache of recently verified tokens.
 
 A repeated request with the same token costs a hash instead of an RSA check. The key is the SHA-256
-of the token, so the tokens themselves are not kept. An entry ends when its token expires, or when
+of the token, so the tokens themselves are not kept. An entry is valid until its token expires or
 the issuer's keys change. The least recently used entry is evicted.
 """
 

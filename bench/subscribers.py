@@ -71,7 +71,7 @@ class Subscribers:
 async def open_subscribers(
     credentials: Sequence[Credentials], *, port: int, document: str, concert_id: str, directory: Path
 ) -> AsyncIterator[Subscribers]:
-    """Open a socket for each of `credentials`, and yield when each has received its first snapshot.
+    """Open a socket for each subscriber, and yield when each has received its first snapshot.
 
     `document` has one variable, `$id`. Raises NotMeasured if a socket cannot be opened.
     """

@@ -1,4 +1,4 @@
-"""`python -m bench.watch <slug>`, behind `make watch`: shows a running sale in the terminal.
+"""`python -m bench.watch <slug>`, run by `make watch`: shows a running sale in the terminal.
 
 It uses the public API: it subscribes to the stock and polls the waiting room once per second. In a
 terminal, it updates one view in place; on any other output, it writes a line for each change.

@@ -1,4 +1,4 @@
-"""OpenID Connect Back-Channel Logout: tells a client that one of its sessions ended.
+"""OpenID Connect Back-Channel Logout: tells a client that one of its sessions has ended.
 
 Like Keycloak, the issuer posts the logout token before it answers the browser. A client that does
 not answer in time delays the logout, but cannot prevent it.

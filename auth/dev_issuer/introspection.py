@@ -9,7 +9,7 @@ INACTIVE: dict[str, object] = {"active": False}
 
 
 def introspect(server: IssuerServer, request: IssuerRequest) -> dict[str, object]:
-    """Return the claims of an active access token; for any other token, only that it is inactive.
+    """Return an active access token's claims, or `INACTIVE` for any other token.
 
     Raises Authlib's errors: only a confidential client may ask.
     """
@@ -29,7 +29,7 @@ def introspect(server: IssuerServer, request: IssuerRequest) -> dict[str, object
 
 
 def revoke(server: IssuerServer, request: IssuerRequest) -> None:
-    """End the session of a refresh token, or revoke one access token.
+    """End the session that a refresh token belongs to, or revoke one access token.
 
     A token that is not ours needs no revocation (RFC 7009, section 2.2). Raises Authlib's errors.
     """

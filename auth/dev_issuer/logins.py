@@ -2,7 +2,7 @@
 
 A code works once, within one minute. The first request that presents it invalidates it, even if
 something else in the request is wrong; presenting it again ends the session that resulted from it.
-A restart loses the codes, whose owners have to sign in again, and the ended sessions.
+A restart loses the ended sessions and the codes; the owners of the codes have to sign in again.
 """
 
 import secrets
@@ -108,8 +108,8 @@ class Codes:
 
 
 class EndedSessions:
-    """Sessions ended by a logout, a revocation or a replayed code, and revoked access tokens, by
-    their `sid` and `jti`.
+    """Remembers the `sid` of each session that a logout, a revocation or a replayed code ended, and
+    the `jti` of each revoked access token.
 
     As with Keycloak, an access token that is verified elsewhere stays valid until its `exp`.
     """
@@ -126,7 +126,7 @@ class EndedSessions:
         return id_ in self._ended
 
     def covers(self, claims: Mapping[str, object]) -> bool:
-        """Return whether a token with these claims was revoked, or its session has ended."""
+        """Return whether a token with these claims was revoked or belongs to an ended session."""
         return str(claims["sid"]) in self._ended or str(claims["jti"]) in self._ended
 
 

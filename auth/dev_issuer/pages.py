@@ -1,4 +1,4 @@
-"""The issuer's three pages: sign in, signed out, and errors.
+"""The issuer's three pages: to sign in, after signing out, and for errors.
 
 They are plain HTML with no scripts, and load nothing from other servers.
 """

@@ -152,8 +152,8 @@ class _Endpoints:
         return JSONResponse(claims, headers={"Cache-Control": "no-store"})
 
     def _issuer_request(self, request: Request, parameters: dict[str, str]) -> IssuerRequest:
-        # This is the issuer's own address, because Authlib checks it and clients can forge the Host
-        # header.
+        # Authlib checks this address, so it must not come from the Host header, which clients can
+        # forge.
         return IssuerRequest(request.method, self._server.issuer, headers=request.headers, parameters=parameters)
 
     def _refused_in_browser(self, error: OAuth2Error) -> Response:

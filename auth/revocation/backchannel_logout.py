@@ -1,8 +1,8 @@
 """`POST /oidc/backchannel-logout`: the issuer tells us that a session has ended.
 
-It is answered only after a majority of the replica set has recorded the revocation. The signed
-token is the only credential: cookies and Authorization headers are not read, so no page can make a
-browser send a useful request, and no origin is checked.
+A request is answered only after a majority of the replica set has recorded the revocation. The
+signed token is the only credential: cookies and Authorization headers are not read, so no page can
+make a browser send a useful request, and no origin is checked.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Verifies logout tokens (OpenID Connect Back-Channel Logout 1.0, section 2.6).
 
-Only a token that the issuer signed for our client and for this purpose is accepted. The event and
-the absence of a nonce distinguish it from an ID token, and the event from an access token.
+Only a token that the issuer signed for our client and for this purpose is accepted. The event
+distinguishes it from access tokens and ID tokens; ID tokens also differ in having a nonce.
 """
 
 import time

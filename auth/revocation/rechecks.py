@@ -3,7 +3,7 @@
 The issuer sends no logout token for a disabled user, a removed role or a not-before policy. A token
 counts as confirmed for `recheck_s` after it was issued, and after each check. Tokens in use are
 rechecked before that, in the background; a request whose token has not been used for a while waits
-for its check. While the issuer does not answer, its last answer holds for `EXTENSION_S` longer.
+for its check. While the issuer does not answer, its last answer counts for `EXTENSION_S` longer.
 Customers are never checked in this way, so an unavailable issuer never stops a sale.
 """
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 RECHECK_S = 60.0
 EXTENSION_S = 600.0
-"""How much longer the issuer's last answer holds while the issuer does not answer.
+"""How much longer the issuer's last answer counts while the issuer does not answer.
 
 Afterward, privileged requests get 503, and privileged connections end.
 """
@@ -46,7 +46,7 @@ TICK_S = 1.0
 _DUE_FRACTION = 0.9
 """The fraction of `recheck_s` after which a token in use is checked."""
 _END_MARGIN_S = 5.0
-"""A token is not checked just before its end, when the issuer may already call it inactive."""
+"""A token is not checked just before it expires, when the issuer may already call it inactive."""
 
 ROLES_CHANGED = "Your roles have changed; reconnect"
 UNCONFIRMED = "The issuer has failed to confirm your roles for too long; try again later"
@@ -58,7 +58,7 @@ class Credential:
 
     key: bytes
     ends_at_s: float | None
-    """In Unix seconds; None for a session, which lives until it is ended."""
+    """In Unix seconds; None for a session, which lasts until it is ended."""
     access_token: Callable[[], Awaitable[str]]
     """Returns a current access token. Raises IssuerUnavailable."""
 
@@ -294,7 +294,7 @@ class Rechecks:
             watched.check = None
 
     async def _wait_for_turn(self) -> None:
-        """Wait until the issuer may get another request."""
+        """Wait until another request may be sent to the issuer."""
         now_s = asyncio.get_running_loop().time()
         start_s = max(now_s, self._next_start_s)
         self._next_start_s = start_s + 1 / MAX_CHECKS_PER_S

@@ -128,7 +128,7 @@ class Revocations:
         await self.revoke(Revocation(uuid.uuid4().hex, session_id=sid))
 
     async def revoke_person(self, sub: PersonId, issued_before_s: float) -> None:
-        """End those sessions of a person whose tokens were issued at this time or earlier.
+        """End a person's sessions if their tokens were issued at this time or earlier.
 
         Raises TemporarilyUnavailable if this might not have been recorded.
         """
@@ -209,7 +209,7 @@ class Revocations:
                 callback(new)
 
     def _add(self, revocation: Revocation) -> bool:
-        """Add a revocation, and return whether it ends something that had not ended."""
+        """Add a revocation, and return whether it ends something that had not ended yet."""
         key = _key(revocation)
         known = self._ended.get(key)
         if known is not None and known.issued_before_s >= revocation.issued_before_s:

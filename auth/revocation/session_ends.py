@@ -29,7 +29,7 @@ from settings.oidc import OidcSettings
 START_WAIT_S = 2.0
 """How long startup waits for the first read of the revocations.
 
-Afterward, the process serves, but answers credentials with 503 until it has read them.
+Afterward, the process serves requests, but until a read succeeds, those with credentials get 503.
 """
 
 

@@ -1,4 +1,4 @@
-"""Pauses between a process's attempts to reach an unavailable issuer, longer each time."""
+"""Makes a process wait longer after each failed attempt to reach the issuer."""
 
 from collections.abc import Callable
 

@@ -21,9 +21,9 @@ LOGIN_LASTS_S = 600
 def read_cookies(headers: Headers) -> Mapping[str, str]:
     """Return the cookies by name.
 
-    A cookie is dropped if there is white space other than blanks and tabs around it. Starlette
-    would remove it, but for browsers it is part of the name, so a neighboring domain could set a
-    cookie whose name is a no-break space followed by `__Host-…`.
+    A cookie is dropped if it is surrounded by white space other than spaces and tabs. Starlette
+    would strip such white space, but to browsers it is part of the name, so a neighboring domain
+    could set a cookie whose name is a no-break space followed by `__Host-…`.
     """
     given = ";".join(headers.getlist("cookie")).split(";")
     return cookie_parser(";".join(cookie for cookie in given if cookie.strip(" \t") == cookie.strip()))
@@ -40,7 +40,7 @@ class LoginCookies:
         return read_cookies(headers).get(self._session_name) or None
 
     def logins(self, headers: Headers) -> dict[str, str]:
-        """Return the cookies of the logins in progress by name."""
+        """Return the cookies, by name, of the logins in progress."""
         return {name: value for name, value in read_cookies(headers).items() if name.startswith(self._login_prefix)}
 
     def login_name(self, tag: str) -> str:

@@ -18,7 +18,7 @@ from settings import OidcSettings
 
 SCOPE = "openid profile email"
 TOTAL_TIMEOUT_S = 8.0
-"""The limit for all requests of one step. It is shorter than the gap between two renewals."""
+"""The time limit for all requests of one step, shorter than the gap between two renewals."""
 
 
 class IssuerUnavailable(Exception):
@@ -127,7 +127,7 @@ class OidcClient:
 
 @asynccontextmanager
 async def _step() -> AsyncIterator[None]:
-    """Limit the time of the requests inside, and translate their errors."""
+    """Limit how long the requests in the block may take, and translate their errors."""
     try:
         async with asyncio.timeout(TOTAL_TIMEOUT_S):
             yield
@@ -154,7 +154,7 @@ def _tokens(answer: Mapping[str, object], *, subject: str | None = None) -> Toke
         access_token=str(answer["access_token"]),
         refresh_token=_text(answer.get("refresh_token")),
         id_token=_text(answer.get("id_token")),
-        # Keycloak sends 0 for an offline session, which has no end.
+        # Keycloak sends 0 for an offline session, which never ends.
         refresh_expires_in_s=float(lasts_s) if isinstance(lasts_s, int | float) and lasts_s > 0 else None,
         subject=subject,
     )

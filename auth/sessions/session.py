@@ -1,4 +1,4 @@
-"""A login session: who signed in, and the tokens with which the login is renewed."""
+"""A login session: who signed in, and the tokens used to renew the login."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +18,7 @@ class Session:
     issuer_session: str | None
     """The `sid` of the tokens: the login session at the issuer."""
     signed_in_at: float
-    """A revocation of all logins up to a later time ends the session, even if it was renewed."""
+    """Revoking all logins up to a later time ends the session, even if it has been renewed."""
     renew_at: float
     expires_at: float
     """When the last access token expires. The issuer vouches for the person until then."""

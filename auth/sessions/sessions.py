@@ -116,8 +116,8 @@ class Sessions:
     async def create(self, tokens: Tokens) -> str:
         """Create a session and return its cookie.
 
-        Raises Unauthenticated if the access token is not accepted, SessionLost if the login was
-        revoked meanwhile, or TemporarilyUnavailable.
+        Raises Unauthenticated if the access token is not accepted, SessionLost if the login has
+        been revoked in the meantime, or TemporarilyUnavailable.
         """
         viewer = await self._verifier.verify(tokens.access_token)
         if tokens.subject != viewer.person_id:
@@ -289,7 +289,7 @@ class Sessions:
             roles=viewer.roles,
             issuer_session=viewer.session_id,
             signed_in_at=signed_in_at,
-            # Spread over the last third, so that people who signed in together are not renewed
+            # Spread over the last third, so that sessions that began together are not renewed
             # together.
             renew_at=now + self._renew_in_s(viewer, max(expires_at - now, 0)),
             expires_at=expires_at,
@@ -304,7 +304,7 @@ class Sessions:
 
 
 class SessionRecheck:
-    """Checks the session of an open connection repeatedly."""
+    """Repeatedly checks the session of an open connection."""
 
     def __init__(self, sessions: Sessions, cookie: str, viewer: Viewer, *, every_s: float, away_s: float) -> None:
         self._sessions = sessions

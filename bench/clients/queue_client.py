@@ -89,7 +89,7 @@ class QueueClient(MutationClient):
         self._random = random.Random(0)
         self._open_sockets = 0
         self.claimed_passes: dict[str, str] = {}
-        """The last pass that each person claimed, by name, for attempts with a stolen pass."""
+        """The last pass that each person claimed, by name, for attempts to use a stolen pass."""
 
     @property
     def is_full(self) -> bool:

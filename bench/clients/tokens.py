@@ -1,5 +1,6 @@
-"""Gets access tokens for demo users from the development issuer, by the password grant, and forges
-tokens.
+"""Gets access tokens for demo users from the development issuer, with the password grant.
+
+It can also forge tokens.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`python -m bench.queueing`, behind `make bench-queue`: measures a waiting room on real stores.
+"""`python -m bench.queueing`, run by `make bench-queue`: measures a waiting room on real stores.
 
 It prints a table and writes the results as JSON. Every process that it starts is stopped, even
 after an interrupt or a timeout.

@@ -214,7 +214,7 @@ async def _read_when_settled(
     *,
     called: int,
 ) -> tuple[dict[str, CalledEntry], Counts]:
-    """Wait for `called` called entries, and return them with the counts.
+    """Wait until `called` entries have been called, and return them with the counts.
 
     By then, each called person's socket has received the call. Raises NotMeasured after
     `plan.settled_within_s`.
@@ -265,7 +265,7 @@ def refill_ms(
 
     Each is the time until the next person's socket received READY. Only the slots freed by the
     first `plan.slots` numbers are measured; slots freed by later numbers matter only for the order.
-    A slot that was freed before the room was resumed is measured from the moment it was resumed.
+    If a slot was freed before the room was resumed, the time is measured from the resumption.
     """
     ended = [(name, entry) for name, entry in entries.items() if entry.state in ("LEFT", "COMPLETED", "EXPIRED")]
     ended.sort(key=lambda pair: (pair[1].ended_ms, pair[1].number))
@@ -284,7 +284,7 @@ def refill_ms(
 
 
 def _check(answer: Answer | RefusedMutation) -> Answer:
-    """Return the answer. Raises NotMeasured if it is a refusal: then no slot was freed."""
+    """Return the answer. Raises NotMeasured if it is a refusal, because then no slot was freed."""
     if isinstance(answer, RefusedMutation):
         raise NotMeasured(f"a request that was to free a slot was refused: {answer.code}: {answer.message}")
     return answer

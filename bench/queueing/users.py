@@ -28,7 +28,7 @@ class User:
     token: str
     person_id: str
     address: str
-    """An address of the loopback network; Linux lets a client use any of them."""
+    """An address in the loopback network; Linux lets a client use any address there."""
 
 
 async def make_users(issuer: str, data_dir: Path, count: int) -> list[User]:

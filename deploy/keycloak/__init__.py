@@ -1,1 +1,1 @@
-"""Runs a Keycloak for development and tests: the pinned release, with the realm of this folder."""
+"""Runs a Keycloak for development and tests: the pinned release, with the realm in this folder."""

@@ -132,8 +132,8 @@ async def _run_command(options: argparse.Namespace, keycloak: Keycloak | None, e
 
 
 def command_environment(given: Mapping[str, str], *, port: int) -> dict[str, str]:
-    """Return the environment for the command. It signs people in as the client that Keycloak
-    notifies of logouts, unless another client was given.
+    """Return the environment for the command. The command signs people in as the client that
+    Keycloak notifies of logouts, unless another client was given.
     """
     client = {"ONSALE_OIDC_CLIENT_ID": SERVER_CLIENT_ID, "ONSALE_OIDC_CLIENT_SECRET": DEVELOPMENT_SECRET}
     is_given = "ONSALE_OIDC_CLIENT_ID" in given

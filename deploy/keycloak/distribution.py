@@ -23,7 +23,7 @@ ARCHIVE_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f
 OLDEST_JAVA = 17
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
-# Keycloak's own start script adds the first four options. The last two halve the CPU time of
+# Keycloak's start script adds the first four options. The last two halve the CPU time of
 # startup, which matters more here than the throughput of a server that runs for days.
 JAVA_OPTIONS = (
     *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in ("util", "util.concurrent", "security")),
@@ -42,7 +42,7 @@ JAVA_OPTIONS = (
 
 
 class KeycloakUnavailable(RuntimeError):
-    """Keycloak cannot be run on this machine. The message says what is missing and what to do."""
+    """Raised if Keycloak cannot run here; the message says what is missing and what to do."""
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:

@@ -1,4 +1,4 @@
-"""A Keycloak process with a data folder of its own, on loopback."""
+"""A Keycloak process on loopback, with its own data folder."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _PROBE_TIMEOUT_S = 10.0
 class Keycloak(ServerProcess):
     """Keycloak, run from the built release in `release`.
 
-    A new data folder gets the realm of this folder, to which `overlay` adds clients, roles and
+    A new data folder gets the realm from `REALM_FILE`, to which `overlay` adds clients, roles and
     users. Later starts keep the realm as it is. The issuer is always named `localhost`, whatever
     hostname a client uses.
     """
@@ -89,7 +89,7 @@ def issuer_url(port: int) -> str:
 
 
 async def answers(port: int) -> bool:
-    """Return whether a Keycloak with our realm answers at this port."""
+    """Return whether a Keycloak with our realm answers on this port."""
     url = f"http://127.0.0.1:{port}/realms/{REALM}/.well-known/openid-configuration"
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=_PROBE_TIMEOUT_S) as client:
