@@ -1,5 +1,5 @@
-"""Concerts (what is sold, when, and at which prices and limits), and organizers' drafts and
-changes.
+"""Concerts (what is sold, when, at what prices and within what limits), and the drafts and changes
+that organizers submit.
 
 MongoDB is the source of truth for every field. `version` increases with each change, `epoch` with
 each recovery of the hot state. `Tier.top` is the highest unit number ever put on sale; it never
@@ -89,7 +89,7 @@ class Concert:
     created_by: PersonId
     created_at: datetime
     organizer_id: PersonId
-    """The organizer who owns the concert: its creator, until an admin changes it."""
+    """The organizer who owns the concert: its creator, unless an admin has given it to another."""
     gate_people: tuple[PersonId, ...] = ()
     """The people who may check tickets at this concert."""
     room: RoomSettings = NO_ROOM

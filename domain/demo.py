@@ -1,5 +1,5 @@
 """Reads the demo catalog (deploy/demo/concerts.json). Its times are relative to the current time,
-so it never goes out of date. They are rounded as an organizer would round them.
+so it never goes out of date. The times are rounded as an organizer would round them.
 """
 
 import json

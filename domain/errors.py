@@ -4,7 +4,7 @@ or GraphQL.
 OnsaleError
 ├── Refusal                  an expected error: a member of a result union
 │   ├── InvalidInput         one or more fields are invalid; says what is wrong and what is allowed
-│   ├── NotFound             it does not exist, or belongs to another person
+│   ├── NotFound             the object does not exist, or belongs to another person
 │   ├── NotOnSale            the concert is a draft, closed, or outside its sale window
 │   ├── SoldOut              fewer tickets are left than requested
 │   ├── LimitExceeded        more tickets than allowed per order or per person
@@ -63,7 +63,7 @@ class ErrorCode(StrEnum):
 
 
 def _at(moment: datetime) -> str:
-    """Format a time as in the API, in whole seconds."""
+    """Format a time as the API does, in whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

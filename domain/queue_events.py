@@ -1,4 +1,4 @@
-"""Events of a queue. The concert id and the id in the concert's stream identify an event."""
+"""Events of a queue. An event is identified by its concert and its id in the concert's stream."""
 
 from dataclasses import dataclass
 from datetime import datetime

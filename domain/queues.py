@@ -160,7 +160,7 @@ def begin_round(settings: RoomSettings) -> RoomSettings:
 
 
 NO_ROOM = RoomSettings()
-"""The settings of a concert until its organizer turns the room on."""
+"""The room settings of a concert until its organizer turns the room on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class WaitingRoom:
 
     concert_id: ConcertId
     organizer_id: PersonId
-    """The organizer of the concert, who alone sees `flow`."""
+    """The organizer of the concert. Only the organizer and admins can see `flow`."""
     settings: RoomSettings
     status: RoomStatus
     opens_at: datetime
@@ -230,7 +230,7 @@ class WaitingRoom:
     """Whether the counts have expired in the store, because the concert ended long ago."""
 
     def people_ahead(self, entry: QueueEntry | None) -> int:
-        """Return how many people can take tickets before this entry.
+        """Return how many people can take tickets before the owner of this entry.
 
         For RANDOM, only people who have already been called count.
         """

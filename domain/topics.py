@@ -27,7 +27,7 @@ class QueueTopic:
 
 @dataclass(frozen=True, slots=True)
 class RoomTopic:
-    """A waiting room, for its organizers."""
+    """A waiting room, for the organizer and admins."""
 
     concert_id: ConcertId
 
@@ -59,4 +59,4 @@ class QueueSnapshot:
 
 
 Snapshot = Stock | QueueSnapshot | WaitingRoom | Hold | Order
-"""The snapshots of StockTopic, QueueTopic, RoomTopic, HoldsTopic and OrderTopic, in this order."""
+"""The snapshots of StockTopic, QueueTopic, RoomTopic, HoldsTopic and OrderTopic, in that order."""

@@ -1,1 +1,1 @@
-"""Proofs of a whole sale, of one waiting room, and of the accuracy of the wait estimates."""
+"""Checks a whole sale, one waiting room, and the accuracy of the wait estimates."""

@@ -136,7 +136,7 @@ async def _with_round_of_new_sale(context: Context, before: Concert, after: Conc
     """Return the concert, with a new round if the change reopens a sale that was over.
 
     The hot state decides whether the sale was over, because it ended the entries by its own clock.
-    It no longer contains past concerts.
+    A past concert is no longer in the hot state; its sale was over.
     """
     is_extended = after.terms.sales_end_at > before.terms.sales_end_at
     is_ending = before.status is ConcertStatus.PUBLISHED and _is_past(before.terms.sales_end_at - MAX_WRITE_TIME)
@@ -157,8 +157,8 @@ async def _raise_if_opened(context: Context, before: Concert, after: Concert) ->
     if not settings or before.status is ConcertStatus.DRAFT or after.room.round != before.room.round:
         return
     state = await context.stores.queues.read_queue(before.id)
-    # A queue whose opening time has passed may be drawn or opened before this write ends, and its
-    # numbers would change.
+    # A queue whose opening time has passed may open, or its lottery may be drawn, before this write
+    # ends, and the write would then change its numbers.
     if (state.is_opened or _is_past(before.room_opens_at - MAX_WRITE_TIME)) and state.round == before.room.round:
         raise QueueOpened(before.id, settings)
 

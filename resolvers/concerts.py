@@ -201,7 +201,7 @@ async def close_concert(context: Context, concert_id: ConcertId) -> Concert:
 
 
 async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) -> Concert:
-    """Move a concert to a status. Does nothing if the concert already has the status.
+    """Change the status of a concert. Does nothing if it already has that status.
 
     Raises IllegalTransition, NotFound, Forbidden or VersionConflict.
     """

@@ -41,7 +41,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class SoldCounts:
-    """A cache of the numbers of tickets sold at past concerts, which are read in detached tasks."""
+    """A cache of how many tickets past concerts sold. The counts are read in detached tasks."""
 
     clock: Callable[[], float] = time.monotonic
     _kept: dict[_Key, _Kept] = field(default_factory=dict)

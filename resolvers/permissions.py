@@ -16,8 +16,8 @@ def organizes(context: Context, concert: Concert) -> bool:
 
 
 def require_organizer(context: Context, concert: Concert) -> None:
-    """Raise Forbidden if the viewer is neither the concert's organizer nor an admin, or NotFound if
-    the concert is a draft, whose existence is not public.
+    """Raise Forbidden unless the viewer is the concert's organizer or an admin. For a draft, whose
+    existence is not public, raise NotFound instead.
     """
     if organizes(context, concert):
         return
@@ -50,7 +50,7 @@ async def find_organizer(context: Context, concert_id: ConcertId, *, owner: Pers
     """Return the organizer of the concert for which `owner` has an order or a hold.
 
     Returns None without a read if the organizer cannot matter, because the viewer is the owner or
-    does not have the role. Changes by other processes are visible within two seconds.
+    lacks the role `organizer`. Changes by other processes are visible within two seconds.
     """
     viewer = context.signed_in()
     if viewer.person_id == owner or not viewer.is_organizer:

@@ -59,13 +59,13 @@ async def join_queue(context: Context, concert_id: ConcertId, proof: ProofOfWork
 async def _join(context: Context, concert: Concert, person_id: PersonId, *, proof_ms: int | None) -> PositionedEntry:
     """Join the queue and add the concert to the index.
 
-    Both take one round trip, and the index is written first if both are in one pipeline. If it
-    cannot be written, the request is refused, and a repeated request writes it again.
+    The two writes share one round trip; if both go through one pipeline, the index is written
+    first. If it cannot be written, the request is refused, and a repeated request writes it again.
     """
     rates, address = context.call_limits.rates.joins, context.address
     join = context.stores.queues.join(concert.id, person_id, rates=rates, address=address, proof_ms=proof_ms)
     if proof_ms == 0:
-        # Only an active entry is returned; the index is not written for a flood without proofs.
+        # This can only return an active entry. A flood of joins without proofs writes no index.
         joined = await join
         await add_to_index(context, person_id, concert)
         return joined

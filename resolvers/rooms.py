@@ -2,8 +2,8 @@
 
 MongoDB owns the settings. A change is one write to MongoDB, together with its audit row, and is
 then synced to the hot state. The hot state owns manual admissions; their audit rows are inserted
-first and completed with the result. A repeated idempotency key finds its audit row, so no command
-is carried out twice.
+first and completed with the result. A request that repeats an idempotency key finds the existing
+audit row, so no command is carried out twice.
 """
 
 from collections.abc import Callable, Iterable
@@ -75,8 +75,8 @@ async def configure(
 
 
 async def pause(context: Context, concert_id: ConcertId) -> Concert:
-    """Pause the room, so that only organizers call people. Entries are kept. Repeating the command
-    has no effect.
+    """Pause the room, so that people are called only manually. Entries are kept. Repeating the
+    command has no effect.
     """
     return await _change(
         context, concert_id, RoomSettingsPatch((("queue_all", True),)), make_command(context, RoomAction.PAUSED)

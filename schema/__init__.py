@@ -199,13 +199,13 @@ class DocumentRules:
     """Rules for the documents that clients of one process may send."""
 
     persisted_bytes: int = DEFAULT_BYTES
-    """The memory for documents that clients register by hash. With 0, they cannot register any."""
+    """The memory for documents that clients register by hash. If 0, they cannot register any."""
     allows_introspection: bool = True
     """Whether clients may query the schema, and whether errors suggest names from it."""
     trusted_file: Path | None = None
-    """The file of trusted documents. If it is set, clients may run no others."""
+    """The file of trusted documents. If it is set, clients may run no other documents."""
     limits: OperationLimits = DEFAULT_LIMITS
-    """The limits of all documents, including trusted ones, and of their operations."""
+    """The limits on all documents, including trusted ones, and on their operations."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Relay connections. Strawberry's own leave `nodes` empty if only `nodes` is selected."""
+"""Relay connections. Strawberry's built-in ones leave `nodes` empty if only `nodes` is selected."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar, cast, overload

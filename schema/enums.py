@@ -43,7 +43,7 @@ __all__ = [
 
 
 def _show(enum: type[StrEnum], description: str, **values: str) -> None:
-    """Add the enum to the schema. Raises KeyError if `values` names a missing member."""
+    """Add the enum to the schema. Raises KeyError if `values` names an unknown member."""
     strawberry.enum(enum, description=description)
     assert has_enum_definition(enum)
     shown = {value.name: value for value in enum.__strawberry_definition__.values}

@@ -66,7 +66,7 @@ class CallProjection:
     called: tuple[float, ...]
     """The number of people called from now until each time."""
     by_slots: tuple[float, ...]
-    """The number of those people who have to wait for a free slot."""
+    """How many of the `called` people have to wait for a free slot."""
 
     @property
     def still_moves(self) -> bool:

@@ -33,7 +33,7 @@ class Cohort:
 
 @dataclass(slots=True)
 class VisitStages:
-    """The number of people in each stage of the visits that follow one distribution."""
+    """The number of people in each stage, for visits that follow one distribution."""
 
     mean_s: float
     early: float = 0.0
@@ -102,8 +102,8 @@ def estimate_occupancy(cohorts: Sequence[Cohort], slots_taken: int) -> SlotOccup
 
 
 def _count_inside(cohorts: Sequence[Cohort], mean_s: float) -> float:
-    """Return the same count as `_build_occupancy` at a quarter of its cost, because the search
-    tries many means.
+    """Return the same count as `_build_occupancy` at a quarter of the cost, which matters because
+    the search tries many means.
     """
     count = 0.0
     for cohort in cohorts:

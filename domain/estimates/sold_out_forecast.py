@@ -1,9 +1,9 @@
 """Forecasts whether tickets will be left for a person in the queue.
 
-The forecast is SOLD_OUT if no tickets are free now, or if, with a probability of 98%, the people
-ahead will take all free and held tickets of every tier, assuming that they buy as much as the
-people called in this round. A person who is called just as a hold is released may still get a
-ticket. A `SoldOutForecast` contains the lowest number of people ahead for which this applies. It is
+The forecast is SOLD_OUT if no tickets are free now, or if the people ahead will take all free and
+held tickets of every tier with a probability of 98%. They are assumed to buy as much as the people
+called so far in this round. A person who is called just as a hold is released may still get a
+ticket. A `SoldOutForecast` contains the lowest number of people ahead for which this is true. It is
 built once per version of the stock and the queue, so each person costs only one comparison.
 """
 

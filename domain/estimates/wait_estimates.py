@@ -74,7 +74,7 @@ class WaitTable:
 
 LONGEST = WaitEstimate(int(LONGEST_S), int(LONGEST_S))
 NO_ESTIMATE = WaitTable()
-"""A table that has no estimate for any position."""
+"""A table without estimates."""
 
 
 def build_wait_table(

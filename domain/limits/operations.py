@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OperationLimits:
-    """The defaults allow the largest document of any tool we know: GraphiQL's introspection query
-    has 15 levels and 229 fields, with its fragments expanded.
+    """The defaults allow the largest document of any tool we know of: with its fragments expanded,
+    GraphiQL's introspection query has 15 levels and 229 fields.
     """
 
     document_characters: int = 20_000
@@ -20,8 +20,8 @@ class OperationLimits:
     cost: int = 30_000
     """A page of 100 concerts with tiers, stock and waiting rooms costs 28,000."""
     introspection_cost: int = 400_000
-    """Twice the cost of the largest introspection query of any tool we know. Introspection runs in
-    a thread.
+    """Twice the cost of the largest introspection query of any tool we know of. Introspection runs
+    in a thread.
     """
 
 

@@ -1,4 +1,4 @@
-"""Rates: how often one person, and all people behind one address, may make a call."""
+"""Rates: how often one person, or all people behind one address together, may make a call."""
 
 from dataclasses import dataclass
 from enum import StrEnum

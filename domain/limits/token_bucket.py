@@ -1,12 +1,12 @@
-"""Token buckets, each of which allows a burst of tokens and then a fixed number per second."""
+"""Token buckets: each allows a burst of calls, and then a fixed number per second."""
 
 from collections import OrderedDict
 
 from domain.limits.rates import Rate
 
 MAX_BUCKETS = 50_000
-"""The maximum number of buckets, about 10 MB. Beyond it, the least recently used one is
-dropped; its key then starts with a full bucket.
+"""The maximum number of buckets, about 10 MB. Beyond that, the least recently used one is
+dropped; its key then starts with a full bucket again.
 """
 
 

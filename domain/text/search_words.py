@@ -48,8 +48,8 @@ def name_key(text: str) -> str:
 
 
 def city_key(text: str) -> str:
-    """Return a key that is equal for names of a city that differ only in compatibility forms,
-    marks, case, symbols and spaces.
+    """Return a key that is equal for city names that differ only in compatibility forms, marks,
+    case, symbols and spaces.
     """
     tokens = fold(text).split()
     return "".join(part for token in tokens for part in _split_at_symbols(token)) or "".join(tokens)

@@ -1,8 +1,8 @@
 /**
  * The signed-in user. A login on the issuer's page starts a session for the whole browser: its
  * cookie is hidden from scripts, and the server keeps the tokens. In development, "sign in as"
- * instead keeps a token for this browser tab. That token takes precedence, so two tabs can have two
- * users.
+ * instead keeps a token for this browser tab. That token takes precedence, so two tabs can have
+ * different users.
  */
 
 import { fetchFrom } from "./network";
@@ -16,12 +16,12 @@ export interface Session {
   roles: string[];
 }
 
-/** A user of this tab. Times are in Unix milliseconds, by this machine's clock. */
+/** A user signed in to this tab only. Times are in Unix milliseconds, by this machine's clock. */
 interface TabSession extends Session {
   accessToken: string;
   refreshToken: string | null;
   expiresAt: number;
-  /** When the token is to be renewed, before it expires. */
+  /** When to renew the token, some time before it expires. */
   renewAt: number;
 }
 
@@ -76,7 +76,7 @@ export class Sessions {
     return sessions;
   }
 
-  /** The session belongs to all tabs, so another one may have signed in or out. */
+  /** All tabs share the session, so the user may have signed in or out in another one. */
   readonly #readAgain = (): void => {
     if (document.visibilityState === "visible" && !this.#tab) this.#readCookieSession().catch(() => undefined);
   };
@@ -94,7 +94,7 @@ export class Sessions {
     return this.#tab?.accessToken ?? null;
   }
 
-  /** Returns a request that is sent as the signed-in user. Its own Authorization takes precedence. */
+  /** Adds the user's credentials to a request, unless it already has an Authorization header. */
   async signed(init: RequestInit | undefined): Promise<RequestInit> {
     const headers = new Headers(init?.headers);
     const token = await this.accessToken();
@@ -276,7 +276,7 @@ function sessionOf(answer: TokenAnswer): TabSession {
   };
 }
 
-/** Reads the name, the email address and the roles to show. The server verifies the token. */
+/** Reads the name, email and roles from the token for display. The server verifies the token. */
 function personIn(token: string): Session {
   try {
     const part = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");

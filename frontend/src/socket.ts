@@ -1,7 +1,7 @@
 /**
  * A page's only WebSocket (`graphql-transport-ws`). It reconnects whenever the connection is lost,
- * and then signs in again: with the tab's token, or with the cookie, which the browser sends by
- * itself.
+ * and then signs in again: with the tab's token, or with the cookie, which the browser sends
+ * automatically.
  */
 
 import { createClient, type Client } from "graphql-ws";

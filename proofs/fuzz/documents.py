@@ -17,7 +17,7 @@ SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
 
 
 class WrongAnswer(AssertionError):
-    """Raised if the server answers a document in a way that no document should cause."""
+    """Raised if the server gives an answer that is wrong for any document."""
 
 
 def fuzz_documents(url: str, *, examples: int, tokens: Sequence[str | None]) -> int:

@@ -1,7 +1,8 @@
 """Fuzzes the WebSocket endpoint with messages and raw frames.
 
-Whatever a client sends, the server must close the socket with a close frame that has a code. If the
-connection were cut instead, clients would reconnect in vain.
+Whatever a client sends, the server must close the socket with a close frame. The frame must have
+a code, unless the client's close frame has none. If the connection were cut instead, clients would
+reconnect in vain.
 """
 
 import base64
@@ -156,7 +157,7 @@ def _lost(reason: str) -> bytes:
 
 
 def _reader(connection: socket.socket, frames: Sequence[Frame]) -> Callable[[int], bytes | None]:
-    """Return a function that reads exactly this many bytes, or None at the end of the stream."""
+    """Return a function that reads exactly `size` bytes, or None at the end of the stream."""
 
     def read(size: int) -> bytes | None:
         found = b""

@@ -29,7 +29,7 @@ from storage.embedded.process import ServerStartError
 ARRIVALS_PER_S = 50
 """The average rate; at the start, people arrive twice as fast."""
 MIN_SIZE = 10
-"""The minimum for both people and tickets; with fewer tickets, a tier might be empty."""
+"""The minimum number of people and of tickets. With fewer tickets, a tier might be empty."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Closes a sale's concert, because it would otherwise stay on sale on a running server."""
+"""Closes the concert after a sale. If the server keeps running, it would otherwise stay on sale."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ CLOSE = """mutation Close($input: CloseConcertInput!) {
 
 @asynccontextmanager
 async def closed_at_the_end(client: Client, concert_id: str, token: str) -> AsyncIterator[None]:
-    """Close the concert at the end of the block, even after an error; report if this fails."""
+    """Close the concert at the end of the block, even after an error, and report a failure."""
     try:
         yield
     finally:

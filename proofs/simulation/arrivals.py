@@ -20,7 +20,7 @@ class ArrivalPattern:
     opening_share: float = 0.4
     """Share of people who arrive within `opening_s` after the opening.
 
-    The rest arrive evenly distributed until `last_arrival_s`.
+    The arrivals of the rest are distributed evenly from the opening to `last_arrival_s`.
     """
     opening_s: float = 60.0
     last_arrival_s: float = 900.0
@@ -29,7 +29,7 @@ class ArrivalPattern:
     disappears: float = 0.6
     """Of those who give up, the share who disconnect instead of leaving the queue."""
     no_show: float = 0.06
-    """Share of people who do not claim after their call."""
+    """Share of people who do not claim a pass after being called."""
     buys: float = 0.6
     lingers: float = 0.05
     """Share of people who claim a pass and let it expire."""
@@ -37,7 +37,7 @@ class ArrivalPattern:
     slower_after_s: float = 1e9
     """The visits of people who arrive after this time take twice as long."""
     returns: float = 0.3
-    """Of those who gave up or did not claim, the share who later join again."""
+    """Of those who gave up or did not claim a pass, the share who later join again."""
 
 
 @dataclass(frozen=True, slots=True)

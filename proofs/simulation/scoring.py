@@ -36,7 +36,7 @@ class Score:
     This count and those below include only people who later tried to hold tickets.
     """
     sold_out_wrong: int
-    """How often the person found tickets nevertheless."""
+    """How often the person found tickets after all."""
     foreseen_said: int
     """How often SOLD_OUT was predicted while tickets were still available."""
     foreseen_wrong: int

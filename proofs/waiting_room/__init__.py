@@ -1,1 +1,1 @@
-"""`make prove-room`: checks one waiting room under random traffic and four worker processes."""
+"""`make prove-room`: checks one waiting room under random traffic, with four worker processes."""

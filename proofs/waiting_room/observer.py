@@ -67,8 +67,8 @@ class Observer:
     def judge_slots(self) -> None:
         """Check that no slot was taken beyond the cap.
 
-        Every cap that was in force between two states is allowed. If the highest of them was
-        already exceeded, the number of slots taken must not have increased.
+        If the cap changed between two states, the highest value in force counts. If more slots were
+        already taken, their number must not have increased.
         """
         version_before, cap_before, slots_before = self._states[0]
         for version, cap, slots in self._states:

@@ -66,7 +66,7 @@ class Proof:
         return findings
 
     def _make_stop(self, findings: Findings) -> Callable[[], bool]:
-        """Return a function that returns whether the traffic should stop."""
+        """Return a function that tells whether the traffic should stop."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
 

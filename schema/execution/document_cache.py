@@ -139,7 +139,10 @@ class DocumentCache:
         return answer
 
     def _introspect(self, document: Document, name: str | None, variables: Mapping[str, object]) -> ExecutionResult:
-        """Execute in the thread. The call keeps the document alive, so its id stays unique."""
+        """Execute the operation in the thread.
+
+        The pending call keeps the document alive, so its id stays unique.
+        """
         assert document.ast is not None
         return execute_sync(self._schema, document.ast, variable_values=dict(variables), operation_name=name)
 
@@ -202,7 +205,7 @@ class _Parsed:
 
 
 def _without_suggestion(error: GraphQLError) -> GraphQLError:
-    """Remove the one suggestion that `hide_suggestions` keeps: to select subfields of a field."""
+    """Remove the one suggestion that `hide_suggestions` does not hide: to select subfields."""
     error.message = _SUGGESTION.sub("", error.message)
     return error
 

@@ -22,7 +22,7 @@ interface StatusLineProps {
 /** A line may break after the dot, but not before it. */
 const SEPARATOR = "\u00a0· ";
 
-/** Longer than the gap when another user signs in and the socket is closed and reopened. */
+/** Longer than the gap while the socket is reopened because another user has signed in. */
 const DISCONNECTED_AFTER_MS = 1_000;
 
 const WATCH_STOCK = `subscription StatusOfStock($concertId: ID!) {

@@ -11,7 +11,7 @@ const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 
 export interface KeptSubscription {
-  /** Subscribes again unless it is running. Call this if the server may have more to send. */
+  /** Subscribes again unless already subscribed. Call this if the server may have more to send. */
   resume: () => void;
   /** Ends the subscription permanently. */
   stop: () => void;

@@ -115,7 +115,7 @@ class QueueSession:
         await self._stay(entry, lambda latest: latest.is_over)
 
     async def _leave(self, entry: EntryView) -> None:
-        """Leave the queue while a subscription is open, so that the entry's end can be observed."""
+        """Leave the queue while a subscription is open, so that it can show the entry ending."""
         async with asyncio.TaskGroup() as group:
             subscribed = group.create_task(self._stay(entry, lambda latest: latest.is_over))
             await asyncio.sleep(self._person.patience_s)
@@ -140,7 +140,7 @@ class QueueSession:
     async def _stay(self, entry: EntryView, stop: Stop) -> EntryView:
         """Wait until `stop` is true or the entry ends, and return the entry.
 
-        An entry that expires is recorded.
+        Records an entry that expires.
         """
         if self._person.queue_behavior is QueueBehavior.POLLS or self._queue.is_full:
             last = await self._poll(entry, stop)

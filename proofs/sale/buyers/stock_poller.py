@@ -1,8 +1,8 @@
 """Polls the stock for everyone who is waiting for released tickets.
 
-It wakes one person per available ticket, in the order in which they began to wait. The load on the
-servers therefore does not depend on the number of people, as it would if each of them polled.
-People in the queue use it to learn that every ticket is sold.
+It wakes one person per available ticket, starting with those who have waited longest. The load on
+the servers therefore does not depend on the number of people, as it would if each of them polled.
+People in the queue also learn from it when every ticket is sold.
 """
 
 import asyncio

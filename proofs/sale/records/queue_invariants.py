@@ -1,7 +1,7 @@
 """The invariants of the queue, which must hold after any kill.
 
-The caps are respected, everyone is called once and in order, and every position shown is exact for
-its version. Each check yields the rows that violate it.
+The caps are kept, no one is called twice, every position shown is exact for its version, and no
+entry of a waiting person is lost. Each check yields the rows that violate it.
 """
 
 from bisect import bisect_left
