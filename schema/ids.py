@@ -72,7 +72,7 @@ def of_order(order_id: OrderId) -> strawberry.ID:
 
 
 def of_entry(concert_id: ConcertId, entry_id: EntryId) -> strawberry.ID:
-    """Return the id of an entry, which stays the same if the number changes."""
+    """Return the id of an entry, which stays the same when its number changes."""
     return _encode(Kind.QUEUE_ENTRY, concert_id, str(entry_id))
 
 

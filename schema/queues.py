@@ -1,4 +1,4 @@
-"""Queue entries as their owner sees them: the entry, its pass, and the pushed position."""
+"""Queue entries as their owners see them: the entry, its pass, and the pushed position."""
 
 from datetime import datetime
 from typing import Self

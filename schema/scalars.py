@@ -47,7 +47,7 @@ def read_date_time(value: object) -> datetime:
 
 
 def seconds_until(moment: datetime) -> int:
-    """Return the whole seconds until `moment`, for clients whose clock may be wrong.
+    """Return the number of whole seconds until `moment`, for clients whose clocks may be wrong.
 
     Returns 0 if the moment has passed.
     """

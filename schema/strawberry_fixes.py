@@ -28,10 +28,10 @@ INPUT = strawberry.argument(name="input", description="The input of the mutation
 def computed(
     description: str | None = None, *, name: str | None = None, graphql_type: object | None = None
 ) -> Callable[[Method], Method]:
-    """Turn a method into a field and keep its type.
+    """Turn a method into a field without losing the method's type.
 
-    Strawberry's own decorator loses the type if there is a description. `graphql_type` is the type
-    of a field whose method returns either a value or an awaitable.
+    Strawberry's decorator loses the type if there is a description. `graphql_type` is the type of a
+    field whose method returns either a value or an awaitable.
     """
     field = strawberry.field(description=description, name=name, graphql_type=graphql_type)
     return cast("Callable[[Method], Method]", field)

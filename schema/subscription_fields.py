@@ -67,7 +67,7 @@ async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
 async def _find_concert(context: Context, value: strawberry.ID) -> Concert:
     """Return the cached concert.
 
-    Raises BadUserInput, and NotFound if the viewer may not see the concert.
+    Raises BadUserInput for a malformed id, and NotFound if the viewer may not see the concert.
     """
     concert_id = ids.concert_argument(value)
     concert = await concerts.get_cached_concert(context, concert_id)
@@ -77,7 +77,7 @@ async def _find_concert(context: Context, value: strawberry.ID) -> Concert:
 
 
 def wrap_topic_fields(schema: GraphQLSchema) -> None:
-    """Make each subscription field start with a topic and execute with the topic's snapshots."""
+    """Make each subscription field subscribe to a topic and build payloads from its snapshots."""
     for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
         field.subscribe = _wrap_topic(field)
         field.resolve = _build_payload

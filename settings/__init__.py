@@ -72,7 +72,7 @@ class Settings:
     0 turns registration off.
     """
     trusted_documents: Path | None = None
-    """A JSON file that maps SHA-256 hashes to documents. If set, clients may run no others."""
+    """A JSON file that maps SHA-256 hashes to documents. If set, clients may run only these."""
     introspection: bool | None = None
     """Whether clients may query the schema, and whether errors suggest names from it. If None,
     both are allowed in development, except with trusted documents.
@@ -80,8 +80,8 @@ class Settings:
     graphiql: bool | None = None
     """Whether browsers get GraphiQL at /graphql. If None, the rule for `introspection` applies."""
     buyers: str = "customer"
-    """The people who may queue and buy: `customer`, those with this role, or `signed-in`, everyone
-    with a valid token.
+    """The people who may queue and buy. `customer` means those with that role; `signed-in` means
+    all those with a valid token.
     """
     limit: LimitSettings = field(default_factory=LimitSettings)
     session: SessionSettings = field(default_factory=SessionSettings)

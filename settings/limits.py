@@ -1,8 +1,8 @@
 """Settings for the limits on what one client may cost (`ONSALE_LIMIT_*`); see docs/limits.md.
 
-A rate is a count and a number of seconds, written as `20/60`, or None for no limit, written as
-`off`. The defaults are far above what people do: whole offices, and all customers of a mobile
-carrier, may share one address.
+A rate is a count and a number of seconds, written as `20/60`. A rate of None, written as `off`,
+means no limit. The defaults are far above what people need, because a whole office, or all
+customers of a mobile carrier, may share one address.
 """
 
 import dataclasses

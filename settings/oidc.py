@@ -43,20 +43,20 @@ class OidcSettings:
     leeway_s: int = 5
     """How long a token is accepted after its `exp`, and before its `iat` and `nbf`.
 
-    The clocks of hosts that use NTP differ by less.
+    Clocks that are synchronized with NTP differ by less.
     """
     key_trust_s: int = 600
     """How long a signing key is accepted after the issuer has withdrawn it."""
     cooldown_s: int = 10
     """The time between two key fetches for tokens with unknown keys; the first three do not wait.
 
-    Keycloak's own adapters wait just as long.
+    Keycloak's adapters wait just as long.
     """
     recheck_s: int = 60
     """The interval at which the issuer is asked about the people on privileged connections."""
     client_id: str = "onsale-web"
     client_secret: str | None = field(default=None, repr=False)
-    """The secret of `client_id` if it is a confidential client."""
+    """The client secret, if `client_id` is a confidential client."""
 
     @classmethod
     def read(cls, reader: SettingsReader) -> "OidcSettings":
@@ -82,7 +82,7 @@ class OidcSettings:
 
 
 def _address(reader: SettingsReader, name: str) -> str | None:
-    """Return the address of a realm, without the trailing slash of an address bar."""
+    """Return the address of a realm, without the slash that people copy from an address bar."""
     value = reader.optional(name)
     if value is None:
         return None

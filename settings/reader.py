@@ -99,7 +99,7 @@ class SettingsReader:
         return origin
 
     def networks(self, name: str, *, also: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Return addresses and networks, or words from `also`, that are separated by spaces."""
+        """Return space-separated addresses, networks and words from `also`."""
         networks = tuple(self.text(name, "").split())
         choices = f", or {' or '.join(also)}" if also else ""
         self._problems += [
@@ -111,7 +111,7 @@ class SettingsReader:
         return networks
 
     def base64_keys(self, name: str, *, length: int) -> tuple[str, ...]:
-        """Return secret keys in base64. A problem never shows the key."""
+        """Return secret keys in base64. A reported problem never quotes the key."""
         keys = tuple(self.text(name, "").split())
         wrong = [
             number
@@ -152,7 +152,7 @@ class SettingsReader:
             self._problems.append(f"ONSALE_{name} is now called ONSALE_{new}; set that one instead")
 
     def words(self, name: str, default: tuple[str, ...], *, allowed: tuple[str, ...] | None = None) -> tuple[str, ...]:
-        """Return words that are separated by spaces, and report those that are not allowed."""
+        """Return space-separated words, and report those that are not allowed."""
         words = tuple((self.optional(name) or "").split()) or default
         for word in words:
             if allowed is not None and word not in allowed:

@@ -19,7 +19,7 @@ class SessionSettings:
     lifetime_s: int = 36_000
     """The maximum lifetime of a session after the login: ten hours, as in Keycloak."""
     recheck_s: int = 600
-    """How often the session of an open socket or event stream is checked, varied by 20 %."""
+    """How often the session of an open socket or event stream is checked, give or take 20%."""
     issuer_away_s: int = 900
     """How long a session is still accepted while the issuer cannot be reached to renew it."""
 

@@ -110,7 +110,7 @@ async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> As
     """Open the stores, and close them at the end of the block.
 
     No error is raised if a store is unreachable: `problems` reports it, and calls raise
-    TemporarilyUnavailable until it is available.
+    TemporarilyUnavailable until the store is available.
     """
     mongo: Client = connect(mongo_url)
     client = ScriptClient(redis_url)

@@ -17,8 +17,8 @@ purchases           hash    fingerprint of an idempotency key -> digest of the i
 changes             zset    person -> version at which one of their entries or holds last changed
 entries             hash    person -> their latest queue entry (JSON)
 waiters             hash    entry id -> person; waiting entries only
-departed            string  one bit per number, at base + number: set if its person left, ended or
-                            was called out of order
+departed            string  one bit per number, at base + number: set if its entry ended before it
+                            was called, or if it was called out of order
 slots               zset    person -> end of their call or pass, unix ms; READY and ADMITTED
 presence_deadlines  zset    person -> time until which they count as present, unix ms; only for
                             waiting people without a connection
@@ -49,9 +49,9 @@ session             string  a browser's login session, encrypted; named by the h
                             cookie; expires with the login
 renewal             string  the attempt that may renew a login session; expires after ten seconds
 
-No key is permanent. Each concert has a channel `hints` for hints; the channel `work` carries the
-ids of concerts that have new work for the workers, and the channel `revocations` announces
-that a session has ended.
+No key is permanent. Each concert has a `hints` channel. The `work` channel carries the ids of
+concerts that have new work for the workers, and the `revocations` channel announces that a session
+has ended.
 """
 
 from functools import lru_cache

@@ -1,5 +1,5 @@
-"""The Lua scripts: their source, and their arguments and replies. A unit test compares these with
-the headers of the scripts.
+"""The Lua scripts: their source, arguments and replies. A unit test compares the arguments and
+replies with the headers of the scripts.
 
 A script is `lua/<name>.lua`, preceded by the `lua/lib/` parts that its `-- @include` line names.
 """

@@ -116,7 +116,7 @@ def count_comparisons(document: DocumentNode) -> int:
 
 
 def _count_pairs(merged: Iterable[SelectionSetNode], fragments: Mapping[str, FragmentDefinitionNode]) -> int:
-    """Return the number of pairs in selection sets of one object, and in nested selection sets."""
+    """Count the pairs within the selection sets of one object, and within nested selection sets."""
     named: dict[str, list[FieldNode]] = {}
     spread: set[str] = set()
     unread = list(merged)
@@ -140,7 +140,7 @@ def _count_pairs(merged: Iterable[SelectionSetNode], fragments: Mapping[str, Fra
 class _SizeMeter:
     """Measures each fragment once.
 
-    A fragment that contains itself counts as zero there, because validation refuses it.
+    If a fragment spreads itself, the inner spread counts as zero, because validation refuses it.
     """
 
     def __init__(self, document: DocumentNode) -> None:

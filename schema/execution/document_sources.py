@@ -12,9 +12,9 @@ from schema.execution.top_level_errors import SystemCode
 
 class DocumentSource(Protocol):
     async def read(self, text: str | None, hash_: DocumentHash | None) -> Document:
-        """Return the document of a request, which has a text, a hash, or a text with its hash.
+        """Return the document of a request that gives a text, a hash, or both.
 
-        If the document is refused, it has errors instead of a syntax tree.
+        A refused document has errors instead of a syntax tree.
         """
         ...
 

@@ -38,9 +38,7 @@ class LocatedValuesRule(ValuesOfCorrectTypeRule):
         return SKIP
 
     def _owner_name(self) -> str | None:
-        """Return the name of the argument that has the value, or of the variable that has the
-        default.
-        """
+        """Return the name of the argument or the variable that the value belongs to."""
         argument, owner = self.context.get_argument(), self.context.get_directive() or self.context.get_field_def()
         names = owner.args.items() if owner else ()
         return next((name for name, known in names if known is argument), self._variable)
@@ -53,7 +51,7 @@ RULES: tuple[type[ASTValidationRule], ...] = tuple(
 
 
 def _located(error: GraphQLError, root: ValueNode, path: list[str | int], owner: str | None) -> GraphQLError:
-    """Return the error with its node and with the path of its field in the message."""
+    """Return the error with its node, and with the path of its field in the message."""
     where = ".".join(map(str, path if owner is None else [owner, *path]))
     message = f"`{where}`: {error.message}" if where else error.message
     nodes = error.nodes or [_node_at(root, path)]

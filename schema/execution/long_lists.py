@@ -10,7 +10,7 @@ from resolvers.context import Context
 from schema.execution.operation_cost import is_list_of_objects
 
 MAX_INNER = 10
-"""The longest list inside another list that is completed at once, without time slices."""
+"""The maximum length of a nested list that is completed at once, without time slices."""
 
 Resolve = Callable[..., Any]
 

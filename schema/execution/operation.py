@@ -36,7 +36,7 @@ class Operation:
     variables: Mapping[str, object]
     name: str | None
     document_hash: DocumentHash | None = None
-    """The hash that the client sent. If the client also sent a document, this is its hash."""
+    """The hash that the client sent. If the client also sent a document, the two match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Executor:
         return executed_result(answer, context)
 
     def record_use(self, document: Document, operation: Operation, context: Context) -> None:
-        """Register a valid document, or record that it was used, if the client sent its hash."""
+        """If the client sent the hash of a valid document, keep the document or record its use."""
         if operation.document_hash is not None:
             self._documents.record_use(operation.document_hash, document.text, is_signed_in=context.viewer is not None)
 
@@ -152,7 +152,7 @@ class Executor:
 def _with_cost(result: OperationResult, prepared: Prepared) -> OperationResult:
     """Add `extensions.cost` to the answer to a query or mutation.
 
-    The payloads of a subscription do not contain it: they are sent to many people, many times.
+    Subscription payloads omit it, because they are sent often and to many people.
     """
     result.payload["extensions"] = {"cost": {"requested": prepared.cost, "limit": prepared.max_cost}}
     return result
@@ -173,7 +173,7 @@ def rejected_result(errors: Sequence[GraphQLError], context: Context) -> Operati
 
 
 def error_result(error: OnsaleError, context: Context) -> OperationResult:
-    """Return the result of an operation that ended with this error before it was executed."""
+    """Return the result of an operation that failed with this error before execution."""
     return rejected_result([GraphQLError(str(error), original_error=error)], context)
 
 

@@ -1,6 +1,6 @@
 """Templates for payloads that differ only in integers at the same positions.
 
-A template serves all people in a queue whose payloads have the same shape. It is created by
+A template serves all people in a queue who get payloads of the same shape. It is created by
 executing the operation for a placeholder viewer, with marks in place of a person's integers, and is
 used only after it has been verified: filled with the integers of a person whose payload was
 rendered by execution, it must produce the same bytes.
@@ -87,7 +87,7 @@ class PayloadTemplates:
     async def render(self, snapshot: QueueSnapshot, viewer: Viewer, execute: Execute) -> bytes:
         """Return the payload of a snapshot.
 
-        The first snapshot of a shape is only executed. The second one also creates the template,
+        The first snapshot of a shape is only rendered. The second one also creates the template,
         which is verified against the payload of the first.
         """
         payload = await execute(snapshot, viewer)

@@ -12,9 +12,7 @@ Resolve = Callable[..., Any]
 
 
 def read_equal_fields_once(schema: GraphQLSchema, type_names: Sequence[str]) -> None:
-    """Share results, including errors, between equal fields of an object that has one of these
-    types.
-    """
+    """Share results, including errors, between equal fields of an object of these types."""
     for type_name in type_names:
         type_ = schema.type_map[type_name]
         assert isinstance(type_, GraphQLObjectType)

@@ -54,7 +54,7 @@ SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
 
 
 def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object]:
-    """Return the error for the client. An error without a table row is logged and masked."""
+    """Return the error as the client sees it. An unexpected exception is logged and masked."""
     cause = error.original_error
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
@@ -71,7 +71,7 @@ def to_top_level_error(error: GraphQLError, request_id: str) -> dict[str, object
 
 
 def _in_json(message: str) -> str:
-    """Return a message of graphql-core, with Python's None, True and False written as in JSON."""
+    """Return a graphql-core message with Python's None, True and False written as in JSON."""
     return _QUOTED_OR_WORD.sub(lambda found: _JSON_WORDS.get(found[0], found[0]), message)
 
 

@@ -1,4 +1,4 @@
-"""Queue mutations: join a queue, stay in it, leave it, and claim the pass after the call."""
+"""Queue mutations: join a queue, stay in it, leave it, and claim the pass once called."""
 
 from typing import Annotated, TypeAlias
 

@@ -35,7 +35,7 @@ from schema.strawberry_fixes import INPUT, Info, computed
 
 @strawberry.type
 class RoomCommandSuccess:
-    """The result of a completed room command; the room is read only if it is selected."""
+    """The result of a completed room command. Loads the room only if the client selects it."""
 
     concert_id: strawberry.Private[ConcertId]
 

@@ -1,8 +1,9 @@
-"""`python -I -S launcher.py <parent pid> <program> <argument>…` executes the program so that it is
-killed when its parent exits.
+"""Executes a program so that it is killed when its parent exits.
 
-It is a separate program because code between fork and exec (`preexec_fn`) may deadlock in a process
-with threads.
+Usage: `python -I -S launcher.py <parent pid> <program> <argument>…`
+
+This is a separate program because code between fork and exec (`preexec_fn`) may deadlock in a
+process with threads.
 """
 
 import ctypes

@@ -71,10 +71,9 @@ async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | 
 
 
 def find_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None) -> StoreUrls:
-    """Return the given URLs. A URL that is None is replaced with that of the embedded store that
-    another process runs in `data_dir`.
+    """Return both URLs, with each None replaced by the URL of the embedded store in `data_dir`.
 
-    Raises ServerStartError if no process runs that store.
+    Raises ServerStartError if no other process runs that store.
     """
     redis_url = redis_url or _find_url(data_dir / "valkey", make_valkey)
     mongo_url = mongo_url or _find_url(data_dir / "mongod", make_mongod)

@@ -43,7 +43,7 @@ class StoredEvent:
 
     id: str
     tries: int
-    """Number of deliveries, including this one."""
+    """The number of deliveries, including this one."""
     fields: Mapping[str, str]
 
     @property
@@ -108,8 +108,8 @@ class EventStore:
         return replies.expect(scripts.FAIL_EVENT, word, "RETRY_LATER", "DEAD_LETTERED", "FULL", "NOT_PENDING")
 
     async def return_events(self, concert_id: ConcertId, group: str, events: Sequence[StoredEvent]) -> None:
-        """Return events to the stream if their handler failed for another reason. The current try
-        does not count.
+        """Return events to the stream after a failure that they did not cause. The current try does
+        not count.
         """
         pairs = [word for event in events for word in (event.id, event.tries)]
         word, _ = await self._client.call(scripts.RETURN_EVENTS, concert_id, group, *pairs)

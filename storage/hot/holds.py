@@ -128,8 +128,8 @@ class HoldStore:
     ) -> Hold:
         """Move a hold to BUYING, and return it with the units to record.
 
-        Raises AlreadySold if the hold has become an order, PurchaseInProgress if another hold under
-        its pass is being bought, HoldEnded if the hold has ended, IdempotencyConflict if the
+        Raises AlreadySold if the hold has become an order, PurchaseInProgress if another hold with
+        the same pass is being bought, HoldEnded if the hold has ended, IdempotencyConflict if the
         key was used with another input, NotFound if the hold is unknown or belongs to another
         person, and RateLimited if a limit is exceeded.
         """

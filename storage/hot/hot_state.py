@@ -97,8 +97,8 @@ class HotState:
         return "CURRENT" if copied.word == "UNDECIDED" else copied.word
 
     async def copy_concert(self, concert: Concert) -> ConcertCopy:
-        """Copy a concert like `apply_concert`, and report lower capacities whose proposer may have
-        crashed.
+        """Copy a concert as `apply_concert` does, and report lower capacities whose proposer may
+        have crashed.
         """
         tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor, tier.capacity)]
         settings = json.dumps(_settings(concert))
@@ -143,7 +143,7 @@ class HotState:
     async def lower_capacity(
         self, concert: Concert, lowered: Sequence[Tier], *, proposal: str, is_large: bool
     ) -> CapacityDecision:
-        """Cap new holds at the lower capacities of these tiers, if all of them fit.
+        """Cap new holds at the lower capacities, unless a tier already exceeds its new capacity.
 
         `concert` is the version on which the change is based.
         """
@@ -193,7 +193,7 @@ class HotState:
                 raise ScriptReplyError(scripts.EXPIRE_HOLDS.name, word)
 
     async def find_overdue_purchases(self, concert_id: ConcertId, *, limit: int) -> tuple[HoldId, ...]:
-        """Return the holds that have been BUYING for too long.
+        """Return the holds that have been in BUYING for too long.
 
         Return an empty tuple while the store is not trusted.
         """

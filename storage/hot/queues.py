@@ -33,7 +33,7 @@ considered dead.
 """
 
 MAX_ADMIT_ATTEMPTS = 40
-"""The limit for one `admitNext`. Each attempt ends entries of up to 250 absent people."""
+"""The limit for one `admitNext`. Each attempt ends the entries of up to 250 absent people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class EntryRecord:
     session_ends_at: datetime
     """The end of the session as stated in the pass, without any grace period."""
     deadline: datetime | None
-    """The end of the time to claim (READY), of the session (ADMITTED), or of presence (waiting).
+    """The time at which the call (READY), the session (ADMITTED) or the presence (waiting) ends.
 
     None while a waiting person is connected.
     """
@@ -75,7 +75,7 @@ class LeaseExpired(Exception):
 
 
 class ProofMissing(Exception):
-    """A new entry needs a proof of work, and none was given, or its challenge was used before."""
+    """A new entry needs a proof of work, but none was given or its challenge was already used."""
 
 
 class QueueStore:

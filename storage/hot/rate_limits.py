@@ -1,4 +1,4 @@
-"""Rate limits in the arguments and replies of scripts, and the counter of calls that belong to no
+"""Rate limits in the arguments and replies of scripts, and the counter for calls that belong to no
 concert.
 """
 
@@ -16,7 +16,7 @@ from telemetry.counters import rate_limited
 
 def rate_arguments(rates: CallRates, address: str | None) -> tuple[str, str]:
     """Return the arguments `address` and `rates` of a script. A call without an address counts only
-    toward its person's limit.
+    toward the person's limit.
     """
     per_address = None if address is None else rates.per_address
     if rates.per_person is None and per_address is None:
@@ -50,9 +50,9 @@ class CallCounter:
         self._client = client
 
     async def count(self, call: str, subject: str, rate: Rate) -> int:
-        """Count a call. Return 0, or the seconds to wait; a call that must wait is not counted.
+        """Count a call. Return 0, or the number of seconds to wait.
 
-        Raises TemporarilyUnavailable.
+        A call that must wait is not counted. Raises TemporarilyUnavailable.
         """
         keys, window_ms = (rate_key(call, subject),), rate.seconds * 1000
         word, rest = await self._client.call_with_keys(scripts.COUNT_CALL, keys, rate.count, window_ms)

@@ -41,7 +41,7 @@ from storage.time_slice import TimeSlice
 PIPELINES = 2
 """With only one pipeline, a long recovery would delay every hold.
 
-With more than two, there would be more and smaller fsyncs.
+With more than two, fsyncs would be smaller and more frequent.
 """
 MAX_BATCH = 512
 MAX_WAITING = 20_000

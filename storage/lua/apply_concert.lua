@@ -1,6 +1,6 @@
 --[[ Copy a concert from MongoDB, unless the store has this version or a newer one. The state of a
 new concert is created, but is not trusted yet. A new round of the room empties the queue: entries
-of earlier rounds count as ended without being rewritten. A sale that reopens after it ended also
+of earlier rounds count as ended without being rewritten. Reopening a sale that has ended also
 empties the queue.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   version       of the concert in MongoDB

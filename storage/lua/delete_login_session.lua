@@ -1,4 +1,4 @@
---[[ Delete the login session of a browser.
+--[[ Delete a browser's login session.
 KEYS      login session, renewal
 Replies   DELETED
 ]]

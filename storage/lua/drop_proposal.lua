@@ -1,5 +1,5 @@
---[[ Remove the caps at lower capacities that MongoDB can no longer store, because the epoch of the
-concert was raised after they were proposed. The caps of a later proposal are kept.
+--[[ Remove the caps of a proposal to lower capacities. MongoDB can no longer store the proposal,
+because the epoch of the concert was raised after it was made. The caps of a later proposal stay.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   proposal     the last one made before the epoch was raised

@@ -1,4 +1,4 @@
---[[ Read the login session of a browser.
+--[[ Read a browser's login session.
 KEYS      login session, renewal
 Replies   LOGIN_SESSION sealed | NO_LOGIN_SESSION
 ]]

@@ -1,4 +1,4 @@
---[[ Read the entry of one person and its position at the same moment.
+--[[ Read one person's entry and its position at the same moment.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person

@@ -1,6 +1,6 @@
 --[[ Read everything the hub publishes about a concert, at one version: queue, stock, and the people
-who changed since another version. Only this script clears the `hinted` flag, so that the next
-change publishes a hint again.
+whose entries or holds have changed since another version. Only this script clears the `hinted`
+flag, so that the next change publishes a hint again.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   version      the last one known to the reader

@@ -1,4 +1,4 @@
---[[ End a hold that was BUYING, after a VOID order with its id has ensured that it can never become
+--[[ End a hold that was in BUYING, once a VOID order with its id ensures that it can never become
 an order.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection

@@ -1,4 +1,4 @@
---[[ Write the login session of a browser until it expires. A renewal writes only if the session
+--[[ Store a browser's login session until it expires. A renewal writes only if the session
 still exists, because a person who has signed out must not be signed in again.
 KEYS      login session, renewal
 ARGV[1]   sealed        the encrypted session

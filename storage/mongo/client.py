@@ -1,4 +1,4 @@
-"""The MongoDB client: journaled majority writes, reads from the primary, and the interpretation of
+"""The MongoDB client, which journals majority writes, reads from the primary, and classifies
 failures.
 
 The outcome of a write is known only if the write was acknowledged, or was refused because of its
@@ -75,7 +75,7 @@ def database(client: Client, name: str) -> Database:
 def raises_unavailable(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
     """Wrap `call` so that it raises TemporarilyUnavailable instead of a PyMongoError.
 
-    Errors for refused writes and commands are raised unchanged, because repeating these would never
+    Errors for refused writes and commands are raised unchanged, because repeating them would never
     help. Use this decorator only for reads and repeatable writes.
     """
 

@@ -1,5 +1,5 @@
-"""MongoDB transactions: one writes a change to a concert (its document, its audit row and orders
-of the house); the other moves more units to or from the house later.
+"""MongoDB transactions: one writes a change to a concert (its document, its audit row and house
+orders); the other moves more units to or from the house later.
 """
 
 import asyncio
@@ -41,9 +41,9 @@ class HouseMove:
     count: int
     """The number of units taken; negative for units returned."""
     added: Sequence[Order] = ()
-    """New orders of the house."""
+    """New house orders."""
     shrunk: Sequence[Order] = ()
-    """Existing orders of the house, without the units that they return."""
+    """Existing house orders, without the units that they return."""
 
 
 @dataclass(frozen=True, slots=True)

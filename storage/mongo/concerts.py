@@ -70,7 +70,7 @@ class ConcertStore:
     async def currency_of(self, concert_id: ConcertId) -> CurrencyCode:
         """Return the currency of a concert. Raises NotFound.
 
-        It is cached, because it never changes and every purchase needs it.
+        The currency is cached, because it never changes and every purchase needs it.
         """
         if concert_id not in self._currencies:
             concert = await self.get(concert_id)
@@ -237,8 +237,8 @@ def _concert_or_none(document: Document | None) -> Concert | None:
 
 
 def _concert(document: Document) -> Concert:
-    # This field is missing in documents from earlier versions of Onsale, which changed capacities
-    # immediately.
+    # This field is missing from documents that earlier versions of Onsale wrote. Those versions
+    # changed capacities immediately.
     to_withdraw: Mapping[str, int] = document.get("toWithdraw", {})
     return Concert(
         id=ConcertId(document["_id"]),

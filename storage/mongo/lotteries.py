@@ -26,7 +26,7 @@ class LotteryStore:
 
     @raises_unavailable
     async def commit(self, concert_id: ConcertId, round_: int) -> str:
-        """Return the commitment to this round's secret, which is created if it does not exist."""
+        """Return the commitment to this round's secret. Create both if they do not exist yet."""
         try:
             return await self._committed(concert_id, round_)
         except DuplicateKeyError:

@@ -154,7 +154,7 @@ class OrderStore:
         """Return the order with this id, or None if it is a VOID order. If the id is unused, a VOID
         order is inserted, so that no other order with this id can ever exist.
 
-        Raises TemporarilyUnavailable if an order exists that the majority has not confirmed yet.
+        Raises TemporarilyUnavailable if there is an order that a majority has not confirmed yet.
         """
         void: Document = {
             "_id": order_id,

@@ -37,7 +37,7 @@ class QueueHistory:
         await self._events.create_index([("concertId", ASCENDING), ("personId", ASCENDING), *_BY_TIME])
 
     async def add(self, events: Sequence[QueueEvent]) -> dict[str, str]:
-        """Record each event once. Return the reason for each event that MongoDB cannot store, by
+        """Record each event once. Return the reason for each one that MongoDB cannot store, by
         event id.
 
         Raises TemporarilyUnavailable if the outcome is unknown; the events must then be added

@@ -60,7 +60,7 @@ class RevocationStore:
             raise AlreadyRevoked(revocation.id) from error
 
     async def read_pages(self, since: int | None) -> AsyncIterator[RevocationPage]:
-        """Yield the revocations recorded since a `read_through`, or all if that is None.
+        """Yield the revocations since an earlier `read_through`, or all if `since` is None.
 
         The oldest come first. Those from the seconds just before `since` are yielded again. The
         next read starts at the `read_through` of the first page. Raises TemporarilyUnavailable.
@@ -77,7 +77,7 @@ class RevocationStore:
 
     @raises_unavailable
     async def _read(self, query: Document) -> tuple[list[Document], int | None]:
-        """Read one page. The driver's own `find` does not return the cluster time of a snapshot."""
+        """Read one page. The driver's `find` does not return the cluster time of a snapshot."""
         reply = await self._database.command(
             {
                 "find": self._revocations.name,

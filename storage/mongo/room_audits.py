@@ -1,6 +1,6 @@
 """Audit rows for waiting rooms in MongoDB, written with majority write concern. The row for a
-settings change is written in the same transaction. The row for a manual admission is inserted
-before people are called and completed afterward.
+settings change is written in the same transaction as the change. The row for a manual admission is
+inserted before people are called, and completed afterward.
 """
 
 from contextlib import suppress

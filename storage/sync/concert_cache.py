@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 REFRESH_S = 2.0
 MIN_REFRESH_S = 0.2
-"""Minimum time between two reads of the list, however many unknown concerts are requested."""
+"""The minimum time between two reads of the list, however many unknown concerts are requested."""
 MAX_SEEN = 1_000
 
 
@@ -43,7 +43,7 @@ class _Seen:
 
 
 class ConcertCache:
-    """A cache that owns the tasks that read for it."""
+    """A cache that owns its reading tasks."""
 
     def __init__(self, concerts: ConcertStore, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = concerts

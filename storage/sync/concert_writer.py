@@ -1,9 +1,9 @@
 """Saves changes to a concert in MongoDB and copies them to the hot state.
 
 A lower capacity is first set in the hot state, which caps new holds at it. Units are then moved
-to the house or back: a few in the transaction that saves the change, many by a worker afterward. A
-change to a waiting room is saved together with its audit row. The change is copied to the hot state
-last; if that fails, a worker repeats it.
+to the house or back. If there are few, the transaction that saves the change moves them; otherwise,
+a worker does so afterward. A change to a waiting room is saved together with its audit row. The
+change is copied to the hot state last; if the copy fails, a worker repeats it.
 """
 
 import logging
@@ -49,7 +49,7 @@ class ConcertWriter:
     async def save(self, before: Concert, after: Concert, command: RoomCommand) -> Concert:
         """Save `after` as the version that follows `before`, and return it.
 
-        The `top` of its tiers and the version of its room settings are filled in.
+        Fills in the `top` of its tiers and the version of its room settings.
 
         Raises VersionConflict, CapacityInUse, or AlreadyDone if the command has already changed the
         room; in these cases nothing is saved. Raises TemporarilyUnavailable if the outcome is
@@ -123,7 +123,7 @@ class ConcertWriter:
             log.warning("a lower capacity for concert %s will be settled later: %s", concert_id, error)
 
     async def _with_commitment(self, concert: Concert) -> Concert:
-        """Return the concert, with a commitment to its lottery if it needs one.
+        """Return the concert, with a commitment for its lottery if it needs one.
 
         A commitment that is never published does no harm.
         """
@@ -134,7 +134,7 @@ class ConcertWriter:
 
 
 def _audit(before: Concert, after: Concert, command: RoomCommand) -> RoomAudit | None:
-    """Return the audit row of the change; None if nothing that is audited has changed."""
+    """Return the audit row for the change, or None if nothing audited has changed."""
     changes = diff_audited(before, after)
     if not changes:
         return None

@@ -1,5 +1,5 @@
--- Returns when stock of a tier may become available again: the first deadline, among the next 20,
--- of a hold with a unit of the tier; '' if there is none.
+-- Returns when stock of a tier may become available again: the earliest deadline of a hold with
+-- units of the tier. Examines only the next 20 deadlines, and returns '' if it finds none.
 local function next_release(tier, held)
   if held == '0' then return '' end
   local soonest = redis.call('ZRANGE', DEADLINES, 0, 19, 'WITHSCORES')

@@ -34,7 +34,7 @@ local function list_without(list, gone)
 end
 
 -- Takes a unit from another owner. A hold that loses the unit gets another one or ends. An order
--- that loses it no longer has it in MongoDB either.
+-- that loses it has already lost it in MongoDB.
 local function displace(unit, owner, new_owner)
   local tier, other_id = tier_of(unit), string.gsub(owner, '^=', '')
   local other = read_hold(other_id)

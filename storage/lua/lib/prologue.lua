@@ -24,7 +24,7 @@ local function check_incarnation(incarnation, epoch)
 end
 
 -- Returns whether deadlines take effect. They do not take effect while no worker runs for this
--- concert, or in the grace period after that.
+-- concert, or during the grace period that follows.
 local function is_counting()
   return is_trusted and now >= grace_until_ms and now - worker_ms <= WORKER_GAP_MS
 end

@@ -1,7 +1,8 @@
--- Limits how often a person and an address may make a call, by GCRA. For each `<call>|p|<person>`
--- and `<call>|a|<address>`, RATES stores the time at which the whole burst is allowed again. When
--- that time has passed, the member has no meaning, and the expiry worker removes it. The times are
--- whole microseconds: intervals may be shorter than two milliseconds, and whole numbers are cheap.
+-- Limits how often a person and an address may make a call, using GCRA. For each
+-- `<call>|p|<person>` and `<call>|a|<address>`, RATES stores the time at which the whole burst is
+-- allowed again. Once that time has passed, the member is meaningless, and the expiry worker
+-- removes it. The times are whole microseconds: intervals may be shorter than two milliseconds, and
+-- whole numbers are cheap.
 local MAX_RATES, RATES_DROPPED = 100000, 1000
 
 -- Returns the time at which the whole burst is allowed again after one more call, or nil and the ms
@@ -17,11 +18,11 @@ local function after_call(full_us, count, window_ms)
   return nil, math.ceil((next_full_us - now_us - window_us) / 1000)
 end
 
--- Counts a call for the person and for the address, unless one of them has reached its limit: then
--- it returns PERSON or ADDRESS, and the ms to wait. `limits` is `count,window_ms` for the person
--- and for the address, each 0 if there is no limit; an empty string means that there are no limits.
--- Beyond MAX_RATES members, those that would be removed first are dropped, and start with a full
--- burst.
+-- Counts a call for the person and for the address, unless one of them has reached its limit. In
+-- that case, returns PERSON or ADDRESS, and the ms to wait. `limits` is `count,window_ms` for the
+-- person and for the address, each 0 if there is no limit; an empty string means that there are no
+-- limits. Beyond MAX_RATES members, those that would be removed soonest are dropped, so their whole
+-- burst is allowed again.
 local function count_call(call, person, address, limits)
   if limits == '' then return nil end
   local of_person, of_address = call .. '|p|' .. person, call .. '|a|' .. address

@@ -1,6 +1,6 @@
 -- The end of a sale, which permanently ends the round of its queue.
 
--- Marks all existing entries as over, with a few commands regardless of their number. Calls and
+-- Marks all existing entries as over, with a few commands however many there are. Calls and
 -- passes become due, so that `end_due` removes them from the slots.
 local function end_sale()
   local room = queue_state()

@@ -49,8 +49,8 @@ local function stock_fields()
 end
 
 -- Returns epoch, version and floor (changes up to the floor may be missing), then the person and
--- version of each change since a version, oldest first. There are at most `limit` people, plus
--- any others with the same version as the last one.
+-- version of each change since the version `after`, oldest first. There are at most `limit` people,
+-- plus any others with the same version as the last one.
 local function change_fields(after, limit)
   local at = redis.call('HMGET', STATE, 'epoch', 'version', 'changes_floor')
   local people = redis.call('ZRANGEBYSCORE', CHANGES, '(' .. after, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
