@@ -1,7 +1,7 @@
-"""One connection of this process to the broker, shared by all its subscriptions.
+"""The only connection of this process to the broker, shared by all subscriptions.
 
 broadcaster distributes the messages of a channel. We use our own backend, because the one in
-broadcaster loses subscribers, and stops without an error after an outage. Ours owns its connection,
+broadcaster loses subscribers and stops without an error after an outage. Ours owns its connection,
 reconnects, and then sends GAP on every channel. A message only sets a flag that makes its listener
 read the state again, so message queues stay short unless the event loop is slow.
 """
@@ -27,7 +27,7 @@ _outage = OutageLog(log, "the connection to the broker")
 """All feeds of this process share one log, because they depend on the same broker."""
 
 GAP = "gap"
-"""Sent to a listener if messages may have been lost, so that it reads everything."""
+"""Sent to a listener if messages may have been lost, so that the listener reads everything."""
 SILENCE_S = 5.0
 """The duration of silence after which a ping checks the connection."""
 RECONNECT_PAUSE_S = 0.25
@@ -144,8 +144,8 @@ class Feed:
         self._backend = HintsBackend(url)
         self._broadcast = Broadcast(backend=self._backend)
         self._listening: dict[str, asyncio.Task[None]] = {}
-        # broadcaster loses subscribers if several subscribe to a channel for the first time
-        # concurrently.
+        # broadcaster loses subscribers if several of them subscribe concurrently to a channel that
+        # had none.
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
@@ -175,7 +175,7 @@ class Feed:
 
     def queued_messages(self) -> int:
         """Return the number of messages that no listener has received yet."""
-        # broadcaster has no public access to its queues.
+        # broadcaster provides no public access to its queues.
         subscribers = self._broadcast._subscribers  # noqa: SLF001
         queues = [queue for queues in subscribers.values() for queue in queues]
         return sum(queue.qsize() for queue in queues)

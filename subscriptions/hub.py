@@ -1,4 +1,4 @@
-"""The hub: one publisher per concert with subscribers in this process, and one for orders."""
+"""The hub: a publisher for each concert with subscribers in this process, and one for orders."""
 
 import asyncio
 import logging

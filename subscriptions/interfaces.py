@@ -46,7 +46,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An operation that was not executed: it is invalid or denied, or cannot be served now."""
+    """An operation that was not executed: it is invalid, is denied, or cannot be served now."""
 
     errors: bytes
     """A list of GraphQL errors as JSON."""
@@ -103,7 +103,7 @@ class Caller(Protocol):
 
     @property
     def session_id(self) -> str | None:
-        """Return the session at the issuer, if the token names it."""
+        """Return the id of the session at the issuer, or None if the token contains none."""
         ...
 
 
@@ -113,21 +113,21 @@ C_contra = TypeVar("C_contra", bound=Caller, contravariant=True)
 
 
 class Recheck(Protocol):
-    """The repeated check of a caller whose connection has no fixed end."""
+    """Rechecks a caller whose connection has no fixed end."""
 
     def delay_s(self) -> float:
-        """Return the seconds until the next check."""
+        """Return the number of seconds until the next check."""
         ...
 
     async def check(self) -> None:
-        """Raises SessionLost, or TemporarilyUnavailable if no check has succeeded for long."""
+        """Raises SessionLost, or TemporarilyUnavailable after a long time without a success."""
         ...
 
 
 class Identified(Protocol[C_co]):
     @property
     def caller(self) -> C_co | None:
-        """Return the caller, or None if it is anonymous."""
+        """Return the caller, or None if the connection is anonymous."""
         ...
 
     @property
@@ -179,7 +179,7 @@ class Source(Protocol):
         """
 
     def render_cached(self, snapshot: Snapshot) -> Rendered | None:
-        """Return the result of `render`, or None if that needs an execution."""
+        """Return the result of `render`, or None if that requires executing the operation."""
 
     async def render(self, snapshot: Snapshot) -> Rendered: ...
 

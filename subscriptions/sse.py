@@ -1,4 +1,4 @@
-"""GraphQL over server-sent events, distinct connections mode: one operation per HTTP response.
+"""GraphQL over server-sent events in distinct connections mode: one operation per HTTP response.
 
 The stream ends with `complete`, even after errors. It ends without `complete` if the client
 disconnects or does not read, or if this process stops.
@@ -106,7 +106,7 @@ class EventStream:
             await self._wait(send)
 
     async def _refusal(self) -> bytes | None:
-        """Return the errors with which the stream ends because of its caller, or None."""
+        """Return the errors that end the stream because of its caller, or None."""
         if self.refusal is not None:
             return _errors(self.refusal)
         if self._clock() >= self._expires_s:

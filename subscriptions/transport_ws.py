@@ -1,4 +1,4 @@
-"""GraphQL over WebSocket: decides who may open a socket. connection.py handles its messages.
+"""GraphQL over WebSocket: decides who may open a socket. connection.py handles the messages.
 
 Only graphql-transport-ws is supported, because the older protocol let operations run before the
 client was authenticated.
@@ -95,7 +95,7 @@ def _has_token(headers: Headers, scope: Scope) -> bool:
 async def _forbid(scope: Scope, send: Send, reason: str) -> None:
     """Answer the upgrade request with 403 and the reason, if the server can send a body."""
     if "websocket.http.response" not in scope.get("extensions", {}):
-        # If the socket is not accepted yet, this message makes the server answer with status 403.
+        # Sent before the socket is accepted, this message makes the server answer with status 403.
         await send({"type": "websocket.close"})
         return
     body = reason.encode(errors="replace")

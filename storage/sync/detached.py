@@ -40,8 +40,8 @@ class DetachedTasks:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
-        # Read the exception, so that asyncio does not report a failure that no caller still
-        # awaits.
+        # Read the exception, so that asyncio does not report it if no caller awaits the task
+        # anymore.
         if not task.cancelled():
             task.exception()
 

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 MAX_UNITS_PER_TRANSACTION = 5000
 """A transaction with more units delays purchases, and one with far more units fails."""
 MAX_UNITS_PER_ORDER = 1000
-"""The limit keeps the script calls that record orders short."""
+"""A larger order would make the script call that records it too slow."""
 MAX_FAILURES = 5
 """A recovery that has failed to move units this many times in a row starts over."""
 _HOUSE = Customer("Onsale", "")
@@ -86,16 +86,16 @@ class HouseUnits:
         await self._order_sync.sync_all([order for move in moves for order in (*move.added, *move.shrunk)])
 
     async def sync_owners(self, moves: Sequence[HouseMove]) -> None:
-        """Record in the hot state the orders that own units these moves would take."""
+        """Record, in the hot state, the orders that own the units that these moves would take."""
         await self._order_sync.sync_owners(_units(moves))
 
     async def advance(self, concert_id: ConcertId, *, rounds: int) -> int:
         """Add or withdraw units until every tier matches its capacity, or `rounds` are used up.
 
-        Each round changes each tier in one transaction.
+        Each round moves the units of each tier in a separate transaction.
 
         Return the number of units moved. Units of a past concert are not moved: nothing is on sale,
-        and a recovery takes the rest if the concert's dates are moved to the future.
+        and if the concert's dates are moved to the future, a recovery moves the remaining units.
         """
         total = 0
         for _ in range(rounds):
@@ -110,9 +110,9 @@ class HouseUnits:
         return total
 
     async def finish_withdrawals(self, concert: Concert) -> bool:
-        """Take all units that the house must still take, for the recovery whose epoch the concert
-        carries. Return False after too many failures in a row, or if the recovery has lost its
-        mark.
+        """Take all units that the house must still take. `concert.epoch` identifies the recovery.
+
+        Return False after too many failures in a row, or if the recovery has lost its mark.
 
         A recovered store may not know about a purchase in progress. Such a purchase cannot exceed
         the capacity once all units above the capacity have an owner in MongoDB.
@@ -182,8 +182,9 @@ class HouseUnits:
         return HouseMove(tier_id, missing - count, shrunk=shrunk)
 
     async def _plan_from_orders(self, concert: Concert, tier: Tier) -> HouseMove:
-        """Choose units that no order has, even if holds in the recovered store have them. Such a
-        hold gets another unit or ends.
+        """Choose units that belong to no order, even if holds in the recovered store have them.
+
+        Those holds get other units or end.
         """
         recorded = await self._orders.list_units(concert.id, tier.id)
         numbered = (Unit(f"{tier.id}:{number}") for number in range(tier.top, 0, -1))

@@ -30,7 +30,7 @@ class LotteryOpener:
         if it cannot be opened now.
         """
         round_ = concert.room.round
-        # Read the epoch before the queue is frozen, so that a recovery in between invalidates it.
+        # Read the epoch before freezing the queue: a recovery in between must prevent the reveal.
         epoch = await self._lotteries.read_epoch(concert.id, round_)
         frozen = await self._hot_state.freeze_queue(concert.id, round_)
         match frozen.word:

@@ -41,9 +41,10 @@ class OrderSync:
         return recorded
 
     async def record(self, order: Order) -> bool:
-        """Record an order whose hold has just added its concert to the buyer's index.
+        """Record an order, without adding its concert to the buyer's index.
 
-        Return False if it cannot be recorded now; the record worker will record it later.
+        Creating the hold has just added it. Return False if the order cannot be recorded now; the
+        record worker will record it later.
         """
         try:
             word = await self._hot_state.record_order(order)
@@ -56,11 +57,11 @@ class OrderSync:
         return False
 
     async def sync_all(self, orders: Iterable[Order]) -> bool:
-        """Record all orders. Return True if every one is recorded."""
+        """Record all orders. Return whether all of them were recorded."""
         return all(await asyncio.gather(*[self.sync(order) for order in orders]))
 
     async def sync_changed_since(self, concert_id: ConcertId, *, since: datetime) -> None:
-        """Record the orders of a concert that changed at `since` or later."""
+        """Record those orders of the concert that changed at `since` or later."""
         changed = (await self._orders.changed_since(since)).get(concert_id, [])
         await self.sync_all(await self._orders.get_many([order_id for order_id, _ in changed]))
 
@@ -75,7 +76,7 @@ class OrderSync:
 
     @raises_unavailable
     async def sync_concert(self, concert: Concert) -> int | None:
-        """Record all orders of the concert, for the recovery whose epoch the concert carries.
+        """Record all orders of the concert. `concert.epoch` identifies the recovery.
 
         Return the number of orders, or None if the recovery has lost its mark. Raises
         TemporarilyUnavailable.
@@ -97,8 +98,7 @@ class OrderSync:
         """Settle a purchase whose outcome is unknown.
 
         Return SOLD if its order exists, or ENDED if it can never exist. A VOID order is written
-        first and the order read afterwards, so an insert that is still in flight fails because of
-        the VOID order.
+        before the order is read, so that an insert still in flight fails because of the VOID order.
         """
         found = await self._orders.find_or_void(OrderId(hold_id), concert_id, now=datetime.now(UTC))
         if found is not None:
@@ -127,10 +127,10 @@ class OrderSync:
             await self._add_to_index(order.person_id, concert)
 
     async def _add_to_index(self, person_id: PersonId, concert: Concert) -> None:
-        """Add the concert to the person's index; log a failure.
+        """Add the concert to the person's index, and log any failure.
 
-        A failure does little harm: orders are found in MongoDB, and a hold or an entry adds its own
-        concert.
+        A failure does little harm: orders are found in MongoDB, and each hold or entry adds its
+        concert too.
         """
         try:
             await self._person_concerts.add(person_id, concert.id, expires_at=keys_expire_at(concert))

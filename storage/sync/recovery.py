@@ -29,10 +29,10 @@ _outage = OutageLog(log, "the recovery of concerts")
 
 OVERLAP = timedelta(minutes=1)
 """Clocks differ between hosts, and seconds may pass between the timestamp of an insert and its
-acknowledgement by the majority.
+acknowledgment by the majority.
 """
 RETRY_PAUSE_S = 0.3
-"""Pause after a failed attempt, so that the retries of many clients do not each start another
+"""Pause after a failed attempt, so that many clients that retry do not each start another
 attempt.
 """
 
@@ -93,7 +93,7 @@ class Recovery:
         await asyncio.shield(self._running[concert_id])
 
     async def recover(self, concert_id: ConcertId) -> bool:
-        """Make one attempt to recover the concert.
+        """Try once to recover the concert.
 
         Return True if the store is trusted now; False if there is nothing to recover, or if another
         recovery is running or has superseded this one.
@@ -150,8 +150,8 @@ class Recovery:
     async def _finish(self, concert: Concert) -> bool:
         """Perform the last steps. Return False if one failed or the recovery was superseded.
 
-        No one can join before they are done, so no one can register for a lottery whose outcome is
-        known.
+        No one can join before these steps are done, so no one can register for a lottery whose
+        outcome is known.
         """
         if not await self._house_units.finish_withdrawals(concert):
             return False

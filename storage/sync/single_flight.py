@@ -1,6 +1,7 @@
-"""Runs one read at a time for each key: callers that arrive during it share its result or error.
+"""Runs one read at a time for each key: callers that arrive during a read share
+its result or error.
 
-Results are not cached: the first caller after the end of a read starts a new one.
+Results are not cached: the first caller after a read has ended starts a new one.
 """
 
 import asyncio

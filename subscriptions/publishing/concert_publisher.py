@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 MAX_REFRESH_INTERVAL_S = 0.9
 """At this interval, a published waiting room is at most a second old, including the refresh."""
 AFTER_EVERY_VERSION = 2**53
-"""A version that no concert reaches. It selects no changes, because all entries are read anyway."""
+"""A version that no concert reaches. It selects no changes; all entries are read anyway."""
 
 
 class ConcertPublisher:
@@ -105,15 +105,15 @@ class ConcertPublisher:
                 self._outage.failed(self._concert_id, error)
                 self._groups.fail_pending(error)
             except OnsaleError as error:
-                # Any client can cause this, by subscribing to a concert that does not exist.
+                # Any client can cause this by subscribing to a concert that does not exist.
                 log.debug("concert %s cannot be published: %s", self._concert_id, describe_cause(error))
                 self._groups.fail_pending(error)
             except Exception as error:
                 log.exception("publishing concert %s failed", self._concert_id)
                 self._groups.fail_pending(error)
             took_s = time.monotonic() - started_s
-            # Publishing takes at most half of the event loop's time: load may make pushes rarer,
-            # but not holds slower.
+            # Publishing takes at most half of the event loop's time. Under load, pushes may become
+            # rarer, but holds must not become slower.
             await asyncio.sleep(max(self._tick_s - took_s, took_s))
             await self._wait(until_s=min(started_s + MAX_REFRESH_INTERVAL_S, self._queue.next_due_s))
 

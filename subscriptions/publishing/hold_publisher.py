@@ -1,4 +1,4 @@
-"""Publishes the holds of one concert to their subscribed owners.
+"""Publishes the holds of one concert to those owners who are subscribed.
 
 A hold is published on every change, and once when it ends.
 """
@@ -88,7 +88,7 @@ class HoldPublisher:
 
 
 def _as_lost(hold: Hold) -> Hold:
-    """Return a copy of the lost hold that has ended, so that its owner is notified.
+    """Return a copy of a lost hold, marked as ended, so that its owner is notified.
 
     A hold is lost if the store no longer has it and it did not become an order.
     """

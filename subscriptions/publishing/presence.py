@@ -1,6 +1,6 @@
 """Reports to the store, in batches, which people are connected to this process.
 
-The reports are valid under a lease that this module renews.
+The reports stay valid while this module renews a lease.
 """
 
 import secrets

@@ -16,8 +16,8 @@ from domain.queue_positions import QueuePositions
 class PushIntervals:
     """Push intervals by position.
 
-    `edges` are ascending pairs of a position and an age in seconds: up to that position, a
-    published position is no older than that age. Beyond the last edge, `rest_s` applies.
+    `edges` are ascending pairs of a position and an age in seconds: a person up to that position
+    sees a position no older than that age. Beyond the last edge, `rest_s` applies.
     """
 
     edges: tuple[tuple[int, float], ...]

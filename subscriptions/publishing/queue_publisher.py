@@ -1,4 +1,4 @@
-"""Publishes queue snapshots to the people who are subscribed to their entry in one queue.
+"""Publishes queue snapshots to people who are subscribed to their entries in one queue.
 
 A change to a person's own entry is published immediately; movement of the queue is published within
 the person's push interval. Entries are read in batches and only for dirty people. A person who is
@@ -23,7 +23,7 @@ from subscriptions.publishing.shared_snapshot import Membership, SharedSnapshot
 from subscriptions.publishing.subscriber_groups import SubscriberGroups
 
 BATCH = 250
-"""The number of entries in one command. They are parsed in about 3 ms, while other tasks wait."""
+"""The number of entries in one command. Other tasks wait for about 3 ms while they are parsed."""
 MAX_PER_REFRESH = 1_000
 """The maximum number of people with unchanged entries to whom one refresh publishes.
 
@@ -131,8 +131,8 @@ class QueuePublisher:
         is_new_entry = record is not None and (before is None or before.entry_id != record.entry_id)
         is_in_queue = subscriber.membership is Membership.IN_QUEUE
         if is_in_queue and (is_new_entry or membership_before is not Membership.IN_QUEUE):
-            # The store has not recorded a connection for a new entry, and may have lost it if it
-            # was restored from an older copy.
+            # The store has no connection on record for a new entry. A store that was restored from
+            # an older copy may have lost the record for an old entry.
             self._presence.connected(subscriber.topic.person_id)
             self._request_refresh()
         if record is not None and _is_newer(record, shared):

@@ -1,6 +1,6 @@
 """One person subscribed to their queue entry in this process.
 
-A subscriber holds the entry as last read and the state last published.
+A subscriber stores the entry that was last read and the state that was last published.
 """
 
 import random
@@ -64,7 +64,7 @@ class QueueSubscriber:
     def due_s(self, shared: SharedSnapshot) -> float:
         """Return when the person's next payload is due.
 
-        Returns inf for an ended entry, because its end was the last payload.
+        Returns inf for an ended entry, because the payload that showed its end was the last one.
         """
         if self.has_ended or not self.is_behind(shared):
             return inf
@@ -74,7 +74,7 @@ class QueueSubscriber:
         return self.published_at_s + shared.interval_s(self.membership, self.number) * self._share
 
     def is_behind(self, shared: SharedSnapshot) -> bool:
-        """Return whether this version has not been published to the person.
+        """Return whether the person has yet to receive this version.
 
         An estimate that changes only with time waits for the next version. The opening of a queue
         and the end of a sale, which also depend only on the clock, do not wait.

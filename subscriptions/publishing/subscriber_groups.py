@@ -24,7 +24,7 @@ RENDER_TIMEOUT_S = 2.0
 class Subscriber:
     """One subscription.
 
-    `first_delivery` completes with its first payload, or with the error that prevents one.
+    `first_delivery` completes with its first payload, or with the error that prevents it.
     `is_included` is true from the first refresh that begins after the subscriber was added, because
     an earlier snapshot might not show what its client did before subscribing.
     """

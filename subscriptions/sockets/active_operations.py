@@ -30,7 +30,7 @@ MAX_KEYS = 100
 
 
 class LatestValue:
-    """The newest payload of each key, in the order of the last change."""
+    """The newest payload for each key; the key that changed least recently comes first."""
 
     __slots__ = ("_is_last", "_payloads")
 
@@ -40,7 +40,7 @@ class LatestValue:
 
     @property
     def is_finished(self) -> bool:
-        """Return whether the last payload was added and all payloads were popped."""
+        """Return whether the last payload has been added and all payloads have been popped."""
         return self._is_last and not self._payloads
 
     @property
@@ -145,7 +145,7 @@ class ActiveOperations(Generic[C]):
     def complete(self, id_: str) -> None:
         """Finish the operation. A mutation that has started is still carried out.
 
-        An unknown id is not an error, because both sides may complete at the same time.
+        An unknown id is not an error, because both sides may complete an operation at once.
         """
         operation = self._by_id.get(id_)
         if operation is not None:
@@ -157,7 +157,7 @@ class ActiveOperations(Generic[C]):
     async def wait_for_room(self) -> None:
         """Wait while too many operations that the client has completed are still running.
 
-        They do not count toward the operation limit, so no further message is read meanwhile.
+        They do not count toward the operation limit, so no further message is read in the meantime.
         """
         await self._has_room.wait()
 

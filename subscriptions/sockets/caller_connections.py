@@ -21,10 +21,10 @@ class EndableConnection(Protocol):
 
 
 def refusal_of(reason: str, *, of_session: bool) -> Unauthenticated | SessionLost:
-    """Return the error with which a refused connection ends.
+    """Return the error that is sent when a refused connection is ended.
 
     `of_session` means that a session cookie identified the caller. Only then can the client sign in
-    again by itself, so only then is the session lost.
+    again by itself, so only then is the error SessionLost.
     """
     return SessionLost() if of_session and reason == SESSION_ENDED else Unauthenticated(reason)
 
@@ -64,7 +64,7 @@ class CallerConnections:
         return [self._callers[connection] for connection in self._by_person.get(person_id, ())]
 
     def end_refused(self, *, people: Iterable[PersonId] = (), sessions: Iterable[str] = ()) -> None:
-        """End the connections of these people and sessions whose callers are refused."""
+        """Check the connections of these people and sessions, and end those of refused callers."""
         found = [connection for person_id in people for connection in self._by_person.get(person_id, ())]
         found += [connection for session_id in sessions for connection in self._by_session.get(session_id, ())]
         for connection in found:

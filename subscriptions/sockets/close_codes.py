@@ -21,12 +21,12 @@ class CloseCode(IntEnum):
     SERVICE_RESTART = 1012
     """This process is stopping; the client reconnects to another process. Retried."""
     TRY_AGAIN_LATER = 1013
-    """There are too many sockets, another client needs the place of a silent socket, the client
-    does not read, or the issuer is unavailable. Retried."""
+    """There are too many sockets, this one was silent while another client needed its place, the
+    client does not read, or the issuer is unavailable. Retried."""
     BAD_REQUEST = 4400
-    """The message is not part of the protocol. Fatal."""
+    """The message is too large or violates the protocol. Fatal."""
     UNAUTHORIZED = 4401
-    """A subscription arrived before the acknowledgment. Fatal."""
+    """A subscribe message arrived before the acknowledgment. Fatal."""
     FORBIDDEN = 4403
     """The token was refused or has expired, its session has ended or was lost, or the person's
     roles have changed. Retried, so that a client can send a new token. The reason for a lost

@@ -68,7 +68,7 @@ class Connection(Generic[C]):
         """Create the connection.
 
         `headers` are those of the upgrade request; `has_unread_token` means that they or the
-        URL contain a token where tokens are not read.
+        URL contain a token in a place where tokens are not read.
         """
         self._runner = operations
         self._authenticator = authenticator
@@ -211,7 +211,7 @@ class Connection(Generic[C]):
     async def _identify(self, init: Init) -> Identified[C]:
         given = [init.payload.get(name) for name in ("Authorization", "authorization")]
         tokens = [value for value in given if value is not None]
-        # As over HTTP, two tokens are refused: they become an empty one, which is never accepted.
+        # As over HTTP, two tokens are refused: an empty one, which is never valid, replaces them.
         authorization = (tokens[0] if len(tokens) == 1 else "") if tokens else None
         try:
             return await self._authenticator.identify_socket(self._headers, authorization)
@@ -285,7 +285,7 @@ class Connection(Generic[C]):
             self._probe = None
 
     def end(self, reason: str) -> None:
-        """Implement `EndableConnection.end`: the caller's token or session no longer counts."""
+        """Implement `EndableConnection.end`: the caller's token or session is no longer valid."""
         self._interrupt(_closing_for(refusal_of(reason, of_session=self._recheck is not None)))
 
     def _interrupt_stuck(self) -> None:

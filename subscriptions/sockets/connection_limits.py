@@ -24,7 +24,7 @@ MAX_PROBES = 50
 One new connection must not cause pings to thousands of sockets.
 """
 PROBE_PAUSE_S = 10.0
-"""The time after a probe during which the same limit starts no further probe."""
+"""The time after a probe during which the same address or person is not probed again."""
 
 
 class TooManyConnections(Exception):
@@ -155,7 +155,7 @@ class ConnectionCounter:
     def count_caller(
         self, caller: Caller | None, connection: EndableConnection, member: CountedConnection | None = None
     ) -> Iterator[None]:
-        """Count a connection of a signed-in caller, which is ended if the caller is refused.
+        """Count a connection of a signed-in caller, and end it if the caller is refused.
 
         Raises TooManyConnections.
         """

@@ -1,6 +1,6 @@
 """Limits on the load that one client may cause, and on the time that transports wait.
 
-Each limit states what happens when it is exceeded.
+The docstring of each limit states what happens when it is exceeded.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Limits:
     messages_burst: int = 120
     """The burst for a client that reconnects and sends all its subscriptions together.
 
-    A faster client is read more slowly.
+    The messages of a faster client are read more slowly.
     """
     messages_slowed_per_s: float = 200.0
     slowed_s: float = 2.0
@@ -55,7 +55,7 @@ class Limits:
     """
     pong_wait_s: float = 10.0
     probe_wait_s: float = 1.0
-    """The time to answer a ping at a connection limit. Then the socket is closed with 1013."""
+    """The time to answer a ping at a connection limit, after which the socket closes with 1013."""
     drain_wait_s: float = 30.0
     """The time after which the socket of a client that does not read is closed with 1013.
 

@@ -1,4 +1,4 @@
-"""Limits how fast the messages of one socket are read: first a burst, then slowly.
+"""Limits how fast the messages of one socket are read: a burst at full speed, then slowly.
 
 A flood of messages closes the socket.
 """
@@ -11,8 +11,8 @@ CAUGHT_UP_S = 0.0002
 CAUGHT_UP_MESSAGES = 10
 """The number of slowed messages that a message cancels if it was not waiting.
 
-A flood has a few such messages, because the network delivers it in pieces. About half of the
-messages are of this kind if the client stays below the slow rate.
+Even a flood contains a few such messages, because the network delivers it in pieces. About half of
+the messages are of this kind if the client stays below the slow rate.
 """
 
 

@@ -125,12 +125,12 @@ def pong(payload: Mapping[str, object] | None) -> str:
 
 
 def next_(id_: str, payload: bytes) -> str:
-    """Return a next message. `payload` is already JSON and is shared by many sockets."""
+    """Return a `next` message. `payload` is already JSON and is shared by many sockets."""
     return f'{{"id":{_quoted(id_)},"type":"next","payload":{payload.decode()}}}'
 
 
 def error(id_: str, errors: bytes) -> str:
-    """Return an error message. `errors` is a JSON list."""
+    """Return an `error` message. `errors` is a JSON list."""
     return f'{{"id":{_quoted(id_)},"type":"error","payload":{errors.decode()}}}'
 
 

@@ -1,6 +1,6 @@
 """Names under which other servers accept an access token.
 
-Onsale never reads such a token. The names only show that the client needs a hint.
+Onsale uses these names only to detect a client that needs a hint.
 """
 
 from collections.abc import Mapping

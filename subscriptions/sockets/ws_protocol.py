@@ -56,8 +56,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """
 
     def send_receive_event_to_app(self) -> None:
-        """Close the socket with 1007 on invalid text, as uvicorn does, but without a traceback in
-        the log, because any client can send such bytes.
+        """Close the socket with 1007 on invalid text, as uvicorn does, but log no traceback.
+
+        Any client can send such bytes.
         """
         if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
             self.frames = []

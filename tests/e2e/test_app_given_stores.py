@@ -70,7 +70,7 @@ async def _is_unready(application: Application) -> bool:
     return (await _readiness(application))[0] == 503
 
 
-async def test_production_names_all_missing_settings_and_starts_nothing(tmp_path: Path) -> None:
+async def test_production_server_names_missing_settings_and_starts_nothing(tmp_path: Path) -> None:
     application = Application(tmp_path / "onsale", ENV="production")
     await application.start()
     assert await application.ended() == 1

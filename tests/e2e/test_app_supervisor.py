@@ -87,7 +87,7 @@ async def test_killing_the_application_ends_its_stores_but_keeps_their_data(own_
 
 
 @pytest.mark.parametrize("name", STORES)
-async def test_killed_store_is_restarted_on_its_port(application: Application, name: str) -> None:
+async def test_killed_store_is_restarted_on_the_same_port(application: Application, name: str) -> None:
     before, url = application.store_holder(name), application.store_url(name)
     assert before is not None
     os.kill(before.pid, signal.SIGKILL)
@@ -114,7 +114,7 @@ async def test_second_application_may_share_the_stores(application: Application)
     assert _running_stores(application) == ["valkey", "mongod"]
 
 
-async def test_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> None:
+async def test_error_names_a_port_in_use_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         application = Application(tmp_path / "onsale", PORT=port)
@@ -125,7 +125,7 @@ async def test_port_in_use_is_named_before_anything_starts(tmp_path: Path) -> No
     assert not (application.data_dir / "valkey").exists()
 
 
-async def test_directory_that_cannot_hold_data_is_named(tmp_path: Path) -> None:
+async def test_error_names_a_directory_that_cannot_hold_data(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     application = Application(tmp_path / "onsale", DATA_DIR=tmp_path / "file" / "below")
     await application.start()

@@ -53,7 +53,7 @@ async def site(
         yield Site(application, nginx)
 
 
-async def test_requests_and_pages_pass_through(site: Site) -> None:
+async def test_requests_and_pages_pass_through_nginx(site: Site) -> None:
     async with site.nginx.client() as client:
         answer = await client.post("/graphql", json={"query": "{ serverTime }"})
         home = await client.get("/")
@@ -62,7 +62,7 @@ async def test_requests_and_pages_pass_through(site: Site) -> None:
     assert f"curl https://127.0.0.1:{site.nginx.port}/graphql" in home.text
 
 
-async def test_login_returns_to_the_public_address_with_secure_cookies(site: Site) -> None:
+async def test_login_uses_the_public_address_and_secure_cookies(site: Site) -> None:
     async with site.nginx.client() as client:
         answer = await client.get("/login", headers={"host": "evil.example", "x-forwarded-host": "evil.example"})
     target = httpx2.URL(answer.headers["location"])
@@ -73,7 +73,7 @@ async def test_login_returns_to_the_public_address_with_secure_cookies(site: Sit
     assert {"secure", "httponly", "path=/"} <= {part.strip().lower() for part in cookie.split(";")}
 
 
-async def test_sockets_pass_through(site: Site) -> None:
+async def test_sockets_pass_through_nginx(site: Site) -> None:
     url = site.nginx.url.replace("https", "wss") + "/graphql"
     origin = Origin(site.nginx.url)
     async with connect(url, subprotocols=[Subprotocol(PROTOCOL)], ssl=site.nginx.tls, origin=origin) as connection:

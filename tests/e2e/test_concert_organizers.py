@@ -1,4 +1,4 @@
-"""A concert has one organizer, whom only an admin can replace, and who names its gate staff."""
+"""A concert has one organizer, who names its gate staff and whom only an admin can replace."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -74,7 +74,7 @@ async def test_concert_belongs_to_its_creator_until_an_admin_gives_it_away(shop:
     assert renamed["__typename"] == "UpdateConcertSuccess"
 
 
-async def test_change_of_organizer_is_in_the_audit(shop: Shop) -> None:
+async def test_change_of_organizer_appears_in_the_audit(shop: Shop) -> None:
     concert = await shop.on_sale()
     before = (await shop.fields(AUDIT, by="ada", id=concert.id))["waitingRoom"]
     await give(shop, concert, "otto")
@@ -109,7 +109,7 @@ async def test_refused_change_of_organizer_changes_nothing(
 
 
 @pytest.mark.parametrize("sub", ["", "two words", "house", "a{b}", "ä", "x" * 256])
-async def test_malformed_organizer_and_gate_person_are_refused(shop: Shop, sub: str) -> None:
+async def test_malformed_organizer_and_gate_person_ids_are_refused(shop: Shop, sub: str) -> None:
     concert = await shop.on_sale()
     before = await read_concert(shop, concert)
     given = await give(shop, concert, "", organizerId=sub)
@@ -119,7 +119,7 @@ async def test_malformed_organizer_and_gate_person_are_refused(shop: Shop, sub: 
     assert await read_concert(shop, concert) == before
 
 
-async def test_gate_people_are_replaced_as_a_whole(shop: Shop) -> None:
+async def test_new_list_of_gate_people_replaces_the_old_one(shop: Shop) -> None:
     concert = await shop.on_sale()
     gus, gita = person_id("gus"), "f:ldap:gita"
     assert (await update(shop, concert, gatePeople=[gus, gita]))["concert"] == {
@@ -135,7 +135,7 @@ async def test_gate_people_are_replaced_as_a_whole(shop: Shop) -> None:
     ]
 
 
-async def test_repeated_and_too_many_gate_people_are_refused(shop: Shop) -> None:
+async def test_duplicate_or_too_many_gate_people_are_refused(shop: Shop) -> None:
     concert = await shop.on_sale()
     people = [f"gate-{number}" for number in range(MAX_GATE_PEOPLE)]
     too_many = await update(shop, concert, gatePeople=[*people, "one-more"])

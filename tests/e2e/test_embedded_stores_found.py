@@ -37,7 +37,7 @@ async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_startup_output_says_what_it_is_waiting_for(application: Application) -> None:
+async def test_startup_output_says_what_the_application_waits_for(application: Application) -> None:
     first, second = application.output.splitlines()[:2]
     assert first.startswith(f"Onsale is starting its stores in {application.data_dir}; ")
     assert second.startswith("Onsale is running at ")
@@ -55,7 +55,7 @@ async def test_error_for_stopped_stores_names_the_next_step(tmp_path: Path) -> N
         assert words in output
 
 
-def test_stores_that_have_ended_are_not_found(tmp_path: Path) -> None:
+def test_stores_that_have_stopped_are_not_found(tmp_path: Path) -> None:
     port = free_port()
     assert port is not None
     (tmp_path / "mongod").mkdir()
@@ -65,6 +65,6 @@ def test_stores_that_have_ended_are_not_found(tmp_path: Path) -> None:
         find_stores(tmp_path, redis_url="redis://127.0.0.1:1/0", mongo_url=None)
 
 
-def test_stores_in_the_environment_are_not_searched_for(tmp_path: Path) -> None:
+def test_stores_named_in_the_environment_are_not_searched_for(tmp_path: Path) -> None:
     urls = find_stores(tmp_path, redis_url="redis://r", mongo_url="mongodb://m")
     assert (urls.redis, urls.mongo) == ("redis://r", "mongodb://m")

@@ -100,7 +100,7 @@ async def test_session_that_has_already_ended_is_not_acknowledged(ended: Ended) 
         assert await client.closed() == (4403, REASON)
 
 
-async def test_message_after_the_session_has_ended_is_not_handled(ended: Ended) -> None:
+async def test_message_sent_after_the_session_ended_is_not_handled(ended: Ended) -> None:
     async with server(ended) as made, made.signed_in("alice/s1") as client:
         made.runner.gate.clear()
         await client.subscribe("1", "mutation")
@@ -151,7 +151,7 @@ async def test_stream_of_an_ended_session_ends_with_an_error(ended: Ended) -> No
     assert len(app.counter.callers) == 0
 
 
-async def test_socket_signed_in_by_cookie_is_closed_with_session_lost() -> None:
+async def test_closing_a_socket_signed_in_by_cookie_reports_a_lost_session() -> None:
     login, ended = Login(), Ended({"s1"})
     cookie = await login.sign_in()
     page: dict[str, Any] = {
@@ -181,7 +181,7 @@ async def test_change_of_roles_is_not_reported_as_a_lost_session() -> None:
         assert await client.closed() == (4403, "Your roles have changed; reconnect")
 
 
-async def test_stream_signed_in_by_cookie_ends_with_session_lost() -> None:
+async def test_ending_a_stream_signed_in_by_cookie_reports_a_lost_session() -> None:
     login = Login()
     cookie = await login.sign_in()
     stream = EventStream(DEFAULTS, expires_at=None, recheck=login.sessions.recheck(cookie, LOGIN_ALICE))

@@ -1,7 +1,7 @@
 """GraphiQL's built page in Chromium, on a real server with the demo concerts.
 
-Each story also checks that no page requested another host, logged an error, or showed a token in
-a URL.
+Each story also checks that no page sent a request to another host, logged an error, or showed a
+token in a URL.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`make fuzz` with few examples: no document causes an internal error, and no socket is cut."""
+"""`make fuzz` with few examples: no internal error occurs, and no socket is cut off."""
 
 import asyncio
 
@@ -17,12 +17,12 @@ async def test_generated_documents_cause_no_internal_error(shop: Shop) -> None:
     assert await asyncio.to_thread(fuzz_documents, _url(shop), examples=40, tokens=tokens) >= 40
 
 
-async def test_generated_frames_never_cut_a_socket(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+async def test_generated_frames_never_cut_off_a_socket(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     assert await asyncio.to_thread(fuzz_sockets, _url(shop), examples=40) >= 40
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_each_kind_of_frame_gets_its_close_code(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_kind_of_frame_causes_the_right_close_code(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
     frames = [
         Frame(TEXT, b'{"type":"ping"}'),
         Frame(TEXT, b"{}", reserved=4),
@@ -37,7 +37,7 @@ async def test_each_kind_of_frame_gets_its_close_code(shop: Shop, caplog: pytest
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_a_cut_socket_is_reported() -> None:
+async def test_socket_that_is_cut_off_is_reported() -> None:
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
@@ -53,7 +53,7 @@ async def test_a_cut_socket_is_reported() -> None:
     ("status", "payload"),
     [(500, {"errors": []}), (200, {"errors": [{"extensions": {"code": "INTERNAL"}}]}), (200, {"data?": None})],
 )
-async def test_a_wrong_answer_is_reported(status: int, payload: dict[str, object]) -> None:
+async def test_wrong_answer_is_reported(status: int, payload: dict[str, object]) -> None:
     with pytest.raises(WrongAnswer):
         check_answer(httpx2.Response(status, json=payload), "{ serverTime }")
 

@@ -99,7 +99,7 @@ async def test_invalid_purchase_of_a_hold_is_refused_and_changes_nothing(
         (lambda c: {"lines": [line(c, 0)], "customerEmail": "x"}, ["customerEmail", "lines.0.quantity"]),
     ],
 )
-async def test_invalid_purchase_of_lines_is_refused_and_changes_nothing(
+async def test_invalid_purchase_without_a_hold_is_refused_and_changes_nothing(
     shop: Shop, change: Callable[[OnSale], Input], paths: list[str]
 ) -> None:
     concert = await shop.on_sale()
@@ -207,7 +207,7 @@ async def test_wrong_types_and_unknown_fields_are_refused_and_change_nothing(
         ("venue", "Olympiahalle", "VenueInput"),
     ],
 )
-async def test_error_for_a_scalar_or_enum_says_what_is_accepted(
+async def test_error_for_an_invalid_scalar_or_enum_says_what_is_accepted(
     shop: Shop, field: str, value: object, words: str
 ) -> None:
     answer = await shop.ask(CREATE, by="olivia", input=concert_input(**{field: value}))

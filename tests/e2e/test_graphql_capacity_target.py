@@ -39,7 +39,7 @@ async def read(shop: Shop, concert: OnSale) -> Answer:
     return {"tier": answer["tiers"][0], "stock": answer["stock"]["tiers"][0]}
 
 
-async def test_much_lower_capacity_shows_its_target_until_it_is_reached(shop: Shop) -> None:
+async def test_target_of_a_large_change_is_shown_until_it_is_reached(shop: Shop) -> None:
     concert = await shop.on_sale(tiers=[{"name": "Standing", "priceMinor": 4950, "capacity": 12_000}])
     await shop.hold(concert, 2)
     for _ in range(2):

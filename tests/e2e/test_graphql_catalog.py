@@ -1,4 +1,4 @@
-"""The catalog over GraphQL: pages, filters, a single read of stock, and organizers' changes."""
+"""The catalog over GraphQL: pages, filters, one stock read per concert, and updates."""
 
 import asyncio
 from collections.abc import Sequence
@@ -144,7 +144,7 @@ def _tier(name: str, capacity: int, amount: str, minor: int, counts: tuple[int, 
     return {"__typename": "Tier", "name": name, "price": price, "capacity": capacity, **stock}
 
 
-async def test_stock_of_a_list_is_read_concurrently_and_once_per_concert(
+async def test_stock_of_listed_concerts_is_read_concurrently_and_once_each(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     city = f"City {new_key()}"
@@ -194,7 +194,7 @@ async def test_organizer_updates_a_concert(shop: Shop) -> None:
     assert (late["__typename"], late["version"]) == ("VersionConflictError", 3)
 
 
-async def test_capacity_cannot_fall_below_the_held_tickets(shop: Shop) -> None:
+async def test_capacity_cannot_fall_below_the_number_of_held_tickets(shop: Shop) -> None:
     concert = await shop.on_sale()
     await shop.hold(concert, 4)
     lower = {"concertId": concert.id, "tiers": [{"tierId": concert.tiers[0], "capacity": 3}]}

@@ -1,4 +1,4 @@
-"""Common client habits: empty names, and tokens in the upgrade request."""
+"""Common client habits: empty names, misplaced tokens, and several mistakes in one input."""
 
 from typing import Any
 
@@ -75,7 +75,7 @@ async def test_empty_name_is_refused_if_there_are_two_operations(shop: Shop) -> 
         ("?concert=x", {}, False),
     ],
 )
-async def test_token_in_the_upgrade_gets_a_hint_to_use_connection_init(
+async def test_token_in_the_upgrade_request_gets_a_hint_to_use_the_payload(
     shop: Shop, query: str, headers: dict[str, str], is_hinted: bool
 ) -> None:
     url = str(shop.client.base_url.join(f"/graphql{query}")).replace("http", "ws", 1)

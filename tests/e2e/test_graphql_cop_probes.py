@@ -1,4 +1,4 @@
-"""The probes of graphql-cop, a scanner for GraphQL servers; each finds nothing."""
+"""The probes of graphql-cop, a scanner for GraphQL servers; none of them finds anything."""
 
 import pytest
 
@@ -55,7 +55,7 @@ async def test_forms_are_refused(shop: Shop) -> None:
     assert answer.status_code == 415
 
 
-async def test_there_is_no_tracing(shop: Shop) -> None:
+async def test_answers_contain_no_tracing_data(shop: Shop) -> None:
     status, answer = await post(shop, {"query": "query { __typename }"}, **{"X-Apollo-Tracing": "1"})
     assert (status, answer["data"]) == (200, {"__typename": "Query"})
     assert answer.keys() == {"data", "extensions"}
@@ -63,7 +63,7 @@ async def test_there_is_no_tracing(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("document", ["query { stack_trace }", "qwerty cop_query_unhandled_errors { }"])
-async def test_errors_contain_no_details_of_the_server(shop: Shop, document: str) -> None:
+async def test_errors_reveal_no_details_about_the_server(shop: Shop, document: str) -> None:
     status, answer = await post(shop, {"query": document})
     assert (status, code(answer)) == (200, "BAD_USER_INPUT")
     assert set(answer["errors"][0]["extensions"]) == {"code", "requestId"}

@@ -40,7 +40,7 @@ def stock(first: tuple[int, int]) -> tuple[str, object]:
 
 
 @pytest.mark.parametrize("open_stream", [post, get])
-async def test_subscription_sends_the_stock_and_each_change(
+async def test_stream_sends_the_stock_and_each_change(
     shop: Shop, open_stream: Callable[..., AbstractAsyncContextManager[Events]]
 ) -> None:
     concert = await shop.on_sale()
@@ -51,7 +51,7 @@ async def test_subscription_sends_the_stock_and_each_change(
         assert await stream.receive() == stock((97, 3))
 
 
-async def test_mutation_sends_a_next_event_and_a_complete_event(shop: Shop) -> None:
+async def test_mutation_is_answered_with_a_next_and_a_complete_event(shop: Shop) -> None:
     concert = await shop.on_sale()
     async with post(shop, HOLD, by="alice", input=hold_input(concert, 2)) as stream:
         (name, result), end = await stream.rest()
@@ -76,7 +76,9 @@ async def test_mutation_by_get_is_refused_and_changes_nothing(shop: Shop) -> Non
         ('subscription { queuePosition(concertId: "x") { position } }', "UNAUTHENTICATED"),
     ],
 )
-async def test_refused_operation_sends_a_next_event_with_errors(shop: Shop, document: str, code: str) -> None:
+async def test_refused_operation_is_answered_with_a_next_event_with_errors(
+    shop: Shop, document: str, code: str
+) -> None:
     async with post(shop, document) as stream:
         assert stream.response.status_code == 200
         (name, result), end = await stream.rest()

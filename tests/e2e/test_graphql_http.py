@@ -121,7 +121,7 @@ async def test_client_that_sends_a_10_mb_body_receives_413(shop: Shop) -> None:
     assert (await shop.fields("{ __typename }")) == {"__typename": "Query"}
 
 
-async def test_body_without_a_length_is_limited(shop: Shop) -> None:
+async def test_oversized_body_without_a_content_length_gets_413(shop: Shop) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b" " * 10_000
@@ -130,12 +130,12 @@ async def test_body_without_a_length_is_limited(shop: Shop) -> None:
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (413, "BAD_USER_INPUT")
 
 
-async def test_body_of_exactly_the_limit_is_accepted(shop: Shop) -> None:
+async def test_body_of_exactly_the_maximum_size_is_accepted(shop: Shop) -> None:
     answer = await shop.client.post("/graphql", content=QUERY.ljust(MAX_BODY_BYTES), headers=SENT)
     assert answer.json()["data"] == {"__typename": "Query"}
 
 
-async def test_too_large_request_is_answered_before_it_is_fully_sent(shop: Shop) -> None:
+async def test_oversized_request_is_answered_before_it_is_fully_sent(shop: Shop) -> None:
     """The client receives the answer after sending only one byte of the announced body."""
     url = shop.client.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
@@ -173,7 +173,7 @@ async def test_other_methods_get_405(shop: Shop, method: str) -> None:
     assert error_of(answer)["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_get_answers_queries(shop: Shop) -> None:
+async def test_query_can_be_sent_over_get(shop: Shop) -> None:
     parameters = {"query": "query Q($n: String!) { __type(name: $n) { name } }", "variables": '{"n": "Concert"}'}
     answer = await shop.client.get("/graphql", params={**parameters, "operationName": "Q"})
     assert answer.json()["data"] == {"__type": {"name": "Concert"}}
@@ -188,7 +188,7 @@ async def test_get_answers_queries(shop: Shop) -> None:
         ([("query", "{ __typename }"), ("variables", "[]")], "`variables` is a list"),
     ],
 )
-async def test_get_without_a_valid_request_gets_400(shop: Shop, parameters: list[tuple[str, str]], words: str) -> None:
+async def test_get_with_invalid_parameters_gets_400(shop: Shop, parameters: list[tuple[str, str]], words: str) -> None:
     answer = await shop.client.get("/graphql", params=tuple(parameters))
     assert (answer.status_code, error_of(answer)["extensions"]["code"]) == (400, "BAD_USER_INPUT")
     assert words in error_of(answer)["message"]
@@ -206,7 +206,7 @@ async def test_mutation_over_get_receives_405_and_changes_nothing(shop: Shop) ->
     assert await shop.stock(concert) == [(100, 0, 0), (2, 0, 0)]
 
 
-async def test_browser_gets_a_page_that_explains_requests(shop: Shop) -> None:
+async def test_browser_gets_a_page_that_explains_how_to_send_requests(shop: Shop) -> None:
     answer = await shop.client.get("/graphql", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert f"curl {shop.client.base_url.join('/graphql')} " in answer.text
@@ -219,7 +219,9 @@ async def test_browser_gets_a_page_that_explains_requests(shop: Shop) -> None:
     "document",
     ["{", "{ nothing }", "query ($id: ID!) { node(id: $id) { id } }", "query A { __typename } query B { __typename }"],
 )
-async def test_invalid_document_has_no_data(shop: Shop, document: str, media_type: str, status: int) -> None:
+async def test_answer_to_an_invalid_document_has_no_data(
+    shop: Shop, document: str, media_type: str, status: int
+) -> None:
     headers = {"Accept": media_type}
     answer = await shop.client.post("/graphql", json={"query": document}, headers=headers)
     assert (answer.status_code, "data" in answer.json()) == (status, False)

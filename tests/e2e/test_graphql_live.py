@@ -34,7 +34,7 @@ async def versions_until(client: Client, expected: list[tuple[int, int, int]]) -
             return versions
 
 
-async def test_subscription_sends_the_stock_and_each_change(shop: Shop) -> None:
+async def test_socket_receives_the_stock_and_each_change(shop: Shop) -> None:
     concert = await shop.on_sale()
     async with open_client(shop) as client:
         await client.subscribe("s", STOCK, id=concert.id)
@@ -70,7 +70,7 @@ async def test_hold_made_over_a_socket_pushes_the_stock_change_to_it(shop: Shop)
         ('subscription { queuePosition(concertId: "x") { position } }', "UNAUTHENTICATED"),
     ],
 )
-async def test_refused_operation_is_an_error_and_the_socket_stays_open(shop: Shop, document: str, code: str) -> None:
+async def test_refused_operation_gets_an_error_and_leaves_the_socket_open(shop: Shop, document: str, code: str) -> None:
     async with open_client(shop) as client:
         await client.subscribe("bad", document)
         error = await client.receive()

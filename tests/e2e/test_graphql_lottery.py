@@ -77,7 +77,7 @@ async def test_each_person_can_verify_their_number(shop: Shop) -> None:
     assert shown["revealedAt"].endswith("Z")
 
 
-async def test_late_join_has_no_lot_and_no_proof(shop: Shop) -> None:
+async def test_person_who_joins_late_has_no_lot_and_no_proof(shop: Shop) -> None:
     queue = await open_queue(shop, shuffleAtStart=True)
     await queue.join("alice")
     await OpeningWorker().run_once(shop.stores)
@@ -122,7 +122,7 @@ async def test_called_person_keeps_the_proof_of_their_round(shop: Shop) -> None:
     assert (await proof_of(queue, other))[1] == {"number": None, "lot": None, "lotteryProof": None}
 
 
-async def test_lottery_can_be_turned_off_only_before_its_opening(shop: Shop) -> None:
+async def test_lottery_can_be_turned_off_only_before_the_queue_opens(shop: Shop) -> None:
     """After the opening, the secret may be public, and people have seen their numbers."""
     room, queue = await open_room_admin(shop, shuffleAtStart=True, opensAt=soon(hours=1))
     before = await lottery_of(queue)

@@ -1,4 +1,4 @@
-"""GraphQL during a store outage: fields that need the store get retryable errors; others work."""
+"""GraphQL during a store outage: fields that need the store return retryable errors."""
 
 import logging
 import uuid
@@ -35,7 +35,7 @@ async def shop(stoppable_valkey: ServerProcess, stoppable_mongod: ServerProcess)
         yield made
 
 
-async def test_catalog_answers_without_the_stock_store(shop: Shop, stoppable_valkey: ServerProcess) -> None:
+async def test_catalog_is_available_without_the_stock_store(shop: Shop, stoppable_valkey: ServerProcess) -> None:
     city = f"City {uuid.uuid4()}"
     concert = await shop.on_sale(venue={"name": "Hall", "city": city, "country": "DE"})
     await stoppable_valkey.kill()

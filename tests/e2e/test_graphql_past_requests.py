@@ -82,7 +82,7 @@ async def test_hold_for_a_past_concert_is_not_found(shop: Shop) -> None:
         assert released["releaseHold"]["__typename"] == "NotFoundError"
 
 
-async def test_tickets_for_a_past_concert_are_refused_with_any_pass(shop: Shop) -> None:
+async def test_hold_for_a_past_concert_is_refused_with_or_without_a_pass(shop: Shop) -> None:
     concert = await past_concert(shop)
     await refresh_cache(shop, concert)
     request = {"concertId": concert.id, "lines": lines(concert, 1), "idempotencyKey": new_key()}
@@ -141,7 +141,7 @@ async def test_past_concert_that_is_moved_to_the_future_sells_again(shop: Shop) 
     answer = await update(shop, concert, salesEndAt=moment(later), startsAt=moment(later + timedelta(days=1)))
     assert answer["__typename"] == "UpdateConcertSuccess"
     assert answer["concert"]["isOnSale"] is True
-    # A new round begins, without the people of the first sale.
+    # A new round begins, without the people from the first sale.
     shown = await shop.fields("query ($id: ID!) { waitingRoom(concertId: $id) { round } }", id=concert.id)
     assert shown == {"waitingRoom": {"round": 2}}
 

@@ -1,4 +1,4 @@
-"""A queue that asks for a proof of work refuses joins without one on every transport."""
+"""On every transport, a queue that requires a proof of work refuses joins without one."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ def seconds_after(start: str, end: str) -> float:
 
 
 def check_remaining_time(shown: Answer, whole_s: int, since: datetime) -> None:
-    """Check that the period began between `since` and now and that the remaining time matches."""
+    """Check that the period began between `since` and now, and that the remaining time matches."""
     ends_at = datetime.fromisoformat(shown["expiresAt"])
     # The store counts milliseconds, and clients round up to seconds.
     assert since - timedelta(milliseconds=1) <= ends_at - timedelta(seconds=whole_s) <= datetime.now(UTC)
@@ -70,7 +70,7 @@ async def test_leaving_moves_others_up_and_rejoining_starts_at_the_end(shop: Sho
 
 
 @pytest.mark.parametrize("verb", ["leaveQueue", "heartbeat", "claimQueuePass"])
-async def test_mutations_without_an_entry_are_refused_and_change_nothing(shop: Shop, verb: str) -> None:
+async def test_person_without_an_entry_cannot_change_the_queue(shop: Shop, verb: str) -> None:
     queue = await open_queue(shop)
     await queue.join("alice")
     before = await queue.room()
@@ -159,7 +159,7 @@ async def test_purchase_spends_the_pass(shop: Shop) -> None:
     assert await shop.stock(queue.concert) == [(99, 0, 1), (2, 0, 0)]
 
 
-async def test_purchase_of_lines_needs_and_spends_the_pass(shop: Shop) -> None:
+async def test_purchase_without_a_hold_needs_and_spends_the_pass(shop: Shop) -> None:
     queue = await open_queue(shop)
     input_: dict[str, object] = {"concertId": queue.concert.id, "lines": lines(queue.concert, 2)}
     buyer = queue.name("alice")

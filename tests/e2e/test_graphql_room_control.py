@@ -139,7 +139,7 @@ async def test_change_without_effect_is_not_audited(shop: Shop) -> None:
     assert await admin.everything() == before
 
 
-async def test_change_for_another_settings_version_is_refused(shop: Shop) -> None:
+async def test_change_based_on_an_old_settings_version_is_refused(shop: Shop) -> None:
     admin, _ = await open_room_admin(shop)
     assert (await admin.configure(1, totalActiveUsers=9))["settingsVersion"] == 2
     before = await admin.everything()
@@ -152,7 +152,7 @@ async def test_change_for_another_settings_version_is_refused(shop: Shop) -> Non
     assert (await admin.configure(2, totalActiveUsers=8))["settingsVersion"] == 3
 
 
-async def test_one_of_two_concurrent_changes_to_a_version_wins(shop: Shop) -> None:
+async def test_only_one_of_two_concurrent_changes_to_a_version_succeeds(shop: Shop) -> None:
     admin, _ = await open_room_admin(shop)
     answers = await asyncio.gather(*[admin.configure(1, totalActiveUsers=n) for n in (11, 22)])
     assert sorted(a["__typename"] for a in answers) == ["ConfigureWaitingRoomSuccess", "VersionConflictError"]
@@ -245,7 +245,7 @@ async def test_admit_next_works_once_per_key_during_a_pause(shop: Shop) -> None:
     assert [row["action"] for row in before["audit"]["nodes"]] == ["ADMITTED_NEXT", "PAUSED"]
 
 
-async def test_concurrent_admit_next_with_one_key_calls_once(shop: Shop) -> None:
+async def test_concurrent_admit_next_with_the_same_key_takes_effect_once(shop: Shop) -> None:
     admin, queue = await open_room_admin(shop)
     await queue.join("ann", "ben", "cat")
     await admin.pause()

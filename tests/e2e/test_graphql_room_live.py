@@ -67,7 +67,7 @@ async def test_only_organizers_may_subscribe_to_a_room(shop: Shop, by: str | Non
         assert (message["type"], [error["extensions"]["code"] for error in message["payload"]]) == ("error", [code])
 
 
-async def test_unknown_or_unpublished_room_cannot_be_subscribed_to(shop: Shop) -> None:
+async def test_room_of_an_unknown_concert_or_draft_cannot_be_subscribed_to(shop: Shop) -> None:
     draft = await shop.draft()
     async with open_client(shop, shop.token("olivia")) as client:
         for id_, code in ((UNKNOWN_CONCERT, "NOT_FOUND"), (draft.id, "NOT_ON_SALE")):

@@ -74,7 +74,7 @@ async def test_rejecting_room_keeps_entries_and_passes(shop: Shop) -> None:
     assert (await queue.read_entry("ben"))["state"] == "READY"
 
 
-async def test_resets_with_the_same_key_happen_once(shop: Shop) -> None:
+async def test_reset_repeated_with_the_same_key_happens_once(shop: Shop) -> None:
     admin, queue = await open_room_admin(shop)
     await queue.join("ann")
     key = new_key()
@@ -165,7 +165,7 @@ async def test_lottery_has_one_commitment_per_round(shop: Shop) -> None:
     assert stored == second
 
 
-async def test_draft_with_a_lottery_commits_when_it_is_published(shop: Shop) -> None:
+async def test_draft_with_a_lottery_gets_a_commitment_when_published(shop: Shop) -> None:
     admin = RoomAdmin(shop, await shop.draft(waitingRoom={"suspended": False, "opensAt": soon(hours=24)}))
     await admin.configure(shuffleAtStart=True)
     await shop.fields(PUBLISH, by="olivia", input={"concertId": admin.concert.id})

@@ -79,7 +79,7 @@ def expected_room(settings: dict[str, object], *, version: int = 1) -> dict[str,
 
 async def test_room_of_a_new_concert_is_off_with_default_settings(shop: Shop) -> None:
     concert = (await shop.fields(CREATED, by="olivia", input=concert_input()))["createConcert"]["concert"]
-    # A room opens when the sale starts.
+    # By default, a room opens when the sale starts.
     default = expected_room(DEFAULTS | {"opensAt": concert["salesStartAt"]})
     assert await room(shop, concert["id"], by="olivia") == default
     await shop.fields(PUBLISH, by="olivia", input={"concertId": concert["id"]})
@@ -91,7 +91,7 @@ async def test_room_has_the_given_settings(shop: Shop) -> None:
     assert await room(shop, concert.id) == expected_room(SETTINGS)
 
 
-async def test_missing_settings_have_their_defaults(shop: Shop) -> None:
+async def test_missing_settings_get_their_default_values(shop: Shop) -> None:
     given = {"suspended": False, "totalActiveUsers": None, "opensAt": soon(hours=1)}
     concert = await shop.on_sale(waitingRoom=given)
     assert await room(shop, concert.id) == expected_room(DEFAULTS | {"suspended": False, "opensAt": given["opensAt"]})
@@ -126,7 +126,7 @@ async def test_setting_out_of_bounds_is_refused(shop: Shop, setting: str, value:
     assert await room(shop, concert.id) == expected_room(SETTINGS)
 
 
-async def test_change_for_another_version_is_refused(shop: Shop) -> None:
+async def test_change_based_on_an_old_version_is_refused(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom=SETTINGS)
     input_ = {"concertId": concert.id, "expectedVersion": 1, "waitingRoom": {"suspended": True}}
     answer = (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]
@@ -156,7 +156,7 @@ async def test_unknown_or_unpublished_concert_has_no_room(shop: Shop) -> None:
     assert (await shop.fields(UPDATE, by="olivia", input=input_))["updateConcert"]["code"] == "NOT_FOUND"
 
 
-async def test_malformed_id_is_a_user_input_error(shop: Shop) -> None:
+async def test_malformed_id_causes_a_user_input_error(shop: Shop) -> None:
     answer = await shop.ask(ROOM, id="nonsense")
     assert answer["data"] == {"waitingRoom": None}
     assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"

@@ -1,4 +1,4 @@
-"""The end of a sale over GraphQL: subscriptions complete, and a called person gets no pass."""
+"""When a sale closes, queue subscriptions complete, and a called person gets no pass."""
 
 import pytest
 
@@ -15,7 +15,7 @@ POSITION = """subscription ($id: ID!) {
 CLOSE = "mutation ($input: CloseConcertInput!) { closeConcert(input: $input) { __typename } }"
 
 
-async def test_closed_sale_completes_every_queue_subscription(shop: Shop) -> None:
+async def test_closing_a_sale_completes_every_queue_subscription(shop: Shop) -> None:
     queue = await open_queue(shop, totalActiveUsers=1)
     await queue.join("ann", "ben")
     await queue.call()

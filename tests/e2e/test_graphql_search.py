@@ -48,7 +48,7 @@ async def test_concert_is_found_by_any_spelling(shop: Shop, name: str, place: st
     assert await found(shop, search=f"{query} {tag} elsewhere") == []
 
 
-async def test_city_is_found_without_its_marks_but_only_by_its_full_name(shop: Shop) -> None:
+async def test_city_is_found_without_its_accents_but_only_by_its_full_name(shop: Shop) -> None:
     slug, tag = f"city-{new_key()}", new_key()
     await shop.on_sale(slug=slug, venue=venue("Forum", f"Karlín {tag}"))
     assert await found(shop, city=f" karlin  {tag.upper()}") == [slug]
@@ -114,7 +114,7 @@ async def test_two_tiers_cannot_have_names_that_look_alike(shop: Shop, other: st
         assert [problem["path"] for problem in answer["updateConcert"]["problems"]] == [path]
 
 
-async def test_problem_with_a_changed_tier_has_its_path_in_the_input(shop: Shop) -> None:
+async def test_problem_with_a_changed_tier_names_its_path_in_the_input(shop: Shop) -> None:
     concert = await shop.on_sale()
     tiers = [{"tierId": concert.tiers[1], "name": "STANDING"}]
     answer = await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "tiers": tiers})

@@ -1,4 +1,4 @@
-"""Selling over GraphQL: holds, releases, purchases and queries; each refusal gives its details."""
+"""Selling over GraphQL: holds, releases, purchases, queries, and the details of refusals."""
 
 import asyncio
 from collections import Counter
@@ -99,7 +99,7 @@ async def test_hold_becomes_one_order(shop: Shop) -> None:
     assert (late["__typename"], late["retryable"]) == ("PurchaseInProgressError", False)
 
 
-async def test_lines_are_held_and_bought_in_one_mutation(shop: Shop) -> None:
+async def test_tickets_are_held_and_bought_in_one_mutation(shop: Shop) -> None:
     concert = await shop.on_sale()
     input_: dict[str, object] = {"concertId": concert.id, "lines": lines(concert, 1, 1)}
     order = (await shop.buy(input_, key="both"))["order"]
@@ -108,7 +108,7 @@ async def test_lines_are_held_and_bought_in_one_mutation(shop: Shop) -> None:
     assert await shop.stock(concert) == [(99, 0, 1), (1, 0, 1)]
 
 
-async def test_viewer_finds_own_holds_and_orders(shop: Shop) -> None:
+async def test_viewer_finds_their_own_holds_and_orders(shop: Shop) -> None:
     concert = await shop.on_sale()
     bought = (await shop.buy({"concertId": concert.id, "lines": lines(concert, 1)}, by="carol"))["order"]
     hold = (await shop.hold(concert, 2, by="carol"))["hold"]

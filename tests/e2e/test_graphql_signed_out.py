@@ -1,4 +1,4 @@
-"""A public page without a token gets null for the viewer; an invalid token gets a 401."""
+"""Without a token, a public page shows null for the viewer; an invalid token gets a 401."""
 
 import time
 
@@ -17,14 +17,14 @@ query ($id: ID!) {
 """
 
 
-async def test_public_page_has_no_errors_when_signed_out(shop: Shop) -> None:
+async def test_signed_out_viewer_gets_a_public_page_without_errors(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom={"suspended": False})
     shown = await shop.ask(PUBLIC_PAGE, id=concert.id)
     assert "errors" not in shown
     assert shown["data"] == {"me": None, "queueEntry": None, "concert": {"name": "Night of the Proms"}}
 
 
-async def test_public_page_shows_the_viewer_when_signed_in(shop: Shop) -> None:
+async def test_signed_in_viewer_is_shown_on_a_public_page(shop: Shop) -> None:
     concert = await shop.on_sale(waitingRoom={"suspended": False})
     shown = await shop.fields(PUBLIC_PAGE, by="sigrid", id=concert.id)
     assert (shown["me"]["name"], shown["queueEntry"]) == ("sigrid", None)

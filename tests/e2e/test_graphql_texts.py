@@ -183,7 +183,7 @@ async def test_forbidden_text_in_a_query_is_refused_or_matches_nothing(shop: Sho
     assert await shop.fields(BY_SLUG, slug=text) == {"concert": None}
 
 
-async def test_filter_with_too_many_words_is_refused(shop: Shop) -> None:
+async def test_search_with_too_many_words_or_characters_is_refused(shop: Shop) -> None:
     for text in (" ".join("abcdefghijk"), "x" * 201):
         (error,) = (await shop.ask(LIST, filter={"search": text}))["errors"]
         assert [problem["path"] for problem in error["extensions"]["problems"]] == ["filter.search"]

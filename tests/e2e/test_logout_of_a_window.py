@@ -1,4 +1,4 @@
-"""Logging out in one window closes the sockets of the others, as set up by `make run`."""
+"""Logging out in one window closes the sockets of other windows, with the development issuer."""
 
 from pathlib import Path
 

@@ -192,7 +192,7 @@ async def test_mutation_by_hash_over_get_gets_405_and_changes_nothing(shop: Shop
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("document", [{}, {"query": None}, {"query": ""}], ids=["absent", "null", "empty"])
-async def test_hash_is_not_supported_if_the_setting_is_0(
+async def test_hash_is_refused_as_unsupported_if_hashes_are_turned_off(
     shop_without_hashes: Shop, transport: str, document: dict[str, Any]
 ) -> None:
     if transport == "GET" and document == {"query": None}:

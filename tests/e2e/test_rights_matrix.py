@@ -41,7 +41,7 @@ class Door:
         return (await self.shop.client.post("/graphql", json=body, headers=headers)).json()
 
     async def over_socket(self, document: str, variables: Mapping[str, object]) -> Answer:
-        """Return the first answer to the operation, and complete it."""
+        """Return the first answer to the operation, after completing the operation."""
         id_ = new_key()
         await self.socket.subscribe(id_, document, **variables)
         message = await self.socket.receive()
@@ -118,7 +118,7 @@ def leaks(answer: Answer, viewer: str, world: World) -> set[str]:
 
 
 @pytest.mark.parametrize("row", [*rows_of("Query"), *rows_of("Subscription")], ids=lambda row: row.id)
-async def test_reading_shows_only_what_the_page_says(matrix: Matrix, row: RootRow) -> None:
+async def test_reads_show_only_what_the_rights_page_allows(matrix: Matrix, row: RootRow) -> None:
     document, variables = operation_of(row, matrix.world)
     before = await read_whole_stores(matrix.shop.stores)
     found = {}
@@ -176,7 +176,7 @@ def mutation_of(row: RootRow) -> str:
     }}"""
 
 
-async def test_each_field_is_shown_only_to_the_viewers_on_the_page(matrix: Matrix) -> None:
+async def test_each_field_is_shown_only_to_the_viewers_listed_on_the_page(matrix: Matrix) -> None:
     shown: dict[str, set[str]] = {viewer: set() for viewer in VIEWERS}
     for row in (*rows_of("Query"), *rows_of("Subscription")):
         kind, _, name = row.field.partition(".")

@@ -82,7 +82,7 @@ async def test_second_token_never_falls_back_to_the_cookie(first: str | None) ->
         assert (await client.closed())[0] == 4403
 
 
-async def test_unknown_cookie_closes_the_socket_with_session_lost() -> None:
+async def test_unknown_cookie_closes_the_socket_as_a_lost_session() -> None:
     async with sockets(sessions=Login().sessions) as server, server.client(**from_page("unknown")) as client:
         await client.send(INIT)
         assert await client.closed() == LOST

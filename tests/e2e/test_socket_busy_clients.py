@@ -25,7 +25,7 @@ async def check_running(server: Sockets, client: Client, id_: str) -> None:
     assert await client.receive() == shown(id_, 1)
 
 
-async def test_completed_operations_do_not_count() -> None:
+async def test_completed_operations_do_not_count_toward_the_limit() -> None:
     async with sockets() as server, server.signed_in() as client:
         messages = [message for n in range(50) for message in (subscription(f"{n}"), completed(f"{n}"))]
         send_in_one_segment(client, *messages, subscription("last", "subscription last"))
@@ -33,7 +33,7 @@ async def test_completed_operations_do_not_count() -> None:
         assert len(server.runner.open) == 1
 
 
-async def test_reading_pauses_while_cancelled_operations_still_run() -> None:
+async def test_reading_pauses_while_completed_operations_still_run() -> None:
     async with sockets(Limits(operations_per_socket=2)) as server, server.signed_in() as client:
         server.runner.gate.clear()
         sent = []

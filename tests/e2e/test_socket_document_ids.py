@@ -30,7 +30,7 @@ async def test_document_id_without_a_document_reaches_the_runner(server: Sockets
 
 
 @pytest.mark.parametrize("document_id", [1, ["e"], {"sha256": "e"}, True])
-async def test_document_id_of_another_type_closes_the_socket(server: Sockets, document_id: object) -> None:
+async def test_document_id_of_the_wrong_type_closes_the_socket(server: Sockets, document_id: object) -> None:
     async with server.signed_in() as client:
         await client.send(subscribe({"documentId": document_id}))
         assert await client.closed() == (4400, "`documentId` must be a string or null")
