@@ -1,4 +1,4 @@
-"""Half-open sockets are closed when their person or address needs a new socket."""
+"""Half-open sockets are closed when a person or address at its limit opens a new socket."""
 
 from subscriptions.sockets.limits import Limits
 from tests.support.loop_clock import LoopClock
@@ -8,7 +8,7 @@ from tests.support.waiting import wait_until
 SILENT = (1013, "Another connection needs the place of this one, which did not answer")
 
 
-async def test_silent_socket_of_a_person_makes_room_for_a_new_one() -> None:
+async def test_persons_silent_socket_makes_room_for_their_new_one() -> None:
     clock = LoopClock()
     limits = Limits(streams_per_person=2, probe_wait_s=3_600, ping_after_s=7_200, init_wait_s=7_200)
     async with sockets(limits) as server:
@@ -26,7 +26,7 @@ async def test_silent_socket_of_a_person_makes_room_for_a_new_one() -> None:
 
 
 async def test_phone_may_reconnect_as_often_as_it_likes() -> None:
-    """Twenty sockets were lost, as in a tunnel, and none of them were closed."""
+    """Twenty sockets lose their connection, as in a tunnel, without being closed."""
     async with sockets(Limits(probe_wait_s=0.05)) as server:
         left = [server.signed_in("alice") for _ in range(20)]
         clients = [await one.__aenter__() for one in left]
@@ -38,7 +38,7 @@ async def test_phone_may_reconnect_as_often_as_it_likes() -> None:
             await one.__aexit__(None, None, None)
 
 
-async def test_silent_socket_of_an_address_makes_room_for_a_new_one() -> None:
+async def test_silent_socket_makes_room_for_a_new_one_from_its_address() -> None:
     limits = Limits(streams_per_address=1, probe_wait_s=0.05)
     async with sockets(limits) as server, server.signed_in() as silent, server.signed_in():
         assert await silent.closed() == SILENT

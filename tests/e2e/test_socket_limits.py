@@ -117,7 +117,7 @@ async def test_socket_closes_when_its_token_expires() -> None:
 @pytest.mark.parametrize(
     "origin", [None, "http://{host}", "https://{host}", "HTTP://{host}", "https://shop.example", "https://SHOP.example"]
 )
-async def test_own_and_allowed_pages_may_open_sockets(origin: str | None) -> None:
+async def test_same_origin_and_allowed_pages_may_open_sockets(origin: str | None) -> None:
     allowed = ("https://shop.example",)
     async with sockets(allowed_origins=allowed) as server, server.signed_in(origin=_origin(server, origin)) as client:
         assert client.connection.subprotocol == "graphql-transport-ws"

@@ -89,7 +89,7 @@ async def test_malformed_message_before_the_init_closes_the_socket(server: Socke
 
 
 @pytest.mark.parametrize("character", ["x", "é", "€", "🎫"])
-async def test_close_reason_is_cut_between_characters(server: Sockets, character: str) -> None:
+async def test_close_reason_is_truncated_between_characters(server: Sockets, character: str) -> None:
     async with server.client() as client:
         await client.send({"type": character * 200})
         code, reason = await client.closed()
@@ -119,7 +119,7 @@ async def test_unexpected_message_closes_the_socket(
     await server.runner.wait_for_subscriptions(0)
 
 
-async def test_socket_without_an_init_closes() -> None:
+async def test_socket_that_sends_no_init_is_closed() -> None:
     async with sockets(Limits(init_wait_s=0.05)) as server, server.client() as client:
         assert await client.closed() == (4408, "Connection initialisation timeout")
 
@@ -218,7 +218,7 @@ async def test_payloads_of_every_size_arrive(server: Sockets, size: int) -> None
         assert await client.receive() == shown("s", "x" * size)
 
 
-async def test_invalid_operation_is_an_error_only_for_its_id(server: Sockets) -> None:
+async def test_invalid_operation_causes_an_error_only_for_its_id(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("good")
         [fake] = await server.runner.wait_for_subscriptions(1)
@@ -228,7 +228,7 @@ async def test_invalid_operation_is_an_error_only_for_its_id(server: Sockets) ->
         assert await client.receive() == shown("good", 1)
 
 
-async def test_internal_error_is_an_error_only_for_its_id(server: Sockets) -> None:
+async def test_internal_error_is_reported_only_for_its_id(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("bad", "broken")
         error = await client.receive()
@@ -289,7 +289,7 @@ async def test_cancelled_operation_is_not_answered(server: Sockets) -> None:
     assert server.runner.open == []
 
 
-async def test_closing_ends_subscriptions_and_lets_mutations_finish(server: Sockets) -> None:
+async def test_closing_a_socket_ends_subscriptions_but_lets_mutations_finish(server: Sockets) -> None:
     async with server.signed_in() as client:
         await client.subscribe("s")
         await server.runner.wait_for_subscriptions(1)

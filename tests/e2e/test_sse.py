@@ -121,7 +121,7 @@ async def test_subscription_ends_when_the_client_leaves() -> None:
         await server.runner.wait_for_subscriptions(0)
 
 
-async def test_stream_of_a_session_ends_when_a_recheck_finds_the_session_lost() -> None:
+async def test_session_stream_ends_when_a_recheck_finds_the_session_lost() -> None:
     clock, login, limits = LoopClock(), Login(), Limits(heartbeat_s=72_000)
     cookie = await login.sign_in()
     async with (
@@ -138,7 +138,7 @@ async def test_stream_of_a_session_ends_when_a_recheck_finds_the_session_lost() 
     assert [error["extensions"]["code"] for error in result["errors"]] == ["SESSION_LOST"]
 
 
-async def test_stream_of_a_session_outlives_its_token() -> None:
+async def test_session_stream_outlives_its_token() -> None:
     clock, login, limits = LoopClock(), Login(), Limits(heartbeat_s=72_000)
     cookie = await login.sign_in()
     async with (

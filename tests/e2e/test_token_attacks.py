@@ -1,4 +1,4 @@
-"""The attacks on JSON Web Tokens that RFC 8725 lists fail over HTTP and WebSockets alike."""
+"""The attacks on JSON Web Tokens listed in RFC 8725 fail over HTTP and WebSockets alike."""
 
 import base64
 import hashlib
@@ -50,7 +50,7 @@ def claims(shop: Shop, **changes: object) -> dict[str, object]:
 
 
 def forged(header: object, payload: object, signature: bytes = b"signature") -> str:
-    """Return a token with this header, payload and signature. Strings are used as they are."""
+    """Return a token with this header, payload and signature. Strings are used as is."""
     parts = (part if isinstance(part, str) else json.dumps(part) for part in (header, payload))
     return ".".join(_encoded(part) for part in (*(part.encode() for part in parts), signature))
 
@@ -66,7 +66,7 @@ def by_thief(payload: Mapping[str, object], **header: object) -> str:
 
 
 def by_issuer(text: str, **header: object) -> str:
-    """Return a token whose payload is any text, signed by the issuer."""
+    """Return a token that the issuer signed, with this text as its payload."""
     return jwt.api_jws.encode(text.encode(), rsa_key("k1"), "RS256", headers={"kid": "k1", **header})
 
 
@@ -106,7 +106,7 @@ async def test_key_in_a_token_is_ignored(shop: Shop) -> None:
     await check(shop, FORGED, {name: by_thief(claims(shop), **header) for name, header in headers.items()})
 
 
-async def test_key_id_is_only_compared(shop: Shop) -> None:
+async def test_key_id_is_used_only_for_comparison(shop: Shop) -> None:
     kids = (
         "../../dev/null",
         "/dev/null",
@@ -120,7 +120,7 @@ async def test_key_id_is_only_compared(shop: Shop) -> None:
     )
     for kid in (*kids, "http://169.254.169.254/"):
         refusal = await send_over_both(shop, by_thief(claims(shop), kid=kid, jwk=jwk("thief", kid=kid)))
-        # A key that was never looked up is merely unknown, and not known to be absent.
+        # A key that was not looked up is only unknown, not confirmed as absent.
         assert (refusal.status, refusal.close_code) in {(401, 4403), (503, 4403), (503, 1013)}
     attacks = {"a list": forged({"alg": "RS256", "kid": ["k1"]}, claims(shop)), "absent": signed(claims(shop), None)}
     await check(shop, "has no key id (kid)", attacks)
@@ -157,7 +157,7 @@ async def test_payload_must_be_an_object(shop: Shop) -> None:
     await check(shop, MALFORMED, attacks)
 
 
-async def test_duplicate_member_makes_no_token_valid(shop: Shop) -> None:
+async def test_duplicate_members_do_not_make_a_token_valid(shop: Shop) -> None:
     twice = json.dumps(claims(shop))[:-1] + ', "sub": "olivia", "sub": "alice"}'
     await check(
         shop,
@@ -170,12 +170,12 @@ async def test_duplicate_member_makes_no_token_valid(shop: Shop) -> None:
     await check(shop, NOT_ACCEPTED, {"alg": forged('{"alg": "RS256", "kid": "k1", "alg": "none"}', claims(shop), b"")})
 
 
-async def test_last_of_two_equal_claims_counts(shop: Shop) -> None:
+async def test_last_of_two_claims_with_the_same_name_is_used(shop: Shop) -> None:
     text = json.dumps(claims(shop))[:-1] + ', "preferred_username": "last"}'
     assert await names_over_both(shop, by_issuer(text)) == ("last", "last")
 
 
-async def test_key_verifies_only_its_own_algorithm(shop: Shop) -> None:
+async def test_key_is_used_only_with_its_algorithm(shop: Shop) -> None:
     attacks = {
         "PS256 with a key for RS256": jwt.encode(claims(shop), rsa_key("k1"), "PS256", headers={"kid": "k1"}),
         "RS512 with a key for RS256": jwt.encode(claims(shop), rsa_key("k1"), "RS512", headers={"kid": "k1"}),
@@ -220,7 +220,7 @@ async def test_token_signed_with_an_unpublished_key_is_refused(shop: Shop) -> No
     await check(shop, FORGED, attacks)
 
 
-async def test_other_tokens_of_the_issuer_are_named(shop: Shop) -> None:
+async def test_refusal_of_another_kind_of_token_names_the_kind(shop: Shop) -> None:
     secret, internal = b"s" * 64, {"kid": "internal"}
     refresh = claims(shop, typ="Refresh", aud=shop.issuer.issuer)
     events: dict[str, object] = {"http://schemas.openid.net/event/backchannel-logout": {}}
@@ -252,7 +252,7 @@ async def test_issuer_is_compared_exactly(shop: Shop) -> None:
     await check(shop, f"sign in at {issuer}", attacks)
 
 
-async def test_huge_and_deep_tokens_are_refused(shop: Shop) -> None:
+async def test_huge_and_deeply_nested_tokens_are_refused(shop: Shop) -> None:
     header = {"alg": "RS256", "kid": "k1"}
     await check(shop, MALFORMED, {"deep header": forged(DEEP, {}), "number": forged('{"alg":' + "9" * 5_000 + "}", {})})
     await check(shop, FORGED, {"deep payload": forged(header, DEEP)})
@@ -260,7 +260,7 @@ async def test_huge_and_deep_tokens_are_refused(shop: Shop) -> None:
     await check(shop, "and the limit is 16,384", {"long header": forged({**header, "x": "y" * MAX_TOKEN_BYTES}, {})})
 
 
-async def test_token_has_exactly_one_form(shop: Shop) -> None:
+async def test_token_is_accepted_in_exactly_one_form(shop: Shop) -> None:
     token = signed(claims(shop))
     attacks = {"dot": f"{token}.", "padding": f"{token}==", "comma": token.replace(".", ","), "plus": f"+{token[1:]}"}
     await check(shop, MALFORMED, attacks)

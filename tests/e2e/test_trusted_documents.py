@@ -1,4 +1,4 @@
-"""With trusted documents, each transport runs the listed ones and refuses all others."""
+"""Each transport runs the trusted documents in the list and refuses all others."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -37,7 +37,7 @@ async def trusting_shop(
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("text", [TYPENAME, LONG], ids=["short", "long"])
-async def test_either_form_of_its_hash_runs_a_trusted_document(trusting_shop: Shop, transport: str, text: str) -> None:
+async def test_trusted_document_runs_by_either_form_of_its_hash(trusting_shop: Shop, transport: str, text: str) -> None:
     requests: list[dict[str, Any]] = [
         {"documentId": f"sha256:{hash_document(text).hex()}"},
         {"documentId": hash_document(text).hex()},
@@ -81,7 +81,7 @@ async def test_listed_mutation_and_subscription_run(trusting_shop: Shop) -> None
         assert await send_over(transport, trusting_shop, request) == {"data": {"stockChanged": {"soldOut": False}}}
 
 
-async def test_trusted_mutation_over_get_receives_405(trusting_shop: Shop) -> None:
+async def test_trusted_mutation_over_get_is_answered_with_405(trusting_shop: Shop) -> None:
     refused = await trusting_shop.client.get("/graphql", params={"documentId": hash_document(CREATE).hex()})
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
 

@@ -81,8 +81,8 @@ def issuer(request: pytest.FixtureRequest) -> Issuer:
 def logout_tokens(request: pytest.FixtureRequest, issuer: Issuer) -> list[str]:
     """The bodies that the issuer posts to the confidential client.
 
-    Keycloak posts them to one address, and parallel processes share Keycloak: only one module may
-    use this fixture.
+    Only one module may use this fixture: Keycloak posts them all to one address, and parallel test
+    processes share Keycloak.
     """
     if issuer.name == "keycloak":
         serve_onsale_at(request.getfixturevalue("admin"), issuer.logout_port)
@@ -96,9 +96,9 @@ async def api(
     shared_mongod: ServerProcess,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[ApiClient]:
-    """An Onsale that trusts the issuer.
+    """An Onsale server that trusts the issuer.
 
-    It ends with the module, because its reads would trigger the fail points of later tests.
+    It stops after the module, because its reads would trigger the fail points of later tests.
     """
     application = Application(
         tmp_path_factory.mktemp("api") / "data",

@@ -1,4 +1,4 @@
-"""Onsale accepts access tokens from both issuers over HTTP and WebSockets, and no other tokens."""
+"""Onsale accepts access tokens from both issuers over HTTP and WebSockets, and refuses others."""
 
 from typing import Any
 

@@ -58,7 +58,7 @@ async def test_login_with_prompt_none_and_no_session_is_refused(issuer: Issuer) 
 
 
 @pytest.mark.parametrize("changes", [{"redirect_uri": "http://evil.example/"}, {"client_id": "another"}])
-async def test_browser_is_never_sent_to_a_foreign_address(issuer: Issuer, changes: dict[str, str | None]) -> None:
+async def test_browser_is_never_sent_to_an_unregistered_address(issuer: Issuer, changes: dict[str, str | None]) -> None:
     answer = await issuer.web.authorize(**changes)
     assert answer.status_code == 400
     assert "location" not in answer.headers
@@ -67,7 +67,7 @@ async def test_browser_is_never_sent_to_a_foreign_address(issuer: Issuer, change
 @pytest.mark.parametrize(
     "changes", [{"code_verifier": "w" * 43}, {"redirect_uri": "http://localhost:8000/other"}, {"code": "guess"}]
 )
-async def test_code_needs_the_matching_parameters(issuer: Issuer, changes: dict[str, str | None]) -> None:
+async def test_code_needs_matching_parameters(issuer: Issuer, changes: dict[str, str | None]) -> None:
     code = (await issuer.web.answer("carol"))["code"]
     assert error_of(await issuer.web.redeem(code, **changes)) == (400, "invalid_grant")
 

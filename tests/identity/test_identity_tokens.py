@@ -86,7 +86,7 @@ async def test_id_and_refresh_tokens_state_their_type(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("name", DEMO_USERS)
-async def test_demo_users_have_the_same_id_and_roles(issuer: Issuer, name: str) -> None:
+async def test_both_issuers_give_a_demo_user_the_same_id_and_roles(issuer: Issuer, name: str) -> None:
     claims = claims_of((await tokens_of(issuer, name))["access_token"])
     person = find_demo_user(name)
     assert person is not None
@@ -115,7 +115,7 @@ async def test_id_token_needs_the_openid_scope(issuer: Issuer) -> None:
         ({"grant_type": None}, (400, "invalid_request")),
     ],
 )
-async def test_token_request_is_refused_with_the_same_code(
+async def test_both_issuers_refuse_a_token_request_with_the_same_code(
     issuer: Issuer, changes: dict[str, str | None], refusal: tuple[int, str]
 ) -> None:
     assert error_of(await issuer.web.with_password("alice", **changes)) == refusal
@@ -183,13 +183,13 @@ async def test_confidential_client_introspects_tokens_of_the_public_client(issue
 
 
 @pytest.mark.parametrize("kind", ["nonsense", "refresh_token"])
-async def test_introspection_says_only_that_a_token_is_not_active(issuer: Issuer, kind: str) -> None:
+async def test_introspection_reveals_only_that_a_token_is_inactive(issuer: Issuer, kind: str) -> None:
     tokens = await tokens_of(issuer)
     answer = await issuer.server.introspect(tokens.get(kind, kind))
     assert (answer.status_code, answer.json()) == (200, {"active": False})
 
 
-async def test_introspection_is_only_for_the_confidential_client(issuer: Issuer) -> None:
+async def test_introspection_is_available_only_to_the_confidential_client(issuer: Issuer) -> None:
     token = (await tokens_of(issuer))["access_token"]
     assert error_of(await issuer.web.introspect(token)) == (403, "invalid_request")
     assert error_of(await issuer.server.introspect(token, client_secret="wrong")) == (401, "invalid_client")
@@ -218,7 +218,7 @@ async def test_client_cannot_revoke_another_clients_token(issuer: Issuer) -> Non
     assert (await issuer.web.refresh(tokens["refresh_token"])).status_code == 200
 
 
-async def test_discovery_document_lists_the_same_endpoint_paths(issuer: Issuer) -> None:
+async def test_both_discovery_documents_list_the_same_endpoint_paths(issuer: Issuer) -> None:
     document = (await issuer.web.http.get(f"{issuer.url}/.well-known/openid-configuration")).json()
     assert document["issuer"] == issuer.url
     expected = {

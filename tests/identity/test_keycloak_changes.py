@@ -40,7 +40,7 @@ def issuer(keycloak_issuer: Issuer) -> Issuer:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def signing_keys(admin: KeycloakAdmin) -> AsyncIterator["SigningKeyProviders"]:
-    """Keys that the test adds; afterward the realm signs with its first key again."""
+    """Keys that a test adds; afterward they are withdrawn, and the realm signs with RS256 again."""
     providers = SigningKeyProviders(admin)
     yield providers
     providers.sign_with("RS256")
@@ -138,14 +138,16 @@ async def test_token_that_is_not_for_this_api_is_refused(issuer: Issuer, api: Ap
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
-async def test_token_of_another_realm_is_refused(keycloak: BackgroundKeycloak, issuer: Issuer, api: ApiClient) -> None:
+async def test_token_from_another_realm_is_refused(
+    keycloak: BackgroundKeycloak, issuer: Issuer, api: ApiClient
+) -> None:
     master = OidcClient(f"{server_url(keycloak.port)}/realms/master", issuer.web.http, "admin-cli")
     answer = await api.ask(await token_of(master, "admin"))
     assert answer.status_code in (401, 503)
     assert "data" not in answer.json()
 
 
-async def test_token_with_the_header_of_rfc_9068_is_accepted(issuer: Issuer, api: ApiClient) -> None:
+async def test_token_with_an_rfc_9068_header_is_accepted(issuer: Issuer, api: ApiClient) -> None:
     token = await token_of(OidcClient(issuer.url, issuer.web.http, "test-rfc9068"))
     assert jwt.get_unverified_header(token)["typ"] == "at+jwt"
     assert await api.accepts(token)
@@ -192,7 +194,7 @@ async def test_token_signed_with_a_withdrawn_key_is_refused_after_the_next_fetch
     old = await token_of(issuer.web)
     await wait_until(lambda: _is_accepted(api, old), what="a token signed with the added key")
     signing_keys.withdraw("withdrawn")
-    # A token signed with a key that Onsale does not know yet makes it fetch the keys again.
+    # Onsale fetches the keys again when a token is signed with a key that it does not know yet.
     signing_keys.add("next", "RS256", priority=301)
     new = await token_of(issuer.web)
     assert jwt.get_unverified_header(new)["kid"] != jwt.get_unverified_header(old)["kid"]

@@ -50,7 +50,7 @@ async def test_person_signs_in_and_out_on_keycloaks_page(onsale: Application, tm
         pytest.skip("chromium is missing, so Keycloak's page was not tested: install chromium")
     directory = await installed(BROWSER, for_what="Keycloak's page was not tested in a browser")
     await run_command("make", "-s", "frontend", cwd=ROOT)
-    # Keycloak accepts this machine as localhost and as 127.0.0.1.
+    # Keycloak accepts this machine under the names localhost and 127.0.0.1.
     url = f"http://localhost:{onsale.port}"
     seen = json.loads(
         await output_of("node", "keycloak.mjs", url, chromium, "carol", str(tmp_path), directory=directory)

@@ -1,4 +1,4 @@
-"""A logout reaches both processes even if all hints are lost and Keycloak notifies only one."""
+"""A logout reaches both processes even if all hints are lost and Keycloak notifies one of them."""
 
 import base64
 import time
@@ -38,7 +38,7 @@ MACHINE_S = 4.0
 
 @pytest.fixture(scope="session")
 def issuer(keycloak_issuer: Issuer) -> Issuer:
-    """Return Keycloak; tests/e2e/test_logout_reaches_processes.py tests this without it."""
+    """Keycloak alone; tests/e2e/test_logout_reaches_processes.py covers logout without it."""
     return keycloak_issuer
 
 
@@ -94,7 +94,7 @@ async def seconds_until_ended(processes: Processes, logout: Callable[[], Awaitab
     """Log out, and return the number of seconds until the last socket was closed."""
     before, from_s = processes.recorded, time.monotonic()
     await logout()
-    # Keycloak answers the logout only after its logout token has been answered.
+    # Keycloak responds to the logout only after Onsale has answered the logout token.
     assert processes.recorded == before + 1
     assert "the issuer ended a session" not in processes.second.output
     for socket in sockets:
@@ -108,7 +108,7 @@ async def refusal(application: Application, token: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("by", ["admin", "person"])
-async def test_logout_closes_sockets_and_refuses_the_token_on_both_processes(
+async def test_logout_closes_sockets_and_invalidates_the_token_on_both_processes(
     processes: Processes, by: str, record_property: Callable[[str, object], None]
 ) -> None:
     tokens = (await processes.client.with_password("carol")).json()
@@ -162,7 +162,7 @@ async def test_logout_ends_a_browser_session_on_both_processes(
         lost = await browser.ask("{ me { name } }", at=second_url)
         code = lost.json()["errors"][0]["extensions"]["code"]
         assert (lost.status_code, code, browser.session_cookie) == (401, "SESSION_LOST", None)
-    # Keycloak's session has ended too, so it asks for the password again.
+    # The session at Keycloak has ended too, so Keycloak asks for the password again.
     assert 'name="password"' in (await browser.open_login()).text
 
 

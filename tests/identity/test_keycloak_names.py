@@ -108,7 +108,7 @@ async def test_issuer_mismatch_is_reported_with_both_names(issuer: Issuer, onsal
         await application.end()
 
 
-async def test_token_for_another_client_is_refused_if_parties_are_listed(issuer: Issuer, onsales: Onsales) -> None:
+async def test_token_issued_to_an_unlisted_client_is_refused(issuer: Issuer, onsales: Onsales) -> None:
     async with api_on(onsales.make(OIDC_AUTHORIZED_PARTIES="onsale-web onsale-server")) as api:
         own = (await issuer.web.with_password("alice")).json()["access_token"]
         assert await api.accepts(own)
@@ -122,7 +122,9 @@ async def test_token_for_another_client_is_refused_if_parties_are_listed(issuer:
         )
 
 
-async def test_refusal_of_a_token_without_our_audience_names_the_mapper(issuer: Issuer, onsales: Onsales) -> None:
+async def test_refusal_of_a_token_without_our_audience_names_the_missing_mapper(
+    issuer: Issuer, onsales: Onsales
+) -> None:
     async with api_on(onsales.make()) as api:
         client = OidcClient(issuer.url, issuer.web.http, "test-no-audience")
         token = (await client.with_password("alice")).json()["access_token"]

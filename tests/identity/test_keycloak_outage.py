@@ -34,7 +34,7 @@ async def name_seen_by(client: Client, id_: str) -> str:
     return str(message["payload"]["data"]["me"]["name"])
 
 
-async def test_minute_without_keycloak_ends_no_socket_or_session(
+async def test_minute_without_keycloak_closes_no_socket_and_ends_no_session(
     keycloak: BackgroundKeycloak, issuer: Issuer, api: ApiClient
 ) -> None:
     alice, bob = [(await issuer.web.with_password(name)).json() for name in ("alice", "bob")]

@@ -31,16 +31,16 @@ RECHECK_S = 60
 
 @dataclass(frozen=True, slots=True)
 class OpenPage:
-    """A page that this person keeps open, while tokens have this lifespan."""
+    """A page that one person keeps open, and the lifespan of its access tokens."""
 
     name: str
     lifespan_s: int
     fewest: int
     most: int
-    """The bounds of the renewals.
+    """The bounds on the number of renewals.
 
-    A customer's are due in the last third of the lifetime, an organizer's at each third of the
-    interval of the recheck.
+    A customer's token is renewed in the last third of its lifetime, an organizer's after each third
+    of the recheck interval.
     """
 
     @property
@@ -94,7 +94,7 @@ async def test_pages_stay_open_for_four_minutes_with_few_token_requests(
         print(f"{page.client_id}: {renewals} renewals, {seen['answers']} answers in {OPEN_S} s")  # noqa: T201
         assert page.fewest <= renewals <= page.most
         assert proxy.count("token authorization_code") == 1
-        # The page itself asks for no token, and goes to the login once.
+        # The page requests no token itself and goes to the login page once.
         assert seen["asked"] == {"tokens": 0, "logins": 1}
         assert seen["closedSockets"] == 0
         assert seen["stillSignedIn"] == seen["signedIn"]

@@ -1,4 +1,4 @@
-"""Changes that cause no logout token affect an organizer's connections at the next recheck."""
+"""Changes without a logout token reach an organizer's connections at the next recheck."""
 
 import asyncio
 import time
@@ -73,7 +73,7 @@ def disabled(admin: KeycloakAdmin) -> Iterator[None]:
 
 @contextmanager
 def not_before_of_the_realm(admin: KeycloakAdmin) -> Iterator[None]:
-    """Keycloak's "Revocation" page: no token that was issued before now is valid."""
+    """Invalidate all tokens issued so far, as Keycloak's "Revocation" page does."""
     admin.put("", {"notBefore": int(time.time())})
     try:
         yield

@@ -65,7 +65,7 @@ async def site(
                 yield SessionSite(application, proxy, admin)
 
 
-async def test_session_is_renewed_while_it_is_used_and_ends_at_keycloak_too(site: SessionSite) -> None:
+async def test_session_is_renewed_while_in_use_and_logout_ends_it_at_keycloak(site: SessionSite) -> None:
     async with persons_browser(site.origin) as browser:
         await browser.sign_in("carol")
         assert (site.proxy.count("token authorization_code"), site.keycloak_sessions("carol")) == (1, 1)

@@ -58,7 +58,7 @@ async def key_server() -> AsyncIterator[KeyServer]:
 
 @pytest.fixture
 def small_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limit transactions to three units, so that a capacity change of more units is large."""
+    """Limit transactions to three units, so that a larger capacity change needs several."""
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_TRANSACTION", 3)
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_ORDER", 2)
 

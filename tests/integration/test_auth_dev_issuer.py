@@ -121,7 +121,7 @@ async def test_id_and_refresh_tokens_are_refused_as_access_tokens(
     assert (await client.userinfo(tokens[kind])).status_code == 401
 
 
-async def test_two_processes_that_share_a_folder_are_one_issuer(client: IssuerClient, data_dir: Path) -> None:
+async def test_two_processes_that_share_a_folder_act_as_one_issuer(client: IssuerClient, data_dir: Path) -> None:
     async with issuer_client(data_dir, issuer=client.issuer) as second:
         tokens = (await second.with_password()).json()
         verifier = make_verifier(client.issuer)
@@ -260,7 +260,7 @@ async def test_huge_body_is_refused(client: IssuerClient, path: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x", ""])
-async def test_body_with_another_content_type_is_refused(client: IssuerClient, content_type: str) -> None:
+async def test_body_with_an_unsupported_content_type_is_refused(client: IssuerClient, content_type: str) -> None:
     headers = {"content-type": content_type}
     response = await client.http.post(f"{client.protocol}/token", content=b'{"a": 1}', headers=headers)
     assert error_of_unsupported(response) == "invalid_request"

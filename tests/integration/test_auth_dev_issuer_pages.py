@@ -62,7 +62,7 @@ async def test_browser_is_never_redirected_to_an_unregistered_address(
         ({"prompt": "none"}, "login_required"),
     ],
 )
-async def test_error_is_returned_to_the_redirect_uri(
+async def test_error_is_sent_to_the_redirect_uri(
     client: IssuerClient, changes: dict[str, str | None], error: str
 ) -> None:
     for response in (await client.authorize(**changes), await client.sign_in(**changes)):
@@ -72,7 +72,7 @@ async def test_error_is_returned_to_the_redirect_uri(
 
 
 class Form(HTMLParser):
-    """Parses the form on a page, so a test can submit it as a browser would."""
+    """Parses the form on a page, so that a test can submit it as a browser would."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

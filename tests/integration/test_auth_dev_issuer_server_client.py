@@ -18,7 +18,7 @@ from tests.support.serving import serving
 
 @asynccontextmanager
 async def logout_receiver(status: int) -> AsyncIterator[tuple[str, list[str]]]:
-    """Receive logout tokens, which are answered with `status`. Yield the URL and the tokens."""
+    """Receive logout tokens and answer them with `status`. Yield the URL and the tokens."""
     received: list[str] = []
 
     async def receive(request: Request) -> Response:
@@ -38,7 +38,7 @@ async def signed_in(client: IssuerClient, client_id: str) -> dict[str, str]:
     return tokens
 
 
-async def test_only_the_end_of_a_server_client_session_is_announced(tmp_path: Path) -> None:
+async def test_logout_token_is_sent_only_for_a_server_client_session(tmp_path: Path) -> None:
     async with logout_receiver(200) as (url, received), issuer_client(tmp_path, logout_url=url) as client:
         for_pages, for_server = await signed_in(client, CLIENT_ID), await signed_in(client, SERVER_CLIENT.client_id)
         await client.logout(id_token_hint=for_pages["id_token"])
@@ -48,7 +48,7 @@ async def test_only_the_end_of_a_server_client_session_is_announced(tmp_path: Pa
     assert jwt.decode(token, options={"verify_signature": False})["sid"] == for_server["session_state"]
 
 
-async def test_client_that_fails_cannot_prevent_a_logout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_failing_client_cannot_prevent_a_logout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with logout_receiver(500) as (url, received), issuer_client(tmp_path, logout_url=url) as client:
         tokens = await signed_in(client, SERVER_CLIENT.client_id)
         with caplog.at_level(logging.WARNING):

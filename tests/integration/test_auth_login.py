@@ -78,12 +78,12 @@ async def test_no_header_changes_the_redirect_address(browser: Browser, name: st
     assert query["redirect_uri"] == f"{browser.base}/login/callback"
 
 
-async def test_public_https_address_uses_host_cookies(site: LoginSite) -> None:
+async def test_public_https_address_uses_host_prefixed_cookies(site: LoginSite) -> None:
     public = Site("https://tickets.example")
     issuer = f"{site.base}/realms/onsale"
     login = LoginSite().open(issuer, make_verifier(issuer), site=public)
     transport = httpx2.ASGITransport(Starlette(routes=login_routes(lambda _: login)))
-    # The proxy in front terminates TLS, so this server sees plain http.
+    # The proxy in front terminates TLS, so this server sees plain HTTP.
     async with httpx2.AsyncClient(transport=transport, base_url="http://tickets.example") as http:
         response = await http.get("/login")
     cookie = response.headers["set-cookie"]
@@ -104,7 +104,7 @@ async def test_login_at_this_machines_other_name_is_redirected_first(site: Login
 
 
 @pytest.mark.parametrize("path", ["/", "/graphql?x=1&y=/", "/a/b//c", "/@me:x", "/%2F%2Fevil.example"])
-async def test_login_returns_to_a_path_of_our_own(browser: Browser, path: str) -> None:
+async def test_login_returns_to_a_path_on_this_site(browser: Browser, path: str) -> None:
     response = await browser.log_in(f"?{httpx2.QueryParams({'return': path})}")
     assert response.headers["location"] == f"{browser.base}{path}"
 
@@ -153,7 +153,7 @@ async def test_several_tabs_can_sign_in_at_the_same_time(site: LoginSite, browse
     assert browser.logins == []
 
 
-async def test_new_login_ends_the_earlier_session_of_the_browser(site: LoginSite, browser: Browser) -> None:
+async def test_new_login_ends_the_browsers_earlier_session(site: LoginSite, browser: Browser) -> None:
     await browser.log_in()
     earlier = browser.session
     assert earlier is not None
@@ -172,7 +172,7 @@ async def test_oldest_of_too_many_logins_is_forgotten(browser: Browser) -> None:
     assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
 
 
-async def test_unknown_state_leaves_a_login_in_progress_alone(site: LoginSite, browser: Browser) -> None:
+async def test_unknown_state_does_not_affect_a_login_in_progress(site: LoginSite, browser: Browser) -> None:
     callback = await browser.sign_in(await browser.start_login())
     foreign = re.sub(r"state=[^&]*", "state=unknown", callback)
     page = await browser.http.get(foreign)
@@ -182,7 +182,7 @@ async def test_unknown_state_leaves_a_login_in_progress_alone(site: LoginSite, b
     assert await viewer_name(site, browser) == "alice"
 
 
-async def test_link_on_another_page_cannot_choose_the_reason(browser: Browser) -> None:
+async def test_link_on_another_page_cannot_choose_the_error_text(browser: Browser) -> None:
     page = await browser.http.get(f"{browser.base}/login/callback?state=x&error=x&error_description=Call+0900+1234")
     assert (page.status_code, reason_of(page)) == (400, NOT_STARTED)
     assert "0900" not in page.text
@@ -210,7 +210,7 @@ async def test_code_works_only_once_even_if_its_cookie_is_restored(browser: Brow
     assert browser.session is None
 
 
-async def test_two_callbacks_at_the_same_time_give_one_session(site: LoginSite, browser: Browser) -> None:
+async def test_two_simultaneous_callbacks_create_one_session(site: LoginSite, browser: Browser) -> None:
     callback = await browser.sign_in(await browser.start_login())
     before = len(site.store.sealed)
     answers = await asyncio.gather(browser.http.get(callback), browser.http.get(callback))
@@ -260,7 +260,7 @@ async def test_error_from_the_issuer_is_shown_and_escaped(browser: Browser) -> N
 
 
 async def test_error_without_a_login_is_not_shown(browser: Browser) -> None:
-    """Any page can link to such an address, with text of its own."""
+    """Any page can link to such an address and choose its text."""
     page = await browser.http.get(f"{browser.base}/login/callback?state=x&error_description=Call%200900-555")
     assert page.status_code == 400
     assert reason_of(page).startswith("This sign-in was not started in this browser")

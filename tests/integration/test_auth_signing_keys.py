@@ -52,7 +52,7 @@ async def test_canceled_caller_does_not_cancel_the_fetch(key_server: KeyServer) 
     assert key_server.key_fetches == 1
 
 
-async def test_unavailable_issuer_is_not_contacted_for_each_call(
+async def test_unavailable_issuer_is_not_contacted_on_every_call(
     key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auth.signing_keys.RETRY_EMPTY_S", NEVER_S)

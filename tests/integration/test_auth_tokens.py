@@ -218,7 +218,9 @@ def test_token_signed_with_another_rsa_algorithm_is_refused(shared: SharedVerifi
         (["JWT"], 'has the wrong typ header, ["JWT"]; send an access token'),
     ],
 )
-def test_tokens_with_another_typ_header_are_refused(shared: SharedVerifier, header_type: object, message: str) -> None:
+def test_tokens_with_the_wrong_typ_header_are_refused(
+    shared: SharedVerifier, header_type: object, message: str
+) -> None:
     assert shared.refusal(signed(access_claims(shared.issuer), typ=header_type)) == f"The access token {message}."
 
 
@@ -226,7 +228,9 @@ def test_token_without_a_key_id_is_refused(shared: SharedVerifier) -> None:
     assert "has no key id (kid)" in shared.refusal(signed(access_claims(shared.issuer), None))
 
 
-async def test_concurrent_unknown_keys_cause_one_fetch(key_server: KeyServer, verifier: TokenVerifier) -> None:
+async def test_concurrent_tokens_with_unknown_keys_cause_one_fetch(
+    key_server: KeyServer, verifier: TokenVerifier
+) -> None:
     await verifier.verify(signed(access_claims(key_server.issuer)))
     unknown = [signed(access_claims(key_server.issuer), "k1", kid=f"unknown{number}") for number in range(200)]
     messages = await asyncio.gather(*(refusal(verifier, token) for token in unknown))
@@ -271,7 +275,7 @@ async def test_withdrawn_key_is_noticed_even_if_all_tokens_are_cached(key_server
         await wait_until(is_refused)
 
 
-async def test_unavailable_issuer_is_a_temporary_error(key_server: KeyServer) -> None:
+async def test_unavailable_issuer_causes_a_temporary_error(key_server: KeyServer) -> None:
     key_server.discovery = {"issuer": "https://another.example", "jwks_uri": f"{key_server.issuer}/certs"}
     async with verifier_of(key_server) as verifier:
         with pytest.raises(TemporarilyUnavailable, match="cannot be fetched") as caught:

@@ -1,4 +1,4 @@
-"""Joins, holds and purchases are limited per person and per address, in the scripts themselves."""
+"""Joins, holds and purchases are limited per person and per address, by the scripts themselves."""
 
 import asyncio
 from typing import Any
@@ -88,7 +88,7 @@ async def test_refused_join_changes_nothing(any_stores: Stores) -> None:
             await join(any_stores, concert, rates, "ann")
     assert await run(any_stores, "HGETALL", concert_key(concert, "state")) == before
     assert await run(any_stores, "ZRANGE", concert_key(concert, "rates"), "0", "-1", "WITHSCORES") == kept
-    # Refused calls of one person do not count toward the rate of the address.
+    # A person's refused calls do not count toward the rate of their address.
     for who in ("ben", "cyd"):
         await join(any_stores, concert, rates, who)
 
@@ -131,13 +131,13 @@ async def test_joining_a_closed_room_is_not_counted(stores: Stores) -> None:
             await join(stores, concert, rates, "ann")
 
 
-async def test_concerts_are_counted_separately(stores: Stores) -> None:
+async def test_joins_are_counted_separately_for_each_concert(stores: Stores) -> None:
     rates = CallRates(ONE, ONE)
     for concert in (await with_room(stores), await with_room(stores)):
         assert (await join(stores, concert, rates, "ann")).number == 1
 
 
-async def test_repeated_hold_is_answered_first_and_not_counted(any_stores: Stores) -> None:
+async def test_repeated_hold_is_answered_before_the_rate_is_checked(any_stores: Stores) -> None:
     concert, again = await on_sale(any_stores, 10), key()
     asking = limited(any_stores, holds=CallRates(ONE, ONE))
     held = [await hold(asking, concert, again) for _ in range(5)]
@@ -151,7 +151,7 @@ async def test_repeated_hold_is_answered_first_and_not_counted(any_stores: Store
     assert await hold(asking, concert, again) == held[0]
 
 
-async def test_refused_holds_are_counted(stores: Stores) -> None:
+async def test_refused_holds_count_toward_the_rate(stores: Stores) -> None:
     """Counting them keeps a bot from asking for returned tickets as often as it likes."""
     concert = await on_sale(stores, 1)
     asking = limited(stores, holds=CallRates(per_person=THREE))
@@ -163,7 +163,7 @@ async def test_refused_holds_are_counted(stores: Stores) -> None:
     assert await stock(stores, concert) == [(1, 0, 0)]
 
 
-async def test_exactly_the_allowed_holds_from_an_address_succeed(any_stores: Stores) -> None:
+async def test_exactly_the_allowed_number_of_holds_per_address_succeeds(any_stores: Stores) -> None:
     concert, rates = await on_sale(any_stores, 100), CallRates(per_address=THREE)
     asking = [limited(any_stores, f"person{number}", holds=rates) for number in range(100)]
     answers = await asyncio.gather(*[hold(one, concert) for one in asking], return_exceptions=True)
@@ -172,7 +172,7 @@ async def test_exactly_the_allowed_holds_from_an_address_succeed(any_stores: Sto
     await check_invariants(any_stores, concert)
 
 
-async def test_repeated_purchase_is_answered_first_and_not_counted(any_stores: Stores) -> None:
+async def test_repeated_purchase_is_answered_before_the_rate_is_checked(any_stores: Stores) -> None:
     concert, again = await on_sale(any_stores, 10), key()
     asking = limited(any_stores, purchases=CallRates(ONE, ONE))
     first, second = await hold(asking, concert), await hold(asking, concert)
@@ -189,7 +189,7 @@ async def test_repeated_purchase_is_answered_first_and_not_counted(any_stores: S
     await check_invariants(any_stores, concert)
 
 
-async def test_refused_purchase_in_one_step_keeps_the_tickets_for_its_key(stores: Stores) -> None:
+async def test_refused_one_step_purchase_keeps_its_tickets_on_hold(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     asking = limited(stores, purchases=CallRates(per_person=ONE))
     await orders.purchase_lines(asking, concert.id, lines(concert, 1), CUSTOMER, "first")
@@ -216,14 +216,14 @@ async def test_times_written_before_the_clock_was_set_back_are_ignored(stores: S
 
 
 async def fill_rates(stores: Stores, concert: Concert, count: int, first_us: int) -> None:
-    """Write `count` members with times that rise from `first_us`."""
+    """Write `count` members with increasing times, starting at `first_us`."""
     for first in range(0, count, 5_000):
         numbers = range(first, min(first + 5_000, count))
         pairs = [word for number in numbers for word in (str(first_us + number), f"member{number}")]
         await run(stores, "ZADD", concert_key(concert, "rates"), *pairs)
 
 
-async def test_rates_that_expire_first_are_dropped_beyond_the_bound(stores: Stores) -> None:
+async def test_rates_that_expire_first_are_dropped_above_the_limit(stores: Stores) -> None:
     concert, asking = await on_sale(stores, 10), limited(stores, holds=CallRates(ONE, ONE))
     rates = concert_key(concert, "rates")
     await fill_rates(stores, concert, MAX_RATES - 2, FAR_US)
@@ -231,7 +231,7 @@ async def test_rates_that_expire_first_are_dropped_beyond_the_bound(stores: Stor
     assert await run(stores, "ZCARD", rates) == MAX_RATES
     await hold(limited(stores, "ben", None, holds=CallRates(ONE, ONE)), concert)
     assert await run(stores, "ZCARD", rates) == MAX_RATES + 1 - RATES_DROPPED
-    # The rates that were just written allow a full burst before all others, so they are dropped.
+    # The rates just written allow a full burst again sooner than all others, so they are dropped.
     assert await run(stores, "ZSCORE", rates, "hold|p|ann") is None
     assert await run(stores, "ZSCORE", rates, f"member{MAX_RATES - 3}") is not None
 

@@ -1,4 +1,4 @@
-"""Checking who organizes a concert on sale needs no read of the concert and no round trip."""
+"""Checking who organizes a concert on sale takes neither a read of it nor a round trip."""
 
 from typing import Any
 from unittest import mock
@@ -54,7 +54,7 @@ async def test_person_without_a_role_causes_no_read_of_the_concert(stores: Store
 
 
 @pytest.mark.parametrize("role", [Role.CUSTOMER, Role.ORGANIZER, Role.ADMIN])
-async def test_page_of_concerts_takes_one_query_for_every_role(stores: Stores, role: Role) -> None:
+async def test_page_of_concerts_takes_one_query_for_any_role(stores: Stores, role: Role) -> None:
     for _ in range(5):
         await on_sale(stores, 10)
     with recorded_calls(stores) as calls, recorded_reads() as reads:
@@ -64,7 +64,7 @@ async def test_page_of_concerts_takes_one_query_for_every_role(stores: Stores, r
     assert calls.round_trips == [["read_room"] * 5 + ["read_stock"] * 5]
 
 
-async def test_pages_with_own_drafts_are_complete_and_in_order(stores: Stores) -> None:
+async def test_pages_that_include_drafts_are_full_and_repeat_no_concert(stores: Stores) -> None:
     """The query omits other people's drafts, so no page is short and no concert is repeated."""
     made = []
     for number in range(12):

@@ -116,7 +116,7 @@ async def test_concurrent_changes_to_different_fields_are_all_kept(stores: Store
 
 
 @pytest.mark.usefixtures("lost_races")
-async def test_update_is_refused_as_retryable_after_ten_lost_races(stores: Stores, skipped_pauses: list[int]) -> None:
+async def test_update_gets_a_retryable_refusal_after_ten_lost_races(stores: Stores, skipped_pauses: list[int]) -> None:
     concert = await on_sale_despite_races(stores)
     answer = await update(stores, concert, name="Other")
     assert answer == {"__typename": "VersionConflictError", "retryable": True, "retryAfterSeconds": 1, "version": 2}

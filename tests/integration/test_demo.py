@@ -1,4 +1,4 @@
-"""The demo catalog is loaded once, into an empty database, even if several processes start."""
+"""The demo catalog is loaded only once, into an empty database, even if two processes start."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,7 +34,7 @@ async def list_catalog(stores: Stores) -> tuple[Concert, ...]:
     return page.items
 
 
-async def test_empty_catalog_is_filled_and_on_sale(stores: Stores) -> None:
+async def test_empty_catalog_is_filled_and_put_on_sale(stores: Stores) -> None:
     assert await demo.load_demo(anonymous(stores)) == COUNT
     loaded = await list_catalog(stores)
     assert len(loaded) == COUNT

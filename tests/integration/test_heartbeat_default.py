@@ -1,4 +1,4 @@
-"""A hidden tab runs its timers once a minute, which keeps a queue entry alive by default."""
+"""A hidden tab runs timers once a minute, often enough by default to keep its entry alive."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""A flood of requests for holds is refused before it reaches the store."""
+"""A flood of hold requests is refused before it reaches the store."""
 
 import pytest
 

@@ -46,7 +46,7 @@ async def test_stock_is_pushed_when_it_changes(stores: Stores, hub: Hub, monkeyp
     check_rising(seen)
 
 
-async def test_one_render_serves_a_group(stores: Stores, hub: Hub) -> None:
+async def test_one_render_serves_a_whole_group(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     source = SnapshotRecorder(StockTopic(concert.id))
     received: list[list[Rendered]] = [[] for _ in range(50)]
@@ -154,7 +154,7 @@ async def test_unknown_concert_is_refused_and_leaves_no_task(stores: Stores, hub
     await wait_until(lambda: asyncio.all_tasks() <= tasks, what="the end of the publisher")
 
 
-async def test_subscriptions_survive_an_outage_and_a_lost_store(
+async def test_subscriptions_survive_an_outage_and_a_wiped_store(
     own_valkey: ServerProcess, mongo_url: str, mongo_database: str
 ) -> None:
     async with (
@@ -209,7 +209,7 @@ async def test_subscribers_receive_the_exact_stock_during_a_sale(stores: Stores,
         check_rising(one)
 
 
-async def test_every_device_receives_all_holds_of_its_person(stores: Stores, hub: Hub) -> None:
+async def test_every_device_receives_all_of_its_persons_holds(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10)
     made = [await hold(stores, concert, 1) for _ in range(3)]
     topic = HoldsTopic(concert.id, PersonId("alice"))

@@ -98,8 +98,8 @@ async def test_manual_admission_is_audited_even_if_its_retry_was_refused(stores:
     assert [call.called for call in found if call] == [1]
 
 
-async def test_draw_between_two_reads_shows_no_wrong_position(stores: Stores, valkey_url: str) -> None:
-    """Half the people have left. The queue opens after it is read, but before its entries are."""
+async def test_draw_between_two_reads_causes_no_wrong_position(stores: Stores, valkey_url: str) -> None:
+    """Half the people have left. The queue opens after it is read but before its entries are."""
     concert = await with_lottery(stores)
     people = make_people(16)
     await register(stores, concert, people)

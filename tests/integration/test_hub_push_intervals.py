@@ -1,4 +1,4 @@
-"""People near the front are sent every change of position; everyone is sent their own changes
+"""Only people near the front are sent every change of position. Other changes to an entry are sent
 immediately.
 """
 
@@ -70,7 +70,7 @@ async def test_only_people_near_the_front_are_sent_every_position(stores: Stores
         check_rising(near)
 
 
-async def test_people_far_from_the_front_are_sent_the_last_position(stores: Stores, valkey_url: str) -> None:
+async def test_people_far_from_the_front_are_sent_the_latest_position(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     async with open_hub(stores, valkey_url, push_intervals=PushIntervals((), 0.3)) as (hub, _):
         (far,) = await subscribe_queue(hub, concert, PEOPLE[29])
@@ -84,7 +84,7 @@ def _has_waiting_count(seen: SnapshotRecorder, count: int) -> bool:
     return seen.queue().room.waiting_count == count
 
 
-async def test_own_changes_are_pushed_immediately(stores: Stores, valkey_url: str) -> None:
+async def test_changes_to_a_persons_entry_are_pushed_immediately(stores: Stores, valkey_url: str) -> None:
     concert = await with_people_waiting(stores)
     async with open_hub(stores, valkey_url, push_intervals=FRONT_ONLY) as (hub, _):
         called, left, bystander = await subscribe_queue(hub, concert, PEOPLE[1], PEOPLE[20], PEOPLE[29])

@@ -16,7 +16,7 @@ from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
 
 
-async def test_moves_and_the_call_are_pushed_to_the_person(stores: Stores, hub: Hub) -> None:
+async def test_position_changes_and_the_call_are_pushed_to_the_person(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     for who in ("ann", "ben", "cyd", "dan"):
         await queues.join_queue(context(stores, who), concert.id)

@@ -33,7 +33,7 @@ def counts(seen: SnapshotRecorder) -> tuple[int, int, int, int]:
     return room.waiting_count, room.slots_taken, room.flow.inflow, room.flow.outflow
 
 
-async def test_room_is_pushed_when_people_join_are_called_and_leave(stores: Stores, hub: Hub) -> None:
+async def test_room_is_pushed_when_people_join_are_called_or_leave(stores: Stores, hub: Hub) -> None:
     concert = await on_sale(stores, 10, room=ROOM)
     seen = await subscribe(hub, RoomTopic(concert.id))
     assert counts(seen) == (0, 0, 0, 0)

@@ -86,7 +86,7 @@ async def test_keys_of_an_https_issuer_are_not_fetched_elsewhere_over_http(key_s
         ("https://id.example.org.evil.example/realms/test/", "https://id.example.org.evil.example/realms/test/"),
     ],
 )
-def test_only_endpoints_of_the_issuer_become_internal(url: str, internal: str) -> None:
+def test_only_the_issuers_endpoints_get_the_internal_address(url: str, internal: str) -> None:
     assert IssuerHttp(PUBLIC, "http://kc:8080/realms/test").internal(url) == internal
 
 

@@ -107,10 +107,10 @@ async def test_wrong_discovery_document_counts_as_no_answer(
 
 
 @pytest.mark.parametrize("base", [PUBLIC, None])
-async def test_endpoints_of_an_https_issuer_are_asked_at_its_internal_address(
+async def test_endpoints_of_an_https_issuer_are_called_at_its_internal_address(
     server: TokenStateServer, base: str | None
 ) -> None:
-    """Discovery names the public addresses, or those at which it was asked."""
+    """Discovery lists either the public addresses or those at which it was requested."""
     endpoint = f"{base or server.issuer}/introspect"
     server.discovery |= {"issuer": PUBLIC, "introspection_endpoint": endpoint}
     async with checks_of(PUBLIC, SECRET, internal_url=server.issuer) as checks:
@@ -126,7 +126,7 @@ async def test_credentials_of_an_https_issuer_are_not_sent_elsewhere_over_http(s
     assert server.asked == []
 
 
-async def test_unreachable_issuer_is_unavailable() -> None:
+async def test_unreachable_issuer_is_reported_as_unavailable() -> None:
     async with running_token_state_server() as server:
         issuer = server.issuer
     async with checks_of(issuer) as checks:

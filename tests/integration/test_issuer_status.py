@@ -42,7 +42,7 @@ async def test_withdrawn_key_is_forgotten_without_a_token(key_server: KeyServer,
     assert await signing_keys.find("k1") is None
 
 
-async def test_outage_at_the_start_is_a_problem_until_it_ends(
+async def test_outage_at_startup_is_reported_as_a_problem_until_it_ends(
     key_server: KeyServer, signing_keys: SigningKeys, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="auth.signing_keys")
@@ -59,7 +59,7 @@ async def test_outage_at_the_start_is_a_problem_until_it_ends(
     assert ended.startswith("fetching the signing keys works again after ")
 
 
-async def test_later_outage_is_a_warning(key_server: KeyServer, signing_keys: SigningKeys) -> None:
+async def test_later_outage_is_reported_as_a_warning(key_server: KeyServer, signing_keys: SigningKeys) -> None:
     signing_keys.watch()
     await wait_until(lambda: signing_keys.generation == 1)
     key_server.failure = PlainTextResponse("down", 503)
@@ -68,7 +68,9 @@ async def test_later_outage_is_a_warning(key_server: KeyServer, signing_keys: Si
     assert signing_keys.warning == f"{key_server.issuer}/certs answered 503; expected 200"
 
 
-async def test_different_issuer_name_is_always_a_problem(key_server: KeyServer, signing_keys: SigningKeys) -> None:
+async def test_different_issuer_name_is_always_reported_as_a_problem(
+    key_server: KeyServer, signing_keys: SigningKeys
+) -> None:
     signing_keys.watch()
     await wait_until(lambda: signing_keys.generation == 1)
     key_server.discovery["issuer"] = "https://moved.example/realms/test"

@@ -54,7 +54,7 @@ async def flood(verifier: TokenVerifier, issuer: str, kids: Iterator[str]) -> As
         await asyncio.wait([sending])
 
 
-async def test_rotations_in_a_row_are_followed_immediately(key_server: KeyServer, verifier: TokenVerifier) -> None:
+async def test_consecutive_rotations_are_followed_immediately(key_server: KeyServer, verifier: TokenVerifier) -> None:
     for number, kid in enumerate(("k2", "k3", "k4"), start=2):
         key_server.keys = [jwk(kid)]
         assert (await verifier.verify(token(key_server, kid))).person_id == SUBJECT
@@ -112,7 +112,7 @@ async def test_new_key_is_accepted_after_the_cooldown_under_any_flood(key_server
     await verifier.aclose()
 
 
-async def test_unknown_key_during_the_cooldown_is_a_temporary_error(
+async def test_unknown_key_during_the_cooldown_causes_a_temporary_error(
     key_server: KeyServer, verifier: TokenVerifier
 ) -> None:
     for number in range(BURST):
@@ -126,7 +126,7 @@ async def test_unknown_key_during_the_cooldown_is_a_temporary_error(
     assert key_server.key_fetches == 2 + BURST
 
 
-async def test_unknown_key_after_a_failed_fetch_is_a_temporary_error(
+async def test_unknown_key_after_a_failed_fetch_causes_a_temporary_error(
     key_server: KeyServer, verifier: TokenVerifier
 ) -> None:
     key_server.failure = PlainTextResponse("down", 503)
@@ -137,7 +137,7 @@ async def test_unknown_key_after_a_failed_fetch_is_a_temporary_error(
     assert (await verifier.verify(token(key_server, "k1"))).person_id == SUBJECT
 
 
-async def test_leeway_extends_the_expiry_of_a_viewer(key_server: KeyServer) -> None:
+async def test_leeway_extends_a_viewers_expiry(key_server: KeyServer) -> None:
     verifier = make_verifier(key_server.issuer, leeway_s=120)
     claims = access_claims(key_server.issuer)
     issued_s = claims["iat"]

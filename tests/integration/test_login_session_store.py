@@ -46,7 +46,7 @@ async def test_only_one_of_a_hundred_renewal_claims_succeeds(any_stores: Stores)
     assert await sessions.claim_renewal("e" * 64, gap_s=60)
 
 
-async def test_claim_expires(any_stores: Stores) -> None:
+async def test_renewal_claim_expires(any_stores: Stores) -> None:
     sessions = any_stores.login_sessions
     assert await sessions.claim_renewal(DIGEST, gap_s=0.05)
 

@@ -121,7 +121,7 @@ async def test_hold_is_refused_while_the_index_cannot_be_written(
         assert len(await holds.list_viewer_holds(context(stores, ANN))) == 1
 
 
-async def test_recovery_adds_the_owners_of_orders(stores: Stores) -> None:
+async def test_recovery_adds_concerts_to_the_indexes_of_order_owners(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     await buy(stores, await hold(stores, concert, 1, who=ANN))
     await stores.script_client.run_command("FLUSHALL")
@@ -130,7 +130,7 @@ async def test_recovery_adds_the_owners_of_orders(stores: Stores) -> None:
     assert await stores.person_concerts.list(ANN) == (concert.id,)
 
 
-async def test_order_sync_adds_the_owner_of_an_order(stores: Stores) -> None:
+async def test_order_sync_adds_the_concert_to_the_order_owners_index(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     order = await buy(stores, await hold(stores, concert, 1, who=ANN))
     await stores.script_client.run_command("DEL", person_concerts_key(ANN))
@@ -139,7 +139,7 @@ async def test_order_sync_adds_the_owner_of_an_order(stores: Stores) -> None:
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["draft", "missing"])
-async def test_concert_published_by_another_process_is_added(
+async def test_concert_published_by_another_process_is_added_to_the_index(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str, is_known: bool
 ) -> None:
     """This process has cached the concert as a draft, or has not cached it at all."""
@@ -184,7 +184,7 @@ async def test_unwritable_index_does_not_stop_recovery_or_order_sync(
         assert await stock(stores, concert) == [(4, 0, 1)]
 
 
-async def test_unknown_concert_is_not_added(stores: Stores) -> None:
+async def test_unknown_concert_is_not_added_to_the_index(stores: Stores) -> None:
     with pytest.raises(NotFound):
         await queues.join_queue(context(stores, ANN), ConcertId("nosuchconcer"))
     assert await stores.person_concerts.list(ANN) == ()

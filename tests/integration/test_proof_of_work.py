@@ -105,7 +105,7 @@ async def test_proof_for_another_person_or_concert_is_invalid(stores: Stores) ->
         assert (await refusal(stores, concert, "ann", stolen))[0] is INVALID
 
 
-async def test_easier_challenge_is_invalid_after_the_difficulty_was_raised(stores: Stores) -> None:
+async def test_easier_challenge_is_invalid_after_the_difficulty_is_raised(stores: Stores) -> None:
     concert = await with_challenge(stores)
     easier = solve(PASSES.challenges.issue(concert.id, PersonId("ann"), BITS - 1))
     assert (await refusal(stores, concert, "ann", easier))[0] is INVALID

@@ -80,7 +80,7 @@ async def test_only_the_current_pass_of_a_person_is_accepted(stores: Stores) -> 
 
 
 async def test_a_repeated_reveal_returns_the_first_draw(stores: Stores) -> None:
-    """A later reveal, even with other registrations, returns the first reveal."""
+    """A later reveal returns the first one, even if it is given other registrations."""
     concert = await with_lottery(stores)
     people = make_people(12)
     await register(stores, concert, people)

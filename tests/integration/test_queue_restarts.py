@@ -126,7 +126,9 @@ async def check_loss_is_shown(
         )
 
 
-async def test_people_see_their_loss_after_a_wipe_and_can_rejoin(own_stores: Stores, own_valkey: ServerProcess) -> None:
+async def test_people_learn_of_a_lost_entry_after_a_wipe_and_can_rejoin(
+    own_stores: Stores, own_valkey: ServerProcess
+) -> None:
     concert = await with_people(own_stores)
     await check_loss_is_shown(
         own_stores, own_valkey, concert, own_stores.script_client.run_command("FLUSHALL"), lost="p12"
@@ -135,7 +137,7 @@ async def test_people_see_their_loss_after_a_wipe_and_can_rejoin(own_stores: Sto
     assert await poll_entry(own_stores, concert, "p7") is None
 
 
-async def test_people_see_their_loss_after_a_rollback_and_can_rejoin(
+async def test_people_learn_of_a_lost_entry_after_a_rollback_and_can_rejoin(
     own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
     concert = await with_people(own_stores)

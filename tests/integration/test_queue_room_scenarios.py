@@ -137,7 +137,7 @@ async def test_concurrent_admission_workers_respect_both_limits(
     assert await read_waiting(stores, concert, people) == people[45:]
 
 
-async def test_a_pause_keeps_calls_but_makes_no_new_ones(stores: Stores) -> None:
+async def test_a_pause_keeps_calls_but_prevents_new_ones(stores: Stores) -> None:
     """A call made before a pause stays valid. If it expires, no one else is called."""
     concert = await with_room(stores, total_active_users=2)
     people = ["ann", "ben", "cyd", "dan"]
@@ -192,7 +192,7 @@ async def test_an_empty_queue_keeps_its_cursor_at_the_tail(stores: Stores) -> No
     assert await read_waiting(stores, concert, people) == people[2:]
 
 
-async def test_refused_joins_use_no_number(stores: Stores) -> None:
+async def test_refused_joins_use_up_no_number(stores: Stores) -> None:
     concert = await with_room(stores)
     rejecting = await change_room(stores, concert, queueing_method=QueueingMethod.REJECT)
     with pytest.raises(RoomNotOpen):

@@ -47,7 +47,7 @@ async def socket(process: Process, token: str) -> AsyncIterator[Client]:
         yield client
 
 
-async def test_removed_role_closes_the_socket_and_changes_later_requests(
+async def test_removed_role_closes_the_socket_and_affects_later_requests(
     process: Process, server: TokenStateServer
 ) -> None:
     token = organizer(server)
@@ -61,7 +61,7 @@ async def test_removed_role_closes_the_socket_and_changes_later_requests(
         assert await client.receive() == {"type": "pong"}
 
 
-async def test_disabled_organizer_is_refused_on_all_transports(process: Process, server: TokenStateServer) -> None:
+async def test_disabled_organizer_is_refused_over_http_and_sockets(process: Process, server: TokenStateServer) -> None:
     token = organizer(server)
     async with socket(process, token) as client:
         server.state = {"active": False}

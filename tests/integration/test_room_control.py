@@ -102,7 +102,7 @@ async def test_repeated_manual_call_returns_the_lost_result(stores: Stores, monk
     assert [row.manual_admission for row in await rows(stores, concert)] == [ManualAdmission(2, 2, None)]
 
 
-async def test_used_key_calls_no_one_after_the_store_has_lost_its_data(stores: Stores) -> None:
+async def test_reused_key_calls_no_one_after_the_store_has_lost_its_data(stores: Stores) -> None:
     concert = await with_room(stores, queue_all=True)
     await join(stores, concert, "ann")
     idempotency_key = key()
@@ -131,7 +131,7 @@ async def test_concurrent_changes_to_a_concert_do_not_prevent_a_pause(stores: St
 
 
 async def test_change_is_retried_after_a_stale_read(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transaction may not yet see the version that was read just before it."""
+    """A transaction may not yet see a version that was read just before it began."""
     concert = await with_room(stores)
     replace_in_transaction, attempts = stores.concerts.replace_in_transaction, []
 

@@ -31,7 +31,7 @@ def queue_mutation(name: str, shows: str) -> str:
 
 
 class Process:
-    """One server process. Its requests share caches."""
+    """A server process, whose requests share caches."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
@@ -55,14 +55,14 @@ class Process:
         return data[name]["__typename"], calls.round_trips
 
 
-async def test_join_takes_one_round_trip_cold_and_warm(stores: Stores) -> None:
+async def test_join_takes_one_round_trip_with_cold_and_warm_caches(stores: Stores) -> None:
     concert = await with_room(stores)
     process = Process(stores)
     for who in ("ann", "ben"):
         assert await process.queue("joinQueue", who, concert) == ("JoinQueueSuccess", JOIN)
 
 
-async def test_wait_table_is_read_only_if_an_estimate_is_selected(stores: Stores) -> None:
+async def test_wait_table_is_not_read_unless_an_estimate_is_selected(stores: Stores) -> None:
     concert = await with_room(stores)
     process = Process(stores)
     assert await process.queue("joinQueue", "ann", concert) == ("JoinQueueSuccess", JOIN)
@@ -85,7 +85,9 @@ async def test_300_concurrent_joins_read_the_wait_table_once(stores: Stores) -> 
     ("mutation", "script"),
     [("heartbeat", "heartbeat"), ("leaveQueue", "leave_queue"), ("claimQueuePass", "claim_pass")],
 )
-async def test_queue_mutation_takes_one_round_trip_cold_and_warm(stores: Stores, mutation: str, script: str) -> None:
+async def test_queue_mutation_takes_one_round_trip_with_cold_and_warm_caches(
+    stores: Stores, mutation: str, script: str
+) -> None:
     concert = await with_room(stores)
     for who in ("ann", "ben"):
         await Process(stores).queue("joinQueue", who, concert)

@@ -91,7 +91,7 @@ def _receipt(order: Order) -> Receipt:
     return Receipt(str(ids.of_order(order.id)), order.person_id, order.customer.email, lines, order.total.minor)
 
 
-async def test_true_records_violate_no_invariant(sold: Sold) -> None:
+async def test_unaltered_records_violate_no_invariant(sold: Sold) -> None:
     assert await sold.violations() == {}
     assert await all_holds_ended(sold.redis, sold.concert.id)
     assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 0
@@ -190,7 +190,7 @@ FALSIFICATIONS = IN_BOTH_PROOFS | IN_THE_SALE
 
 
 @pytest.mark.parametrize("name", FALSIFICATIONS)
-async def test_false_record_is_found(sold: Sold, name: str) -> None:
+async def test_falsified_record_is_found(sold: Sold, name: str) -> None:
     falsify, invariant, row = FALSIFICATIONS[name]
     await falsify(sold)
     violations = await sold.violations()
@@ -198,7 +198,7 @@ async def test_false_record_is_found(sold: Sold, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", IN_BOTH_PROOFS)
-async def test_false_record_violates_the_room_proof(sold: Sold, name: str) -> None:
+async def test_falsified_record_is_found_by_the_room_proof(sold: Sold, name: str) -> None:
     assert await find_violations(sold.stores, sold.concert) == []
     await IN_BOTH_PROOFS[name][0](sold)
     assert await find_violations(sold.stores, sold.concert) != []
@@ -210,7 +210,7 @@ async def test_oversold_units_are_counted(sold: Sold, name: str) -> None:
     assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 1
 
 
-async def test_recorded_order_without_an_answer_is_found(sold: Sold) -> None:
+async def test_recorded_order_missing_from_the_answers_is_found(sold: Sold) -> None:
     answered = {order_id: receipt for order_id, receipt in sold.receipts.items() if receipt.buyer == "alice"}
     violations = await sold.violations(answered)
     assert violations == {

@@ -68,7 +68,7 @@ async def test_entries_without_a_hold_end_with_the_sale(any_stores: Stores, is_c
         await concerts.close_concert(organizer(any_stores), concert.id)
     else:
         await end_sale(any_stores, concert)
-    # No worker has run since, so these states are derived when read.
+    # No worker has run since the sale ended, so these states are derived when read.
     assert await ends(any_stores, concert, *PEOPLE) == [SALE_OVER] * 4
     state = await any_stores.queues.read_queue(concert.id)
     assert (state.status, state.is_over, state.positions.waiting_count) == (RoomStatus.CLOSED, True, 0)
@@ -89,7 +89,7 @@ async def test_entries_without_a_hold_end_with_the_sale(any_stores: Stores, is_c
     assert (events.count(("over", "")), events.count(("expired", "cyd"))) == (1, 0)
 
 
-async def test_a_hold_keeps_its_pass_alive_until_it_is_bought(stores: Stores) -> None:
+async def test_after_the_sale_a_pass_lasts_until_its_hold_is_bought(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, *PEOPLE)
     await admit(stores, concert)
@@ -106,7 +106,7 @@ async def test_a_hold_keeps_its_pass_alive_until_it_is_bought(stores: Stores) ->
     await check_invariants(stores, concert)
 
 
-async def test_a_pass_ends_with_the_last_hold_after_the_sale(stores: Stores) -> None:
+async def test_after_the_sale_a_pass_ends_when_its_last_hold_is_released(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -121,7 +121,7 @@ async def test_a_pass_ends_with_the_last_hold_after_the_sale(stores: Stores) -> 
 
 
 @pytest.mark.parametrize("has_worker_run", [True, False], ids=["worker ran", "worker did not run"])
-async def test_a_later_window_opens_a_new_round(any_stores: Stores, has_worker_run: bool) -> None:
+async def test_a_later_window_starts_a_new_round(any_stores: Stores, has_worker_run: bool) -> None:
     concert = await with_room(any_stores)
     await join(any_stores, concert, *PEOPLE)
     await admit(any_stores, concert)
@@ -147,7 +147,7 @@ async def test_a_later_window_opens_a_new_round(any_stores: Stores, has_worker_r
     await check_invariants(any_stores, concert)
 
 
-async def test_a_lottery_in_a_later_window_has_its_own_secret(stores: Stores) -> None:
+async def test_a_lottery_in_a_later_window_uses_a_new_secret(stores: Stores) -> None:
     concert = await with_room(stores, shuffle_at_start=True)
     assert await stores.lottery_opener.open(concert) == "OPENED"
     await end_sale(stores, concert)
@@ -165,7 +165,7 @@ async def test_extending_a_sale_before_its_end_keeps_the_round(stores: Stores) -
     assert await states(stores, concert, *PEOPLE) == ["WAITING"] * 4
 
 
-async def test_a_sale_that_ends_during_its_extension_stays_over(stores: Stores) -> None:
+async def test_a_sale_that_ends_while_being_extended_stays_over(stores: Stores) -> None:
     """MongoDB stored the later end in time, but the hot store received it too late."""
     concert = await with_room(stores, total_active_users=1)
     await join(stores, concert, "ann", "ben")
@@ -194,7 +194,7 @@ async def test_a_round_does_not_end_if_no_worker_has_run(stores: Stores) -> None
     assert await states(stores, concert, *PEOPLE) == ["READY", "READY", "WAITING", "WAITING"]
 
 
-async def test_no_pass_is_claimed_after_the_end_even_if_no_worker_runs(stores: Stores) -> None:
+async def test_no_pass_can_be_claimed_after_the_sale_even_if_no_worker_runs(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -236,7 +236,7 @@ async def test_a_suspended_room_ends_with_its_sale(stores: Stores, hub: Hub) -> 
 
 
 async def test_the_end_of_the_sale_is_pushed_to_subscribers(stores: Stores, hub: Hub) -> None:
-    """The queue has not opened yet, so nothing but the close can end these entries."""
+    """The queue has not opened yet, so only closing the concert can end these entries."""
     concert = await with_room(stores, opens_at=datetime.now(UTC) + timedelta(days=1))
     await join(stores, concert, *PEOPLE)
     everyone = [await subscribe(hub, QueueTopic(concert.id, PersonId(who))) for who in PEOPLE]

@@ -1,4 +1,4 @@
-"""How sessions end: hints, the token cache, the database, and the startup of a process."""
+"""How processes learn of ended sessions: hints, the token cache, the database and startup."""
 
 from collections.abc import AsyncIterator
 
@@ -30,7 +30,7 @@ def token(key_server: KeyServer, session_id: str) -> str:
     return signed(access_claims(key_server.issuer, sid=session_id))
 
 
-async def test_hint_makes_the_other_process_read_at_once(
+async def test_hint_makes_the_other_process_read_ended_sessions_at_once(
     stores: Stores, valkey_url: str, key_server: KeyServer, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "READ_EVERY_S", NEVER_S)
@@ -46,7 +46,7 @@ async def test_hint_makes_the_other_process_read_at_once(
         await wait_until(is_refused, what="the end of the session")
 
 
-async def test_logout_by_sub_ends_earlier_sessions(process: Process, key_server: KeyServer) -> None:
+async def test_logout_by_subject_ends_earlier_sessions(process: Process, key_server: KeyServer) -> None:
     s1 = token(key_server, "s1")
     assert (await process.ask(s1)).status_code == 200
     logout = logout_token(key_server.issuer, sub=SUBJECT, sid=None)

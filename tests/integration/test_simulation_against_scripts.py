@@ -1,4 +1,4 @@
-"""A simulated sale has the same calls and outcomes with the real scripts and in memory."""
+"""A simulated sale produces the same calls and outcomes in memory as with the real scripts."""
 
 from collections import Counter
 from dataclasses import asdict, replace
@@ -34,7 +34,7 @@ MAX_CALLS_PER_MINUTE = 90
 
 
 @pytest.mark.parametrize("scenario", [SMALL, replace(SMALL, stock=10_000, prequeue_s=0)], ids=["sold out", "plenty"])
-async def test_scripts_and_memory_agree(stores: Stores, scenario: Scenario) -> None:
+async def test_scripts_and_in_memory_room_agree(stores: Stores, scenario: Scenario) -> None:
     people = make_arrivals(scenario.people, scenario.pattern, seed=3)
     scripts, memory = (
         await open_redis_room(stores.script_client, scenario),

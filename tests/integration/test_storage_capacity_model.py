@@ -56,11 +56,11 @@ DEATHS = st.none() | st.tuples(st.integers(1, 8), st.booleans())
 
 
 class Killed(BaseException):
-    """The crash of a process. No exception handler in the product catches it."""
+    """Simulates a process crash. No exception handler in the product catches it."""
 
 
 class Process:
-    """Wraps the calls of a process to its stores; the process can crash at any of them."""
+    """Wraps a process's calls to its stores, so that the process can crash at any of them."""
 
     def __init__(self, stores: Stores) -> None:
         parts: dict[object, tuple[str, ...]] = {
@@ -112,7 +112,7 @@ class CapacityMachine(RuleBasedStateMachine):
         return self.runner.run(work)
 
     def attempt(self, work: Coroutine[Any, Any, Any], death: tuple[int, bool] | None = None) -> Any:
-        """Return the answer, the refusal, or the crash of the process."""
+        """Run the work. Return its answer, its refusal or the simulated crash."""
         self.process.schedule_death(death)
 
         async def attempted() -> Any:

@@ -33,7 +33,7 @@ async def test_missing_words_are_written_in_batches(stores: Stores) -> None:
 async def test_outdated_words_are_rewritten(stores: Stores) -> None:
     made = await on_sale(stores, 1, name="Karlín")
     collection = stores.mongo["concerts"]
-    # An earlier version of Onsale changes a name without updating the search words.
+    # Change the name as an earlier version of Onsale did, without updating the search words.
     await collection.update_one({"_id": made.id}, {"$set": {"name": "Žižkov"}, "$inc": {"version": 1}})
     assert await ids_found(stores, search="zizkov") == []
     assert await concert_search.backfill(collection) == 1
@@ -43,7 +43,7 @@ async def test_outdated_words_are_rewritten(stores: Stores) -> None:
     assert await ids_found(stores, search="zizkov", city="AMSTERDAM") == [made.id]
 
 
-async def test_city_in_an_outdated_search_form_is_rewritten(stores: Stores) -> None:
+async def test_city_in_an_outdated_search_format_is_rewritten(stores: Stores) -> None:
     made = await on_sale(stores, 1)
     collection = stores.mongo["concerts"]
     venue = {"venue.city": "L'Aquila", "search.form": 1, "search.city": "l'aquila"}

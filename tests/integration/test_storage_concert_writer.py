@@ -62,7 +62,7 @@ async def test_capacity_cannot_drop_below_held_and_sold_units(stores: Stores) ->
     await check_invariants(stores, concert)
 
 
-async def test_one_of_several_concurrent_changes_wins(stores: Stores) -> None:
+async def test_exactly_one_of_several_concurrent_changes_wins(stores: Stores) -> None:
     concert = await on_sale(stores, 100)
     answers = await asyncio.gather(
         *[resize(stores, concert, 90 + number, version=concert.version) for number in range(8)], return_exceptions=True
@@ -74,7 +74,7 @@ async def test_one_of_several_concurrent_changes_wins(stores: Stores) -> None:
     await check_invariants(stores, concert)
 
 
-async def test_lowering_during_a_rush_withdraws_no_sold_unit(stores: Stores) -> None:
+async def test_lowering_the_capacity_during_a_rush_withdraws_no_sold_unit(stores: Stores) -> None:
     concert = await on_sale(stores, 100)
     buyers = [hold(stores, concert, 1, who=f"buyer{number}") for number in range(90)]
     lowering = [resize(stores, concert, 50), resize(stores, concert, 30)]

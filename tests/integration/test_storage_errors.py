@@ -57,11 +57,11 @@ async def test_a_command_refused_by_mongodb_is_not_an_outage(stores: Stores, que
 
 
 @pytest.mark.parametrize("code", [6, 11, 13, 43, 50, 64, 89, 91, 112, 134, 189, 262, 9001, 10107, 11600, 13435, 14031])
-def test_a_server_error_is_an_outage(code: int) -> None:
+def test_a_server_error_counts_as_an_outage(code: int) -> None:
     assert not is_refusal(OperationFailure("server error", code))
 
 
-async def test_a_refused_command_is_a_non_retryable_internal_error(stores: Stores, mongo_url: str) -> None:
+async def test_a_refused_command_causes_a_non_retryable_internal_error(stores: Stores, mongo_url: str) -> None:
     await on_sale(stores, 1)
     async with failing(mongo_url, 2, "find"):
         payload = await ask(stores, "{ concerts { nodes { id } } }")
@@ -102,7 +102,7 @@ async def test_an_order_with_an_unknown_outcome_is_logged_with_its_cause(
     assert "failCommand" in line
 
 
-def test_the_cause_is_the_first_error_in_the_chain() -> None:
+def test_the_described_cause_is_the_first_error_in_the_chain() -> None:
     refusal = TemporarilyUnavailable("The store is unavailable")
     refusal.__cause__ = OSError("no route")
     assert describe_cause(refusal) == "OSError: no route"

@@ -1,4 +1,4 @@
-"""Queue events and their consumers on each kind of store: delivery, bounds and dead letters."""
+"""Queue events and their consumers on each kind of store: delivery, limits and dead letters."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -165,7 +165,7 @@ async def test_events_trimmed_from_the_stream_are_not_pending(any_stores: Stores
     assert pending[0] == 1
 
 
-async def test_the_group_is_recreated_after_a_wipe(any_stores: Stores) -> None:
+async def test_the_consumer_group_is_recreated_after_a_wipe(any_stores: Stores) -> None:
     concert = await make_queue(any_stores, "ann")
     (ann,) = await claim(any_stores, concert)
     await any_stores.script_client.run_command("FLUSHALL")

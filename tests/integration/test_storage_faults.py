@@ -187,7 +187,7 @@ async def test_a_lost_commit_is_retried(stores: Stores, mongo_url: str) -> None:
     await check_invariants(stores, concert)
 
 
-async def test_an_open_purchase_keeps_the_deadline_of_its_hold(stores: Stores) -> None:
+async def test_an_open_purchase_keeps_its_holds_deadline(stores: Stores) -> None:
     concert = await on_sale(stores, 5, hold_duration_ms=540_000)
     made = await hold(stores, concert, 1)
     begun = await stores.holds.begin_purchase(
@@ -225,7 +225,7 @@ async def test_a_repeated_capacity_change_is_applied_once(stores: Stores) -> Non
             await check_invariants(stores, concert)
 
 
-async def test_lowest_capacity_counts_only_sold_and_held_units(stores: Stores) -> None:
+async def test_lowest_allowed_capacity_counts_only_sold_and_held_units(stores: Stores) -> None:
     concert = await on_sale(stores, 2_500)
     await buy(stores, await hold(stores, concert, 2))
     change = ConcertChange(tiers=(TierChange(concert.tiers[0].id, capacity=1),))
@@ -234,7 +234,7 @@ async def test_lowest_capacity_counts_only_sold_and_held_units(stores: Stores) -
     assert refusal.value.lowest == 2
 
 
-async def test_holds_are_shown_after_the_start_of_the_concert(stores: Stores) -> None:
+async def test_holds_are_shown_after_the_concert_starts(stores: Stores) -> None:
     now = datetime.now(UTC)
     concert = await on_sale(stores, 5, starts_at=now - timedelta(minutes=10), sales_end_at=now + timedelta(hours=1))
     made = await hold(stores, concert, 1)
@@ -261,7 +261,7 @@ async def test_slugs_of_long_or_identical_names_are_unique(stores: Stores) -> No
     assert all(len(concert.slug) <= 200 and not concert.slug.startswith("-") for concert in made)
 
 
-async def test_a_call_that_cannot_be_encoded_fails_no_other_call(stores: Stores) -> None:
+async def test_a_call_that_cannot_be_encoded_makes_no_other_call_fail(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     good = hold(stores, concert, 1)
     bad = stores.holds.list_for_person(concert.id, PersonId("lone \ud800"))

@@ -46,7 +46,7 @@ async def test_a_hold_takes_its_units_out_of_stock(any_stores: Stores) -> None:
     await check_invariants(any_stores, concert)
 
 
-async def test_one_sold_out_line_refuses_all_lines(any_stores: Stores) -> None:
+async def test_no_line_is_held_if_one_is_sold_out(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 10, 1)
     first = await hold(any_stores, concert, 0, 1)
     with pytest.raises(SoldOut) as refusal:
@@ -155,7 +155,7 @@ async def test_another_persons_hold_is_not_found(stores: Stores) -> None:
     assert await holds.get_hold(context(stores), concert.id, made.id) == made
 
 
-async def test_tickets_can_be_held_only_while_a_sale_is_open(stores: Stores) -> None:
+async def test_tickets_can_be_held_only_while_the_sale_is_open(stores: Stores) -> None:
     now = datetime.now(UTC)
     made = await concerts.create_concert(organizer(stores), draft(5))
     # Whether a draft exists is not public.

@@ -1,4 +1,4 @@
-"""The real scripts and a small model have the same stock after any sequence of steps."""
+"""The real scripts and a small model agree on the stock after any sequence of steps."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -38,7 +38,7 @@ PEOPLE = ("ann", "ben", "cyd")
 
 @dataclass
 class Model:
-    """The free units, and the number of units that each person holds and owns."""
+    """Counts the free units, and the units that each person holds and owns."""
 
     capacity: list[int] = field(default_factory=lambda: list(CAPACITIES))
     held: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def _sum(part: dict[str, tuple[str, tuple[int, int]]], tier: int) -> int:
 
 
 class InventoryMachine(RuleBasedStateMachine):
-    """Each run has its own concert; the test sets `runner` and `stores`."""
+    """Each run uses a new concert; the test sets `runner` and `stores`."""
 
     runner: ClassVar[asyncio.Runner]
     stores: ClassVar[Stores]
