@@ -64,7 +64,7 @@ async def test_lowering_a_capacity_from_200_000_to_5_succeeds_at_once(
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_a_large_increase_returns_the_same_units_in_steps(
+async def test_a_large_increase_puts_withdrawn_units_back_on_sale_in_steps(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await on_sale(stores, 20)
@@ -82,7 +82,7 @@ async def test_a_large_increase_returns_the_same_units_in_steps(
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_an_increase_during_a_withdrawal_withdraws_fewer_units(stores: Stores) -> None:
+async def test_an_increase_during_a_withdrawal_cuts_it_short(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
     assert await stores.house_units.advance(concert.id, rounds=2) == 6
@@ -94,7 +94,7 @@ async def test_an_increase_during_a_withdrawal_withdraws_fewer_units(stores: Sto
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_an_increase_during_a_withdrawal_can_return_units(stores: Stores) -> None:
+async def test_an_increase_during_a_withdrawal_can_put_units_back_on_sale(stores: Stores) -> None:
     concert = await on_sale(stores, 20)
     await resize(stores, concert, 5)
     assert await stores.house_units.advance(concert.id, rounds=2) == 6
@@ -119,7 +119,7 @@ async def test_a_second_reduction_adds_to_the_first(stores: Stores) -> None:
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_units_of_a_released_hold_are_withdrawn_too(stores: Stores) -> None:
+async def test_units_from_a_released_hold_are_withdrawn_too(stores: Stores) -> None:
     """Every unit has been held before, so no unit is new."""
     concert = await on_sale(stores, 10)
     made = await hold(stores, concert, 10)

@@ -1,4 +1,4 @@
-"""A large capacity change is stored or undone, whatever crashes, changes or losses occur."""
+"""A large capacity change is either stored or undone, despite crashes, races and data losses."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 
 def run_before_commit(stores: Stores, monkeypatch: pytest.MonkeyPatch, action: Callable[[], Awaitable[object]]) -> None:
-    """Run `action` after a lower capacity has been decided and before it is stored."""
+    """Run `action` after a lower capacity has been decided on, but before it is stored."""
     commit = ConcertTransaction.commit
 
     async def act_then_commit(self: ConcertTransaction, write: ConcertWrite) -> Concert:
@@ -160,7 +160,7 @@ async def test_dropping_an_earlier_proposal_keeps_the_later_one(stores: Stores) 
 
 
 @pytest.mark.usefixtures("small_transactions")
-async def test_a_purchase_lost_by_the_store_stays_within_the_target(stores: Stores) -> None:
+async def test_sales_stay_within_the_target_after_the_store_loses_a_purchase(stores: Stores) -> None:
     """Before the store is trusted again, every unit above the capacity has an owner in MongoDB."""
     concert = await on_sale(stores, 20)
     first = await hold(stores, concert, 10)
@@ -197,7 +197,7 @@ async def test_holds_above_the_target_end_after_a_rollback(stores: Stores) -> No
 
 @pytest.mark.usefixtures("small_transactions")
 async def test_a_large_reduction_is_refused_for_a_minute_after_a_loss(stores: Stores) -> None:
-    """A purchase from before the loss may still arrive, and the store does not know about it."""
+    """A purchase that began before the loss may still arrive, unknown to the store."""
     concert = await on_sale(stores, 20)
     order = await begin_purchase_only(stores, await hold(stores, concert, 10))
     await lose_everything(stores, concert)

@@ -98,7 +98,7 @@ async def test_a_round_without_a_commitment_has_nothing_to_reveal(lotteries: Lot
     assert await lotteries.find_reveal(CONCERT, 1) is None
 
 
-async def test_a_known_reveal_requires_no_database(mongo_url: str, mongo_database: str) -> None:
+async def test_a_known_reveal_is_found_without_the_database(mongo_url: str, mongo_database: str) -> None:
     client = connect(mongo_url)
     lotteries = LotteryStore(database(client, mongo_database))
     await lotteries.commit(CONCERT, 1)

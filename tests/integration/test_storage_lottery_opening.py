@@ -1,4 +1,4 @@
-"""An opening draws once, even if several processes open the queue or one of them crashes."""
+"""Numbers are drawn once, even if several processes open the queue or one of them crashes."""
 
 import asyncio
 import logging
@@ -139,7 +139,7 @@ async def test_an_opening_is_finished_after_a_crash_between_steps(
         await check_draw(other, concert, [*people, *LATE])
 
 
-async def test_a_join_during_the_opening_is_behind_all_registrations(
+async def test_joins_during_the_opening_are_numbered_after_all_registrations(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await with_lottery(stores)
@@ -161,7 +161,7 @@ async def test_a_join_during_the_opening_is_behind_all_registrations(
 
 @pytest.mark.parametrize("count", [1, 7, 8, 30])
 async def test_positions_skip_people_who_left_before_the_opening(stores: Stores, count: int) -> None:
-    """People leave before, during and after the opening. The counts include a byte boundary."""
+    """People leave before, during and after the opening. The counts cross a byte boundary."""
     concert = await with_lottery(stores)
     people = make_people(count)
     await register(stores, concert, people)

@@ -1,4 +1,4 @@
-"""If data is lost around an opening, the remaining entries keep their numbers."""
+"""If data is lost just before or after an opening, the remaining entries keep their numbers."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ async def test_a_rollback_before_the_opening_keeps_the_revealed_numbers(
     assert await sorted_numbers(stores, concert, people) == list(range(1, 10))
 
 
-async def test_a_recovery_that_crashed_after_the_opening_is_finished(
+async def test_a_recovery_that_crashes_after_the_opening_is_finished_later(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await with_lottery(stores)
@@ -97,7 +97,7 @@ async def test_a_recovery_that_crashed_after_the_opening_is_finished(
     await check_draw(stores, concert, people)
 
 
-async def test_a_superseded_recovery_opens_nothing(stores: Stores) -> None:
+async def test_a_superseded_recovery_does_not_open_the_queue(stores: Stores) -> None:
     concert = await with_lottery(stores)
     copy = await ConcertCopy(stores, concert).take()
     await stores.lottery_opener.open(concert)

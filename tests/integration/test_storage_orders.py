@@ -41,7 +41,7 @@ def order(id_: str, *units: str, at: datetime = NOW) -> Order:
     )
 
 
-async def test_a_unit_is_recorded_once(stores: Stores) -> None:
+async def test_a_unit_is_recorded_in_only_one_order(stores: Stores) -> None:
     insert = stores.order_batch.insert
     assert await insert(order("a", "t:1", "t:2")) is Outcome.RECORDED
     assert await insert(order("b", "t:2", "t:3")) is Outcome.DUPLICATE
@@ -51,7 +51,7 @@ async def test_a_unit_is_recorded_once(stores: Stores) -> None:
     assert await insert(order("b", "t:2", "t:3")) is Outcome.RECORDED
 
 
-async def test_one_order_cannot_contain_a_unit_twice(stores: Stores) -> None:
+async def test_an_order_cannot_contain_a_unit_twice(stores: Stores) -> None:
     with pytest.raises(WriteError):
         await stores.orders.collection.insert_one(order_document(order("a", "t:1", "t:1")))
 
@@ -114,7 +114,7 @@ async def test_an_order_is_encoded_once(stores: Stores, monkeypatch: pytest.Monk
     ],
     ids=["success", "duplicate", "other refusal", "without majority"],
 )
-def test_outcomes_are_read_by_index(details: dict[str, Any], expected: list[Outcome | None]) -> None:
+def test_outcomes_are_matched_to_orders_by_index(details: dict[str, Any], expected: list[Outcome | None]) -> None:
     outcomes = outcomes_of(details, 2)
     assert [outcomes.get(index) for index in (0, 1)] == expected
 

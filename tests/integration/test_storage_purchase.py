@@ -36,7 +36,7 @@ from workers.record import RecordWorker
 from workers.settle import SettleWorker
 
 
-async def test_a_purchase_records_its_hold(any_stores: Stores) -> None:
+async def test_a_purchase_turns_its_hold_into_an_order(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 10, 10)
     made = await hold(any_stores, concert, 2, 1)
     order = await buy(any_stores, made)
@@ -51,7 +51,7 @@ async def test_a_purchase_records_its_hold(any_stores: Stores) -> None:
     await check_invariants(any_stores, concert)
 
 
-async def test_repeated_purchase_returns_the_same_order(any_stores: Stores) -> None:
+async def test_a_repeated_purchase_returns_the_same_order(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 10)
     made = await hold(any_stores, concert, 2)
     answers = await asyncio.gather(*[buy(any_stores, made, with_key="k") for _ in range(20)])
@@ -75,7 +75,7 @@ async def test_an_idempotency_key_belongs_to_one_hold(stores: Stores) -> None:
     assert await stock(stores, concert) == [(8, 1, 1)]
 
 
-async def test_purchase_with_lines_holds_and_buys_in_one_request(any_stores: Stores) -> None:
+async def test_a_purchase_with_lines_holds_and_buys_in_one_request(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 3)
     arguments = (context(any_stores), concert.id, lines(concert, 2), CUSTOMER)
     twins = await asyncio.gather(*[orders.purchase_lines(*arguments, "k") for _ in range(10)])
@@ -86,7 +86,7 @@ async def test_purchase_with_lines_holds_and_buys_in_one_request(any_stores: Sto
     await check_invariants(any_stores, concert)
 
 
-async def test_text_that_cannot_be_stored_fails_only_its_own_purchase(stores: Stores) -> None:
+async def test_text_that_cannot_be_stored_fails_only_one_purchase(stores: Stores) -> None:
     """A lone surrogate must not make the whole batch fail."""
     concert = await on_sale(stores, 20)
     made = [await hold(stores, concert, 1, who=f"buyer{number}") for number in range(10)]
@@ -148,7 +148,7 @@ async def test_a_crash_between_steps_loses_no_units(
     await check_invariants(stores, concert)
 
 
-async def test_record_worker_records_an_order_after_a_crash(
+async def test_the_record_worker_records_an_order_after_a_crash(
     stores: Stores, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     concert = await on_sale(stores, 5)
@@ -172,7 +172,7 @@ FAILURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
-async def test_repeated_purchase_finds_the_outcome_of_a_failed_insert(
+async def test_a_repeated_purchase_finds_the_outcome_of_a_failed_insert(
     stores: Stores, mongo_url: str, failure: dict[str, Any]
 ) -> None:
     concert = await on_sale(stores, 5)
@@ -191,7 +191,7 @@ async def test_repeated_purchase_finds_the_outcome_of_a_failed_insert(
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
-async def test_an_insert_with_an_unknown_outcome_is_settled(
+async def test_a_purchase_is_settled_if_its_insert_has_an_unknown_outcome(
     stores: Stores, mongo_url: str, failure: dict[str, Any]
 ) -> None:
     """The buyer does not repeat the request. The units end up free or in exactly one order."""
@@ -217,7 +217,9 @@ async def test_a_failed_settlement_is_retried(stores: Stores, mongo_url: str, fa
     await check_invariants(stores, concert)
 
 
-async def test_an_insert_after_its_settlement_is_refused(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_order_cannot_be_inserted_after_its_purchase_is_settled(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
     concert = await on_sale(stores, 5)
     made = await hold(stores, concert, 2)
     has_begun, may_continue = delay_insert(stores, monkeypatch)
@@ -234,7 +236,7 @@ async def test_an_insert_after_its_settlement_is_refused(stores: Stores, monkeyp
     await check_invariants(stores, concert)
 
 
-async def test_failed_read_after_a_duplicate_leaves_the_purchase_open(stores: Stores, mongo_url: str) -> None:
+async def test_a_failed_read_after_a_duplicate_key_leaves_the_purchase_open(stores: Stores, mongo_url: str) -> None:
     concert = await on_sale(stores, 5)
     made = await begun(stores, await hold(stores, concert, 2))
     order = await buy(stores, made, with_key="first")

@@ -30,7 +30,7 @@ async def with_ann_waiting(stores: Stores) -> Concert:
     return concert
 
 
-async def test_a_two_minute_outage_ends_no_connected_entry(any_stores: Stores) -> None:
+async def test_connected_people_keep_their_entries_during_a_two_minute_outage(any_stores: Stores) -> None:
     concert = await with_ann_waiting(any_stores)
     await advance_clock(any_stores, concert, 120_000)
     await admit(any_stores, concert)
@@ -65,8 +65,8 @@ async def test_releasing_an_old_hold_does_not_shorten_a_new_call(stores: Stores)
     assert await states(stores, concert, "ann") == [EntryState.READY]
 
 
-async def test_leaving_releases_the_holds_under_the_pass(any_stores: Stores) -> None:
-    """Releasing them keeps two holds under one pass from becoming two purchases."""
+async def test_leaving_releases_the_holds_made_with_the_pass(any_stores: Stores) -> None:
+    """Otherwise, two holds made with one pass could become two purchases."""
     concert = await with_room(any_stores, 10)
     await join(any_stores, concert, "ann")
     await admit(any_stores, concert)
@@ -91,7 +91,7 @@ async def test_a_grace_period_does_not_change_the_bytes_of_a_pass(stores: Stores
     assert seen.queue_pass.token == token
 
 
-async def test_a_person_whose_presence_expired_is_not_called(stores: Stores) -> None:
+async def test_a_person_whose_presence_has_expired_is_not_called(stores: Stores) -> None:
     concert = await with_room(stores, 10, total_active_users=1)
     await join(stores, concert, "ann", "ben", "cyd")
     await ExpiryWorker().run_once(stores)
@@ -124,7 +124,7 @@ async def test_state_and_position_come_from_the_same_read(stores: Stores, monkey
         assert (answer["queueEntry"]["state"], answer["queueEntry"]["position"]) == (state, position)
 
 
-async def test_beginning_a_purchase_counts_as_a_change_for_its_buyer(stores: Stores) -> None:
+async def test_beginning_a_purchase_is_recorded_as_a_change_for_the_buyer(stores: Stores) -> None:
     concert = await on_sale(stores, 10)
     made = await hold(stores, concert, 1)
     before = (await stores.queues.read_queue(concert.id)).version

@@ -91,7 +91,7 @@ async def test_a_purchase_spends_the_pass_and_frees_the_slot(any_stores: Stores)
     await check_invariants(any_stores, concert)
 
 
-async def test_hold_without_a_valid_pass_is_refused(any_stores: Stores) -> None:
+async def test_a_hold_without_a_valid_pass_is_refused(any_stores: Stores) -> None:
     concert, elsewhere = await with_room(any_stores, 10), await with_room(any_stores, 10)
     await join(any_stores, concert, "ann", "ben", "cyd")
     await join(any_stores, elsewhere, "ann")
@@ -121,7 +121,7 @@ async def test_hold_without_a_valid_pass_is_refused(any_stores: Stores) -> None:
         await holds.hold_tickets(context(any_stores, "ann"), concert.id, lines(concert, 1), key(), valid.token)
 
 
-async def test_only_one_hold_under_a_pass_is_bought_at_a_time(stores: Stores) -> None:
+async def test_only_one_hold_per_pass_can_be_bought_at_a_time(stores: Stores) -> None:
     concert = await with_room(stores, 10)
     await join(stores, concert, "ann")
     await admit(stores, concert)
@@ -135,7 +135,7 @@ async def test_only_one_hold_under_a_pass_is_bought_at_a_time(stores: Stores) ->
     await check_invariants(stores, concert)
 
 
-async def test_slot_of_a_no_show_goes_to_the_next_person(any_stores: Stores) -> None:
+async def test_the_slot_of_a_no_show_goes_to_the_next_person(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=1)
     await join(any_stores, concert, "ann", "ben", "cyd")
     await make_due(any_stores, concert, "presence_deadlines", "ann")
@@ -209,7 +209,7 @@ async def test_people_connected_to_a_crashed_process_get_a_grace_period(any_stor
     assert (await viewer_entry(any_stores, concert, "ann")).expires_at is None
 
 
-async def test_room_that_is_off_or_closed_cannot_be_joined(stores: Stores) -> None:
+async def test_a_room_that_is_off_or_closed_cannot_be_joined(stores: Stores) -> None:
     off = await on_sale(stores, 10)
     with pytest.raises(RoomNotOpen):
         await queues.join_queue(context(stores, "ann"), off.id)
@@ -223,7 +223,7 @@ async def test_room_that_is_off_or_closed_cannot_be_joined(stores: Stores) -> No
     assert await rooms.get_waiting_room(context(stores), made.id) is None
 
 
-async def test_four_concurrent_workers_call_each_person_once(any_stores: Stores) -> None:
+async def test_four_concurrent_workers_call_no_one_twice(any_stores: Stores) -> None:
     concert = await with_room(any_stores, 10, total_active_users=30)
     people = make_people(100)
     await asyncio.gather(*[queues.join_queue(context(any_stores, who), concert.id) for who in people])

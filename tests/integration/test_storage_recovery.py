@@ -57,7 +57,7 @@ async def sell_out(stores: Stores, concert: Concert, *, first: int) -> int:
     raise AssertionError("the concert did not sell out")
 
 
-async def test_a_rolled_back_store_sells_nothing_twice(
+async def test_a_store_that_was_rolled_back_sells_no_unit_twice(
     own_stores: Stores, own_valkey: ServerProcess, tmp_path: Path
 ) -> None:
     concert = await on_sale(own_stores, 100, limit_per_person=2)
@@ -103,7 +103,7 @@ async def test_a_hold_whose_units_were_sold_gets_other_units_or_ends(
     assert await sell_out(own_stores, concert, first=10) == 1 - states.count(HoldState.HELD)
 
 
-async def test_a_hold_that_loses_two_units_to_one_order_ends_once(any_stores: Stores) -> None:
+async def test_a_hold_that_loses_two_units_to_an_order_ends_only_once(any_stores: Stores) -> None:
     """The first lost unit ends the hold; the order then takes the second unit from stock."""
     concert = await on_sale(any_stores, 2)
     loser = await hold(any_stores, concert, 2, who="loser")
@@ -170,7 +170,7 @@ async def test_a_restart_during_a_sale_loses_nothing(own_stores: Stores, own_val
     await check_invariants(own_stores, concert)
 
 
-async def test_a_two_minute_outage_ends_no_hold(own_stores: Stores, own_valkey: ServerProcess) -> None:
+async def test_holds_survive_a_two_minute_outage(own_stores: Stores, own_valkey: ServerProcess) -> None:
     """The outage is real, but its two minutes are simulated by moving the stored times back."""
     concert = await on_sale(own_stores, 5, hold_duration_ms=60_000)
     made = await hold(own_stores, concert, 2)

@@ -97,7 +97,7 @@ async def test_read_uses_the_index(store: RevocationStore, mongo: Database) -> N
     assert plan["inputStage"]["stage"] == "IXSCAN"
 
 
-async def test_database_removes_a_revocation_after_it_has_expired(store: RevocationStore, mongo: Database) -> None:
+async def test_database_removes_a_revocation_after_it_expires(store: RevocationStore, mongo: Database) -> None:
     await store.insert(Revocation("j1", session_id="s1"))
     (found,) = [found async for found in mongo["revocations"].find()]
     assert found["expiresAt"] > datetime.now(UTC) + timedelta(seconds=REVOCATION_LASTS_S)

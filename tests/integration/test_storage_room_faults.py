@@ -34,7 +34,7 @@ from tests.support.store_copies import ConcertCopy
 
 
 async def expire_presence(stores: Stores, concert: Concert) -> None:
-    """Advance the clock until all presence expires, without running the admission worker."""
+    """Advance the clock until all presence has expired. The admission worker does not run."""
     await stores.hot_state.expire_holds(concert.id, limit=100)
     await end_grace(stores, concert)
     for _ in range(9):
@@ -63,7 +63,7 @@ async def test_a_spent_pass_stays_spent_after_the_store_loses_the_hold(stores: S
         await hold_with(stores, concert, "ann", token)
 
 
-async def test_hold_requires_a_pass_in_a_paused_passthrough_room(stores: Stores) -> None:
+async def test_a_hold_requires_a_pass_in_a_paused_passthrough_room(stores: Stores) -> None:
     concert = await with_room(stores, queueing_method=QueueingMethod.PASSTHROUGH, queue_all=True)
     with pytest.raises(NotAdmitted):
         await hold_with(stores, concert, "ann", None)
@@ -79,7 +79,7 @@ async def test_settings_that_arrive_late_do_not_undo_an_opening(stores: Stores) 
     assert (ann.state, ann.number) == (EntryState.WAITING, 1)
 
 
-async def test_a_first_join_writes_no_presence(stores: Stores) -> None:
+async def test_joining_for_the_first_time_writes_no_presence(stores: Stores) -> None:
     concert = await with_room(stores)
     await join(stores, concert, "ann")
     entry = json.loads(await stores.script_client.run_command("HGET", concert_key(concert, "entries"), "ann"))
@@ -87,7 +87,7 @@ async def test_a_first_join_writes_no_presence(stores: Stores) -> None:
 
 
 async def test_a_hold_without_a_pass_does_not_extend_a_session(stores: Stores) -> None:
-    """A hold extends a session only if it was made with the pass of that session."""
+    """A hold extends a session only if it was made with that session's pass."""
     concert = await with_room(stores, suspended=True, total_active_users=1, session_duration_ms=8_000)
     await hold_with(stores, concert, "ann", None)
     concert = await change_room(stores, concert, suspended=False)
@@ -106,7 +106,7 @@ async def test_manual_admission_to_a_paused_passthrough_room_is_limited(stores: 
     assert await stores.queues.admit_next(concert.id, command_key="k", digest="d", count=5) == 2
 
 
-async def test_hold_requires_a_pass_before_a_passthrough_room_opens(stores: Stores) -> None:
+async def test_a_hold_requires_a_pass_before_a_passthrough_room_opens(stores: Stores) -> None:
     """docs/waiting-room.md: in SCHEDULED and PREQUEUE, a hold requires a pass."""
     opens_at = datetime.now(UTC) + timedelta(hours=1)
     concert = await with_room(stores, queueing_method=QueueingMethod.PASSTHROUGH, opens_at=opens_at)
@@ -162,7 +162,7 @@ async def test_admission_stays_active_while_a_hold_can_expire(stores: Stores) ->
 
 
 @pytest.mark.parametrize("fault", ["before", "after"])
-async def test_manual_admission_has_one_audit_row_after_a_failure(
+async def test_manual_admission_is_audited_once_despite_a_failure(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     concert = await change_room(stores, await with_room(stores), queue_all=True)
@@ -186,7 +186,7 @@ async def test_manual_admission_has_one_audit_row_after_a_failure(
 
 
 @pytest.mark.parametrize("is_on", [True, False])
-async def test_lottery_setting_is_fixed_seconds_before_the_opening(stores: Stores, is_on: bool) -> None:
+async def test_the_lottery_setting_cannot_be_changed_just_before_the_opening(stores: Stores, is_on: bool) -> None:
     """Writing a change takes some time, and the queue may open in the meantime."""
     opens_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=8)
     concert = await with_room(stores, opens_at=opens_at, shuffle_at_start=is_on)

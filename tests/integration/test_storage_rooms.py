@@ -97,7 +97,7 @@ async def test_passthrough_calls_everyone_despite_the_limits(any_stores: Stores)
     assert (await any_stores.queues.read_queue(concert.id)).slots_taken == 6
 
 
-async def test_a_suspended_room_refuses_joins_and_its_calls_expire(any_stores: Stores) -> None:
+async def test_a_suspended_room_refuses_joins_and_lets_calls_expire(any_stores: Stores) -> None:
     concert = await with_room(any_stores)
     await join(any_stores, concert, "ann", "ben", "cyd")
     await admit(any_stores, concert)
@@ -134,7 +134,7 @@ async def test_prequeued_people_are_called_after_the_opening(any_stores: Stores)
     assert await states(any_stores, concert, "ann", "ben") == ["READY", "READY"]
 
 
-async def test_the_random_method_calls_each_person_first_equally_often(stores: Stores) -> None:
+async def test_random_calls_choose_each_person_equally_often(stores: Stores) -> None:
     """Four people wait, and one is called at a time."""
     concert = await with_room(stores, queueing_method=QueueingMethod.RANDOM, total_active_users=1)
     first: Counter[str] = Counter()

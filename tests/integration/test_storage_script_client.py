@@ -119,7 +119,7 @@ async def test_calls_beyond_the_limit_are_refused(client: ScriptClient) -> None:
     assert sum(answer == ("UNKNOWN", []) for answer in answers) == MAX_WAITING
 
 
-async def test_closing_refuses_calls_in_progress(own_valkey: ServerProcess) -> None:
+async def test_calls_in_progress_fail_when_the_client_closes(own_valkey: ServerProcess) -> None:
     client = ScriptClient(own_valkey.url)
     await client.call(scripts.READ_STOCK, UNKNOWN)
     await client.run_command("CLIENT", "PAUSE", FOREVER_MS, "ALL")
@@ -132,7 +132,7 @@ async def test_closing_refuses_calls_in_progress(own_valkey: ServerProcess) -> N
 
 @pytest.mark.parametrize("turns", range(12))
 async def test_a_client_can_be_closed_at_every_step_of_a_call(own_valkey: ServerProcess, turns: int) -> None:
-    """Python 3.11 can lose a cancellation that arrives when a send completes."""
+    """Python 3.11 can lose a cancellation that arrives just as a send completes."""
     client = ScriptClient(own_valkey.url)
     await client.call(scripts.READ_STOCK, UNKNOWN)
     calls = [asyncio.create_task(client.call(scripts.READ_STOCK, UNKNOWN)) for _ in range(3)]

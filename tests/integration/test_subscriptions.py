@@ -56,7 +56,7 @@ async def hub(stores: Stores, valkey_url: str) -> AsyncIterator[Hub]:
 
 
 def without_versions(position: Any) -> Any:
-    """Drop the versions, because a change that alters only them is not pushed."""
+    """Drop the versions, because a change to the versions alone is not pushed."""
     return {**position, "version": None, "stock": {**position["stock"], "version": None}}
 
 
@@ -206,7 +206,7 @@ async def test_pass_is_pushed_only_to_its_owner(stores: Stores, hub: Hub, alice:
         assert all(payload["pass"] is None for payload in received.payloads)
 
 
-async def test_subscription_without_readable_stock_is_refused(stores: Stores, hub: Hub) -> None:
+async def test_subscription_to_the_stock_of_a_draft_is_refused(stores: Stores, hub: Hub) -> None:
     """An organizer may read a draft, but a draft has no stock."""
     made = await concerts.create_concert(organizer(stores), draft(5))
     source = await start(Operation(STOCK_CHANGED, {"id": ids.of_concert(made.id)}, None), organizer(stores))
@@ -217,7 +217,7 @@ async def test_subscription_without_readable_stock_is_refused(stores: Stores, hu
     assert received.payloads == []
 
 
-async def test_every_device_of_a_person_gets_the_same_payloads(stores: Stores, alice: Person) -> None:
+async def test_all_devices_of_a_person_get_the_same_payloads(stores: Stores, alice: Person) -> None:
     """All devices get the same sequence of payloads after the last device has subscribed."""
     await queues.join_queue(context(stores, "bob"), alice.concert.id)
     devices = [await alice.subscribe(QUEUE_POSITION) for _ in range(3)]

@@ -28,7 +28,7 @@ async def result_of(verifier: TokenVerifier, token: str) -> tuple[list[str], str
     return [name for name in after if after[name] != before[name]], message
 
 
-def test_labels_are_the_fixed_set() -> None:
+def test_metric_has_exactly_one_label_for_each_result() -> None:
     assert set(counts()) == set(TokenResult)
 
 

@@ -18,7 +18,7 @@ from workers.expiry import ExpiryWorker
 from workers.runner import ALL, Worker, run_forever
 
 
-async def test_several_workers_in_two_processes_sell_100_tickets_once(
+async def test_each_of_100_tickets_is_sold_once_while_many_workers_run(
     valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     async with (

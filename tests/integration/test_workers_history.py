@@ -38,7 +38,7 @@ async def read_archive(stores: Stores, concert: Concert) -> tuple[QueueEvent, ..
 
 
 async def end_pauses(stores: Stores, concert: Concert, *event_ids: str) -> None:
-    """Make these events, or all pending ones, idle for a minute."""
+    """Make these events, or all pending events, look idle for a minute."""
     pending: Any = await stores.script_client.run_command("XPENDING", stream(concert), GROUP, "-", "+", "100")
     for event_id in event_ids or [id_.decode() for id_, *_ in pending]:
         await make_idle(stores, concert, event_id, 60_000, group=GROUP)
@@ -162,7 +162,7 @@ async def test_a_failed_batch_is_handled_event_by_event(stores: Stores) -> None:
     [{"errorCode": 50}, {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}}],
     ids=["refused", "without a majority"],
 )
-async def test_mongodb_failures_use_up_no_try_and_lose_no_event(
+async def test_mongodb_failures_use_up_no_tries_and_lose_no_events(
     stores: Stores, mongo_url: str, failure: dict[str, Any]
 ) -> None:
     concert = await make_queue(stores, "ann", "ben")

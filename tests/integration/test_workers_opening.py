@@ -23,7 +23,7 @@ from workers.opening import OpeningWorker
 
 
 class OpeningRecorder:
-    """Records the concerts that the worker tries to open; those in `failing` raise an error."""
+    """Records the concerts that the worker tries to open; opening those in `failing` fails."""
 
     def __init__(self, stores: Stores, monkeypatch: pytest.MonkeyPatch, *, failing: Sequence[ConcertId] = ()) -> None:
         self.concerts: list[ConcertId] = []
@@ -95,7 +95,7 @@ async def test_a_new_round_is_opened(stores: Stores) -> None:
     await check_draw(stores, again, make_people(4))
 
 
-async def test_a_failed_opening_does_not_stop_others(
+async def test_a_failed_opening_does_not_stop_the_others(
     stores: Stores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken, good = await with_lottery(stores), await with_lottery(stores)
@@ -119,7 +119,7 @@ async def test_workers_in_two_processes_open_a_queue_once(valkey_url: str, mongo
         await check_draw(other, concert, make_people(20))
 
 
-async def test_a_rolled_back_store_is_recovered_and_opened(stores: Stores) -> None:
+async def test_a_queue_opens_after_its_rolled_back_store_is_recovered(stores: Stores) -> None:
     concert = await with_lottery(stores)
     people = make_people(6)
     await register(stores, concert, people)

@@ -1,4 +1,4 @@
-"""An idle concert is woken immediately, and no concert delays the workers of another."""
+"""An idle concert is woken immediately, and no concert holds up the others."""
 
 import logging
 from collections import Counter

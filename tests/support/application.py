@@ -71,7 +71,7 @@ class Application:
             return await client.get(path)
 
     def store_holder(self, name: str) -> LockHolder | None:
-        """Return the process that runs a store, or None if it has not started yet."""
+        """Return the process that runs a store, or None if the store has not started yet."""
         with LockFile(self.data_dir / name / "child.lock") as lock:
             return lock.last_holder()
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 
 def write_certificate(directory: Path) -> Path:
-    """Write a file with a certificate for 127.0.0.1 and localhost, and its private key."""
+    """Write a certificate for 127.0.0.1 and localhost, with its private key, to a file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)

@@ -24,7 +24,7 @@ def stream(concert: Concert, kind: str = "events") -> str:
 
 
 async def make_idle(stores: Stores, concert: Concert, event_id: str, idle_ms: int, *, group: str) -> None:
-    """Set the time since the last delivery of an event to `idle_ms`."""
+    """Set the time since an event's last delivery to `idle_ms`."""
     ((_, holder, _, tries),) = await stores.script_client.run_command(
         "XPENDING", stream(concert), group, event_id, event_id, "1"
     )

@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from bench.clients.subscription import SUBPROTOCOL
 
 Script = Sequence[dict[str, Any] | int]
-"""Messages to send once the client has subscribed, and close codes."""
+"""Messages and close codes to send once the client has subscribed."""
 
 
 class FakeServer:

@@ -63,7 +63,7 @@ def _of_type(schema: GraphQLSchema, found: GraphQLField, only: str | None = None
 
 
 def document_of(schema: GraphQLSchema, kind: str, name: str, *, only: str | None = None) -> tuple[str, list[Selection]]:
-    """Return a document that selects all fields below a root field, and what it selects.
+    """Return a document that selects all fields below a root field, and its selections.
 
     The document's variables are the arguments of the field.
     """

@@ -1,4 +1,4 @@
-"""A source that records the snapshots that a hub publishes, and a check of their order."""
+"""A source that records a hub's snapshots, and a check that their versions never decrease."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

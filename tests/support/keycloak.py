@@ -1,7 +1,7 @@
-"""One Keycloak for all identity tests in a run, in the background.
+"""Runs one Keycloak in the background for all identity tests in a run.
 
-It starts with the session, so that other tests can run meanwhile. All processes of the run share
-it; an environment variable tells them its folder.
+It starts with the test session, so other tests can run in the meantime. All processes in the run
+share it, and find its folder through an environment variable.
 """
 
 import os
@@ -35,7 +35,7 @@ class NotFetchedError(Exception):
 
 
 class BackgroundKeycloak:
-    """Runs `python -m deploy.keycloak` in `directory`, which also stores its port."""
+    """Runs `python -m deploy.keycloak`, and keeps its data, output and port in `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -159,7 +159,7 @@ def skip_or_fail(config: pytest.Config, problem: str) -> NoReturn:
 
 
 def _will_run_identity_tests(config: pytest.Config) -> bool:
-    """Return whether this run includes the identity tests, and selects tests only by path."""
+    """Return whether this run includes the identity tests and selects tests only by path."""
     if config.option.keyword or config.option.markexpr or config.option.collectonly:
         return False
     selected = [(config.invocation_params.dir / arg.partition("::")[0]).resolve() for arg in config.args]

@@ -32,7 +32,7 @@ _FORWARDED = ("accept", "authorization", "content-type")
 def own_client(
     admin: KeycloakAdmin, client_id: str, *, port: int | None, **attributes: str
 ) -> Iterator[dict[str, Any]]:
-    """Add a copy of the confidential client for the Onsale server on this port, and yield it.
+    """Copy the confidential client, for use by the Onsale server on this port, and yield the copy.
 
     The original, `onsale-server`, stays unchanged for the other tests.
     """
@@ -80,7 +80,7 @@ class PersonsBrowser:
         return self.http.cookies.get(COOKIE)
 
     async def open_login(self) -> httpx2.Response:
-        """Go to Keycloak, and return its page or, if it knows the person, its redirect."""
+        """Go to Keycloak. Return its login page, or its redirect if the person is signed in."""
         begun = await self.http.get(f"{self.origin}/login")
         assert begun.status_code == 302, begun.text
         return await self.http.get(begun.headers["location"])
@@ -98,14 +98,14 @@ class PersonsBrowser:
         assert self.session_cookie is not None
 
     async def sign_out(self) -> httpx2.Response:
-        """Sign out here and at Keycloak, and return Keycloak's answer."""
+        """Sign out of Onsale and of Keycloak, and return Keycloak's answer."""
         headers = {"Origin": self.origin, "Accept": "application/json"}
         answer = await self.http.post(f"{self.origin}/logout", headers=headers)
         assert answer.status_code == 200, answer.text
         return await self.http.get(answer.json()["location"])
 
     async def ask(self, document: str, *, at: str | None = None) -> httpx2.Response:
-        """Send a request as a page of this site, or as a page of another process at `at`."""
+        """Send a request as a page on this site does, or as a page on the process at `at` does."""
         site = at or self.origin
         return await self.http.post(f"{site}/graphql", json={"query": document}, headers={"Origin": site})
 

@@ -69,7 +69,7 @@ class LoginSite:
 
 
 class Browser:
-    """A browser with its own cookies."""
+    """A browser that shares no cookies with others."""
 
     def __init__(self, base: str, http: httpx2.AsyncClient) -> None:
         self.base = base

@@ -1,4 +1,4 @@
-"""Login sessions for tests: a store in memory, an issuer that renews or fails, and a clock."""
+"""Login sessions for tests: an in-memory store, an issuer that renews or fails, and a clock."""
 
 import asyncio
 import time

@@ -1,10 +1,10 @@
-"""A clock for the running event loop that tests advance instead of waiting for timers."""
+"""A clock for the running event loop. Tests advance it instead of waiting for timers."""
 
 import asyncio
 
 
 class LoopClock:
-    """Replaces the clock of the loop permanently, so use it only in the test's own loop.
+    """Replaces the loop's clock permanently, so use it only in a loop that no other test uses.
 
     Create it before the code under test, which may keep a reference to the loop's `time`.
     """
@@ -19,5 +19,5 @@ class LoopClock:
         return self._read_loop_time() + self._ahead_s
 
     def advance(self, seconds: float) -> None:
-        """Make due every timer that would expire within `seconds`."""
+        """Expire every timer that is due within `seconds`."""
         self._ahead_s += seconds

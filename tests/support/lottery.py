@@ -25,7 +25,7 @@ async def with_lottery(stores: Stores, **changes: Any) -> Concert:
 
 @asynccontextmanager
 async def before_opening(stores: Stores, concert_id: ConcertId) -> AsyncIterator[None]:
-    """Move the opening time in the store to the far future within the block."""
+    """Within the block, move the opening time in the store to the far future."""
     state = concert_keys(concert_id)[KINDS.index("state")]
     opens_ms = await stores.script_client.run_command("HGET", state, "opens_ms")
     await stores.script_client.run_command("HSET", state, "opens_ms", str(2**52))

@@ -9,7 +9,7 @@ import pytest
 
 
 async def installed(directory: Path, *, for_what: str) -> Path:
-    """Install the packages of a directory if the lock file is newer, and return the directory.
+    """Install a directory's packages if its lock file is newer, and return the directory.
 
     If npm is missing, the test is skipped, except in CI, where it fails.
     """

@@ -1,4 +1,4 @@
-"""A client for any issuer with Keycloak's paths, which also fills in the issuer's sign-in page."""
+"""A client for any issuer with Keycloak's paths. It can also fill in the issuer's sign-in form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

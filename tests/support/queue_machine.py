@@ -1,4 +1,4 @@
-"""A state machine that compares each entry of a waiting room on real stores with a model."""
+"""A state machine that compares each entry in a waiting room on real stores with a model."""
 
 import asyncio
 from collections.abc import Awaitable

@@ -64,7 +64,7 @@ async def admit(stores: Stores, concert: Concert) -> int:
 
 
 async def pass_time(stores: Stores, concert: Concert, seconds: int, *, process: str | None = None) -> None:
-    """Advance the concert's clock in steps, running the workers and renewing the lease in each."""
+    """Advance the concert's clock in steps. At each step, run the workers and renew the lease."""
     await record_worker_run(stores, concert)
     await ExpiryWorker().run_for(stores, concert.id)
     passed = 0

@@ -41,7 +41,7 @@ ROOM = """query ($id: ID!) {
 class QueueUsers:
     """The queue of one concert.
 
-    The suffix makes its people different from those in other queues.
+    The suffix distinguishes its people from those in other queues.
     """
 
     shop: Shop
@@ -82,7 +82,7 @@ class QueueUsers:
         await AdmissionWorker().run_once(self.shop.stores)
 
     async def admitted(self, who: str) -> str:
-        """Let a person join, be called and claim, and return the pass."""
+        """Let a person join, be called and claim the pass. Return the pass."""
         await self.join(who)
         await self.call()
         token = (await self.result("claimQueuePass", who))["entry"]["pass"]["token"]

@@ -1,4 +1,4 @@
-"""Revocations without a database, and viewers to revoke."""
+"""A revocation store without a database, and viewers whose tokens tests can revoke."""
 
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ START_S = int(time.time())
 
 @dataclass
 class FakeRevocationStore:
-    """Records revocations in order. Each read sees all of them; `failure` makes each call fail."""
+    """Records revocations in order. Reads see all earlier writes. `failure` makes calls fail."""
 
     now_s: int = START_S
     revocations: list[Revocation] = field(default_factory=list)

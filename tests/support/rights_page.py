@@ -33,7 +33,7 @@ class RootRow:
 
 @dataclass(frozen=True, slots=True)
 class TypeRow:
-    """The fields of one type that the same viewers are shown."""
+    """Fields of one type that are visible to the same viewers."""
 
     fields: frozenset[str]
     permission: str

@@ -1,4 +1,4 @@
-"""The people and the objects of docs/rights.md, and the input for each mutation."""
+"""The people and the objects in docs/rights.md, and the input for each mutation."""
 
 import uuid
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ ROOM = {"suspended": False, "totalActiveUsers": 100, "newUsersPerMinute": 1_000}
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The objects of docs/rights.md: global ids, except for the texts that must not leak."""
+    """The objects in docs/rights.md, as global ids, and the texts that must not leak."""
 
     concert: OnSale
     """A concert with a waiting room."""
@@ -160,7 +160,7 @@ async def new_input(shop: Shop, row: RootRow) -> dict[str, object]:
 
 
 def _rest(name: str, concert: OnSale) -> dict[str, object]:
-    """Return the fields of an input besides the concert's id."""
+    """Return an input's fields other than the concert's id."""
     key: dict[str, object] = {"idempotencyKey": new_key()}
     rest: dict[str, dict[str, object]] = {
         "holdTickets": {"lines": lines(concert, 1), **key},

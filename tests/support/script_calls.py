@@ -61,7 +61,7 @@ def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
 
 @contextmanager
 def repeated_calls(stores: Stores) -> Iterator[None]:
-    """Within the block, make each script call of these stores twice and return the second reply."""
+    """Within the block, make each script call twice and return the second reply."""
     call = stores.script_client.call
 
     async def call_twice(*args: Any) -> Any:

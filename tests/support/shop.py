@@ -171,7 +171,7 @@ def lines(concert: OnSale, *quantities: int) -> list[dict[str, object]]:
 
 
 def person_id(name: str) -> PersonId:
-    """Return the `sub` of the person's tokens."""
+    """Return the `sub` claim of the person's tokens."""
     return PersonId(str(uuid.uuid5(uuid.NAMESPACE_URL, name)))
 
 

@@ -60,7 +60,7 @@ class FakeRunner:
     """Answers queries and mutations, starts subscriptions, and rejects everything else.
 
     The first word of a document is its kind. Operations wait until `gate` is set. A token is a
-    person's name and maybe a session, as in `alice/s1`, or names a problem: `expired` or `away`.
+    person's name, with or without a session, as in `alice/s1`, or a problem: `expired` or `away`.
     """
 
     started: list[FakeSubscription] = field(default_factory=list)

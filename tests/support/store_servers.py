@@ -29,7 +29,7 @@ async def ensure_running(server: ServerProcess) -> None:
 async def open_shop(
     valkey: ServerProcess, mongod: ServerProcess, *, engine: Engine | None = None
 ) -> AsyncIterator[Shop]:
-    """Open a shop that has its own database."""
+    """Open a shop with a separate database."""
     database = f"test_{uuid.uuid4().hex}"
     async with opened(valkey.url, mongod.url, database) as stores, shop_on(stores, valkey.url, engine=engine) as shop:
         yield shop

@@ -1,6 +1,7 @@
 """Creates the real stores for tests.
 
-The fixtures in `conftest.py` share them among tests, but a test that kills a store has its own.
+The fixtures in `conftest.py` share them among tests, but a test that kills a store gets a separate
+one.
 """
 
 import os
@@ -39,7 +40,7 @@ def _debian_redis() -> Path:
 
 
 async def start_cluster(directory: Path) -> ServerProcess:
-    """Start a cluster of one server, which owns every slot but rejects scripts that cross slots."""
+    """Start a one-server cluster. It owns every slot, but rejects scripts that cross slots."""
     # An outgoing connection may be using the default cluster port, which is the port plus 10,000.
     child = supervisor.make_valkey(directory, options=(*CLUSTER, "--cluster-port", str(free_port())))
     await child.start()

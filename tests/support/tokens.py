@@ -21,7 +21,7 @@ SUBJECT = "bb6a5dcf-f276-533f-bca8-8986c27853df"
 
 
 def rsa_key(kid: str, bits: int = 2_048) -> RSAPrivateKey:
-    """Return the key called `kid`; it is cached because generating a key takes 0.1 s."""
+    """Return the key called `kid`. Keys are cached because generating one takes 0.1 s."""
     return _rsa_key(kid, bits)
 
 

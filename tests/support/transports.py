@@ -1,4 +1,4 @@
-"""Sends one request over each transport, and returns its answer in the same form."""
+"""Sends a request over any transport, and returns the answer in the same form."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Everything that both stores contain, to prove that a request changed nothing."""
+"""Reads everything in both stores, so that tests can prove that a request changed nothing."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +25,7 @@ return found
 @dataclass(frozen=True, slots=True)
 class WholeStores:
     keys: dict[bytes, bytes | list[bytes]]
-    """The dump of each key, or the sorted words of a hash, whose order may change when it is read.
-    """
+    """The dump of each key; for a hash, its words in sorted order, because the order may vary."""
     rates: frozenset[bytes]
     documents: dict[str, list[Document]]
 

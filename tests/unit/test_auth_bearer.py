@@ -7,7 +7,7 @@ from domain.errors import Unauthenticated
 
 
 @pytest.mark.parametrize("value", ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c ", " Bearer a.b.c"])
-def test_scheme_is_read_in_any_case(value: str) -> None:
+def test_scheme_is_accepted_in_upper_and_lower_case(value: str) -> None:
     assert read_bearer(value) == "a.b.c"
 
 
@@ -22,7 +22,7 @@ def test_scheme_is_read_in_any_case(value: str) -> None:
         ("a.b.c", "`Authorization` is malformed"),
     ],
 )
-def test_refusal_of_other_values_says_what_to_send(value: str, message: str) -> None:
+def test_refusal_says_what_to_send_instead(value: str, message: str) -> None:
     with pytest.raises(Unauthenticated) as refused:
         read_bearer(value)
     assert str(refused.value).startswith(message)

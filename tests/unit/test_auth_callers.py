@@ -133,7 +133,7 @@ async def test_cookie_from_another_page_is_refused(
     assert parts.read == []
 
 
-async def test_get_and_streams_need_a_header_that_forces_a_preflight(callers: Callers, parts: Parts) -> None:
+async def test_get_requests_and_streams_need_a_header_that_forces_a_preflight(callers: Callers, parts: Parts) -> None:
     own = _headers(COOKIE, ("sec-fetch-site", "same-origin"))
     with pytest.raises(Forbidden, match=r"needs the header GraphQL-Require-Preflight.*ONSALE_PUBLIC_URL"):
         await callers.identify_request(own, needs_preflight=True)
@@ -157,7 +157,7 @@ async def test_other_cookies_are_ignored(callers: Callers, cookie: str) -> None:
 
 
 @pytest.mark.parametrize("space", ["\x85", "\xa0", "\x1f", " \xa0"])
-async def test_white_space_before_a_name_makes_it_another_cookie(callers: Callers, parts: Parts, space: str) -> None:
+async def test_cookie_whose_name_starts_with_white_space_is_ignored(callers: Callers, parts: Parts, space: str) -> None:
     """A neighboring domain cannot set `__Host-` cookies, but can set cookies with such names."""
     for cookie in (f"{space}{COOKIE[1]}", f"theme=dark;{space}{COOKIE[1]}"):
         headers = _headers(("cookie", cookie), ("origin", OWN))
@@ -215,7 +215,7 @@ def test_public_address_decides_which_pages_are_ours(settings: Settings, origins
     assert not any(site.is_own(origin) for origin in ["http://localhost:8000", "http://127.0.0.1:8124", "null"])
 
 
-def test_answers_to_credentials_are_private(callers: Callers) -> None:
+def test_answers_to_requests_with_credentials_are_private(callers: Callers) -> None:
     assert callers.has_credentials(_headers(COOKIE))
     assert callers.has_credentials(_headers(("authorization", "x")))
     assert not callers.has_credentials(_headers(("cookie", "theme=dark")))

@@ -110,7 +110,7 @@ def test_replay_is_detected_while_its_tokens_can_be_refreshed() -> None:
     assert codes.take("c") is None
 
 
-def test_codes_are_bounded_and_the_oldest_is_dropped() -> None:
+def test_oldest_code_is_dropped_above_the_limit() -> None:
     codes = Codes()
     for number in range(MAX_REMEMBERED + 1):
         codes.add(code(f"c{number}"))
@@ -119,7 +119,7 @@ def test_codes_are_bounded_and_the_oldest_is_dropped() -> None:
     assert codes.take(f"c{MAX_REMEMBERED}") is not None
 
 
-def test_ended_sessions_are_bounded_and_the_oldest_is_dropped() -> None:
+def test_oldest_ended_session_is_dropped_above_the_limit() -> None:
     ended = EndedSessions()
     for number in range(MAX_REMEMBERED + 1):
         ended.end(f"s{number}")
@@ -166,7 +166,7 @@ def test_empty_parameter_counts_as_absent() -> None:
 
 
 @given(raw=st.binary(max_size=200))
-def test_any_bytes_give_parameters_or_an_oauth_error(raw: bytes) -> None:
+def test_parsing_any_bytes_succeeds_or_raises_an_oauth_error(raw: bytes) -> None:
     with contextlib.suppress(InvalidRequestError):
         parse_parameters(raw)
 

@@ -75,7 +75,7 @@ def test_key_set_without_keys_is_an_error(published: dict[str, object]) -> None:
 
 
 @given(keys=JSON | st.lists(JSON | ODD_KEYS, max_size=4))
-def test_any_json_gives_keys_with_allowed_algorithms_or_an_error(keys: object) -> None:
+def test_reading_any_json_returns_allowed_keys_or_raises_an_error(keys: object) -> None:
     with contextlib.suppress(KeySourceError):
         for kid, key in signing_keys({"keys": keys}).items():
             assert key["kid"] == kid

@@ -1,4 +1,4 @@
-"""The issuer redirects only to this machine, never to an address that resembles it."""
+"""The issuer redirects only to this machine, never to a look-alike address."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -56,7 +56,7 @@ def test_loopback_address_is_allowed(uri: str) -> None:
         "//localhost:80/",
     ],
 )
-def test_other_address_is_refused(uri: str) -> None:
+def test_any_other_address_is_refused(uri: str) -> None:
     assert not is_loopback_uri(uri)
 
 
@@ -66,7 +66,7 @@ URIS = st.from_regex(
 
 
 @given(uri=URIS | st.text(max_size=40))
-def test_allowed_address_with_a_code_leads_to_this_machine(uri: str) -> None:
+def test_adding_a_code_to_an_allowed_address_does_not_change_its_host(uri: str) -> None:
     if is_loopback_uri(uri):
         target = urlsplit(add_params_to_uri(uri, [("code", "c0de")]))
         assert target.scheme == "http"

@@ -39,7 +39,7 @@ def test_roles_elsewhere_are_ignored(claims: dict[str, object]) -> None:
     assert RolesClaim("resource_access.onsale-api.roles", OWN_NAMES).read(claims) == frozenset()
 
 
-def test_names_at_the_issuer_replace_ours() -> None:
+def test_role_names_used_by_the_issuer_replace_ours() -> None:
     claim = RolesClaim("roles", [("organizer", "promoter"), ("organizer", "staff"), ("gate", "staff"), ("admin", "it")])
     assert claim.read({"roles": ["promoter"]}) == {Role.ORGANIZER}
     assert claim.read({"roles": ["staff", "customer", "admin"]}) == {Role.ORGANIZER, Role.GATE}

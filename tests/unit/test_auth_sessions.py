@@ -102,7 +102,7 @@ async def test_no_session_is_accepted_before_the_revocations_are_known(login: Lo
     assert len(login.memory.sealed) == 1
 
 
-async def test_session_ends_with_the_refresh_token_or_its_lifetime(login: Login) -> None:
+async def test_session_ends_when_its_refresh_token_or_lifetime_expires(login: Login) -> None:
     start_s = login.clock.now_s
     await login.sign_in()
     assert list(login.memory.ends_at.values()) == [start_s + 1_800]
@@ -114,7 +114,7 @@ async def test_session_ends_with_the_refresh_token_or_its_lifetime(login: Login)
 # Renewals
 
 
-async def test_session_is_renewed_in_the_last_third_without_waiting(login: Login) -> None:
+async def test_session_is_renewed_in_the_background_in_the_last_third(login: Login) -> None:
     cookie = await login.sign_in()
     login.clock.advance(RENEWED_AFTER_S - 1)
     await login.sessions.viewer_of(cookie)
@@ -155,7 +155,7 @@ async def test_renewed_session_keeps_the_time_of_its_login(login: Login) -> None
     assert (await login.sessions.viewer_of(cookie)).issued_at == signed_in_s
 
 
-async def test_one_of_two_processes_renews_and_the_other_sees_it(login: Login) -> None:
+async def test_only_one_of_two_processes_renews_a_session(login: Login) -> None:
     cookie = await login.sign_in()
     other = Login(store=login.memory, issuer=login.issuer)
     login.issuer.viewer = replace(ALICE, name="Alice B.")
@@ -253,7 +253,7 @@ async def test_process_pauses_between_attempts_during_an_issuer_outage(login: Lo
     assert len(login.issuer.refreshed) == 2
 
 
-async def test_new_refresh_token_is_kept_if_the_keys_are_unknown(login: Login) -> None:
+async def test_new_refresh_token_is_kept_if_the_keys_are_unavailable(login: Login) -> None:
     cookie = await login.sign_in()
     login.issuer.token_failure = TemporarilyUnavailable("The signing keys cannot be fetched")
     login.clock.advance(LIFETIME_S)
@@ -282,12 +282,12 @@ def test_pauses_double_up_to_a_minute() -> None:
 
 
 @pytest.mark.parametrize(("chance", "delay_s"), [(0.0, 480), (0.5, 600), (1.0, 720)])
-async def test_rechecks_vary_by_a_fifth(login: Login, chance: float, delay_s: float) -> None:
+async def test_time_between_rechecks_varies_by_a_fifth(login: Login, chance: float, delay_s: float) -> None:
     login.clock.chance = chance
     assert login.sessions.recheck("any", ALICE).delay_s() == pytest.approx(delay_s)
 
 
-async def test_removed_role_ends_a_connection_within_a_minute(login: Login) -> None:
+async def test_removing_a_role_ends_a_connection_within_a_minute(login: Login) -> None:
     olivia = replace(ALICE, roles=frozenset({Role.ORGANIZER}))
     login.issuer.viewer = olivia
     cookie = await login.sign_in()
@@ -304,7 +304,7 @@ async def test_removed_role_ends_a_connection_within_a_minute(login: Login) -> N
     assert login.clock.now() <= signed_in_at + 60
 
 
-async def test_recheck_renews_the_session_and_later_sees_that_it_ended(login: Login) -> None:
+async def test_recheck_renews_the_session_and_later_notices_that_it_has_ended(login: Login) -> None:
     cookie = await login.sign_in()
     recheck = login.sessions.recheck(cookie, ALICE)
     login.clock.advance(600)
@@ -333,7 +333,7 @@ async def test_recheck_tolerates_outages_of_the_store_and_the_issuer(login: Logi
 # Keys
 
 
-def test_first_key_encrypts_and_all_decrypt() -> None:
+def test_first_key_encrypts_and_all_keys_decrypt() -> None:
     old, new = b"o" * 32, b"n" * 32
     sealed = SessionCipher([old]).seal(b"text", digest="d")
     both = SessionCipher([new, old])

@@ -1,4 +1,4 @@
-"""Random key ids cause few fetches and do not delay a new key of the issuer."""
+"""Random key ids cause few fetches and do not keep the issuer's new keys from being found."""
 
 from auth.unknown_keys import BURST, MAX_IDS, MAX_REMEMBERED_CHARACTERS, UnknownKeys
 

@@ -45,7 +45,7 @@ def test_cache_does_not_contain_the_token_itself() -> None:
     assert "secret-token" not in repr(vars(verified))
 
 
-def test_tokens_of_a_viewer_can_be_removed() -> None:
+def test_all_tokens_of_a_viewer_can_be_removed() -> None:
     bob = Viewer(PersonId("b"), "bob", None, frozenset())
     verified = VerifiedTokens()
     verified.add("first", ALICE, expires_at_s=100, generation=1)

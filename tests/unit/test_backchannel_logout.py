@@ -1,4 +1,4 @@
-"""Logout tokens: every rule has a test case, and nothing is written for a refused token."""
+"""Logout tokens: every rule has a test case, and a refused token writes nothing."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ from tests.support.logout_tokens import ISSUER, LogoutEndpoint, logout_claims, l
 from tests.support.tokens import SUBJECT, access_claims, rsa_key, signed
 
 NOW_S = int(time.time())
-"""The time of import, which may be minutes before a test runs in the whole suite."""
+"""The time of import. In a run of the whole suite, a test may run minutes later."""
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -33,7 +33,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
         ({}, -100, "s1"),
     ],
 )
-async def test_logout_token_is_recorded_before_the_answer(
+async def test_revocation_is_recorded_before_the_answer(
     changes: dict[str, object], age_s: int, session_id: str | None
 ) -> None:
     endpoint, issued_at_s = LogoutEndpoint(), int(time.time()) - age_s
@@ -136,7 +136,7 @@ async def test_logout_gets_503_while_the_signing_keys_are_unavailable() -> None:
     assert endpoint.store.revocations == []
 
 
-async def test_logout_gets_503_after_a_failed_write_and_may_be_repeated() -> None:
+async def test_logout_gets_503_after_a_failed_write_and_can_be_repeated() -> None:
     endpoint, token = LogoutEndpoint(), logout_token()
     endpoint.store.failure = TemporarilyUnavailable("The order database does not answer")
     answer = await endpoint.post(token)
@@ -184,7 +184,7 @@ async def test_cookies_and_origins_do_not_matter() -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_log_names_no_session_and_no_person(caplog: pytest.LogCaptureFixture) -> None:
+async def test_log_does_not_reveal_the_session_or_the_person(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     await LogoutEndpoint().post(logout_token(sid="the-session-id"))
     assert "the issuer ended a session" in caplog.messages

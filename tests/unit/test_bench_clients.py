@@ -89,11 +89,11 @@ async def test_refusals_and_errors_count_as_answers(answer: Answer, expected: ob
 @pytest.mark.parametrize(
     ("share", "expected"), [(0.0, 1), (0.01, 1), (0.011, 2), (0.5, 50), (0.99, 99), (0.991, 100), (1.0, 100)]
 )
-def test_percentile_is_the_nearest_rank(share: float, expected: float) -> None:
+def test_percentile_uses_the_nearest_rank(share: float, expected: float) -> None:
     assert percentile(range(100, 0, -1), share) == expected
 
 
-def test_order_answered_twice_counts_once_and_must_not_change() -> None:
+def test_order_received_twice_counts_once_and_must_not_change() -> None:
     ledger = Ledger()
     for total_minor in (100, 100, 99):
         ledger.record_order(Receipt("a", "buyer1", "e", (TicketLine("tier", 2),), total_minor))
@@ -162,7 +162,7 @@ def position(version: int, state: str, rank: int | None, number: int | None = 7)
     return pushed(queue | {"version": version, "state": state, "number": number, "position": rank})
 
 
-async def test_lost_socket_is_replaced_and_starts_new_observations() -> None:
+async def test_new_socket_replaces_a_lost_one_and_starts_new_observations() -> None:
     async with (
         run_fake_server(position(10, "WAITING", 3), 1012) as (_, first),
         run_fake_server(position(12, "READY", 0)) as (_, second),
@@ -184,7 +184,7 @@ async def positions_until_called(positions: Any) -> Any:
             return
 
 
-async def test_push_without_a_number_is_a_surprise() -> None:
+async def test_push_without_a_number_is_reported_as_a_surprise() -> None:
     async with run_fake_server(position(10, "WAITING", None, number=None)) as (_, url):
         client = queue_client(urls=(url,))
         reading = asyncio.ensure_future(anext(client.positions("ada", token="token", drops_after_s=())))
@@ -194,7 +194,7 @@ async def test_push_without_a_number_is_a_surprise() -> None:
     assert "a person in the queue received" in client.ledger.surprises[0]
 
 
-async def test_polled_entry_is_recorded_with_the_last_version_of_the_room() -> None:
+async def test_polled_entry_is_recorded_with_the_latest_room_version() -> None:
     room = {"epoch": 1, "version": 20, "servingNumber": 4, "waitingCount": 9, "slotsTaken": 2}
     client = queue_client(room, {"number": 7, "state": "WAITING", "position": 3})
     await client.read_room()

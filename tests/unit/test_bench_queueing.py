@@ -1,4 +1,4 @@
-"""`make bench-queue` counts exactly and reports no metric that has no samples."""
+"""`make bench-queue` counts exactly and reports no metric without samples."""
 
 import asyncio
 from typing import Any, cast
@@ -37,21 +37,21 @@ def connect(protocol: asyncio.Protocol) -> FakeTransport:
     return transport
 
 
-def test_metric_needs_a_sample() -> None:
+def test_metric_needs_at_least_one_sample() -> None:
     with pytest.raises(NotMeasured, match="ready_p99_ms"):
         p99("ready_p99_ms", [], "")
     with pytest.raises(NotMeasured, match="ready_p50_ms"):
         median("ready_p50_ms", [], "")
 
 
-def test_metric_has_its_samples_and_verdict() -> None:
+def test_metric_states_its_sample_count_and_verdict() -> None:
     assert p99("x", [3.0, 1.0, 2.04], "how", at_most=3.0) == Metric("x", 3.0, "how", 3, 3.0)
     assert median("x", [3.0, 1.0, 2.04], "how") == Metric("x", 2.0, "how", 3)
     assert [Metric("x", value, "", 1, 250).verdict for value in (249.9, 250, 250.1)] == ["ok", "ok", "over"]
     assert Metric("x", 1, "", 1).verdict == ""
 
 
-def test_growth_is_the_largest_over_the_smallest() -> None:
+def test_growth_is_the_largest_value_divided_by_the_smallest() -> None:
     by_size = {1_000: Metric("a", 5, "", 9), 10_000: Metric("b", 4, "", 9), 50_000: Metric("c", 6, "", 9)}
     assert growth("flat", by_size, "how", at_most=1.2) == Metric("flat", 1.5, "how", 3, 1.2)
     with pytest.raises(NotMeasured):
@@ -60,7 +60,7 @@ def test_growth_is_the_largest_over_the_smallest() -> None:
         growth("flat", {1: Metric("a", 0, "", 9), 2: Metric("b", 5, "", 9)}, "", at_most=1.2)
 
 
-def test_results_contain_each_metric_once_with_its_samples() -> None:
+def test_results_contain_each_metric_once_with_its_sample_count() -> None:
     sizes = {
         1_000: Metric("commands_per_tick_1000", 4.9, "", 120),
         50_000: Metric("commands_per_tick_50000", 5.0, "", 60),
@@ -75,13 +75,13 @@ def test_results_contain_each_metric_once_with_its_samples() -> None:
         as_json([ready, ready], {})
 
 
-def test_bytes_per_waiter_count_all_keys() -> None:
+def test_bytes_per_waiter_include_all_keys() -> None:
     sizes = {"state": 5, "entries": 2_000, "waiters": 700, "connections": 1_010, "slots": 0}
     metric = per_waiter("bytes_per_waiter", sizes, 10, "joined", at_most=400)
     assert metric == Metric("bytes_per_waiter", 372, "joined: entries 200, connections 101, waiters 70", 10, 400)
 
 
-def test_call_latency_is_measured_on_the_persons_own_socket() -> None:
+def test_call_latency_is_measured_on_the_called_persons_socket() -> None:
     called = {"a": CalledEntry(1, "READY", 1_000, 0), "c": CalledEntry(2, "READY", 1_000, 0)}
     assert ready_ms(called, PEOPLE, counts(1_040, None, 1_070, None, None, None)) == [40, 70]
     with pytest.raises(NotMeasured, match="did not receive the call"):
@@ -119,13 +119,13 @@ def test_slot_freed_by_a_refilling_call_is_not_measured() -> None:
     assert refills == {"LEFT": [40], "EXPIRED": [1_130]}
 
 
-def test_slot_freed_while_paused_is_measured_from_the_resume() -> None:
+def test_slot_freed_during_a_pause_is_timed_from_the_end_of_the_pause() -> None:
     entries = {"a": CalledEntry(1, "EXPIRED", 1_000, 11_010), "d": CalledEntry(4, "READY", 15_004, 25_004)}
     received = counts(1_010, None, None, 15_030, None, None)
     assert refill_ms(entries, {}, PEOPLE, received, PLAN, resumed_ms=15_000) == {"EXPIRED": [30]}
 
 
-def test_people_who_free_slots_fill_whole_calls() -> None:
+def test_number_of_people_who_free_slots_must_fill_whole_calls() -> None:
     assert Plan(calls=3, called_at_once=2, leave=1, buy=3).calls_to_use == 2
     with pytest.raises(ValueError, match="fill whole calls"):
         Plan(calls=3, called_at_once=2, leave=1, buy=2)
@@ -163,7 +163,7 @@ async def test_subscriber_counts_messages_split_between_packets() -> None:
     assert [b"pong" in transport.written[2], len(transport.written)] == [True, 3]
 
 
-async def test_answer_counts_once_it_is_complete_and_successful() -> None:
+async def test_answer_counts_only_if_it_is_complete_and_successful() -> None:
     connection = Connection(b"JoinQueueSuccess")
     transport = connect(connection)
     asked = asyncio.create_task(connection.send(b"ask"))

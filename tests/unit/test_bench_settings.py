@@ -53,7 +53,7 @@ def test_bench_queue_configures_its_process_like_a_server(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("folder", ["app.py", "web", "workers", "bench", "proofs", "tests/support"])
-def test_only_web_server_changes_process_settings(folder: str) -> None:
+def test_only_the_web_server_changes_process_settings(folder: str) -> None:
     uses = {
         f"{path.relative_to(ROOT).as_posix()}: {node.attr}"
         for path in sorted([ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py"))

@@ -1,4 +1,4 @@
-"""Requests for holds are limited in the process, by a bounded number of token buckets."""
+"""Requests for holds are limited within the process by a bounded number of token buckets."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_person_is_refused_above_the_rate_and_told_when_to_try_again() -> None:
     assert [refusal(made, ANN) for _ in range(2)] == [None, (RateScope.PERSON, 5)]
 
 
-def test_refused_person_does_not_use_up_the_rate_of_the_address() -> None:
+def test_refused_requests_do_not_count_against_the_address() -> None:
     made, _ = limits(Rate(1, 10), Rate(2, 10))
     assert [refusal(made, ANN) for _ in range(20)] == [None] + [(RateScope.PERSON, 10)] * 19
     assert [refusal(made, PersonId(who)) for who in ("ben", "cyd")] == [None, (RateScope.ADDRESS, 5)]
@@ -53,7 +53,7 @@ def test_nothing_is_limited_by_default() -> None:
     assert [refusal(made, ANN) for _ in range(1_000)] == [None] * 1_000
 
 
-def test_least_recently_used_bucket_is_dropped_beyond_the_bound() -> None:
+def test_least_recently_used_bucket_is_dropped_above_the_limit() -> None:
     buckets = TokenBuckets(Rate(1, 10), limit=3)
     for key in ("a", "b", "c"):
         assert buckets.take(key, 0.0) == 0

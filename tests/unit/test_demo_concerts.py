@@ -99,7 +99,7 @@ def test_one_concert_on_sale_has_a_waiting_room() -> None:
     assert [set(concert["waitingRoom"]) for concert in CONCERTS if "waitingRoom" in concert] == [ROOM_FIELDS]
 
 
-def test_times_are_relative_to_the_loading_time() -> None:
+def test_times_are_relative_to_the_time_of_loading() -> None:
     first, later = demo_concerts(NOW)[0], demo_concerts(NOW + timedelta(days=365))[0]
     assert later.terms.starts_at - first.terms.starts_at == timedelta(days=365)
     evening = NOW.replace(hour=19) + timedelta(days=96)

@@ -36,7 +36,7 @@ def flows(draw: st.DrawFn) -> RoomFlow:
 
 @any_flow_settings
 @given(flows(), st.integers(0, MAX_COUNT), st.integers(1, 1_000_000), st.integers(1, 1_000_000), st.data())
-def test_wait_estimates_of_any_flow_rise_with_the_position(
+def test_wait_estimates_for_any_flow_rise_with_the_position(
     flow: RoomFlow, taken: int, active: int, per_minute: int, data: st.DataObject
 ) -> None:
     table = build_wait_table(flow, slots_taken=taken, total_active_users=active, new_users_per_minute=per_minute)
@@ -60,7 +60,7 @@ def test_wait_estimates_of_any_flow_rise_with_the_position(
         st.tuples(st.integers(0, 200_000), st.integers(0, 200_000), st.integers(0, 200_000)), min_size=1, max_size=5
     ),
 )
-def test_sold_out_forecast_of_any_flow_is_a_count_of_people(flow: RoomFlow, tiers: list[tuple[int, int, int]]) -> None:
+def test_sold_out_forecast_for_any_flow_is_never_negative(flow: RoomFlow, tiers: list[tuple[int, int, int]]) -> None:
     stock = Stock(
         epoch=1,
         version=1,

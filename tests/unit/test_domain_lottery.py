@@ -22,7 +22,7 @@ def test_draw_matches_the_documented_vectors() -> None:
     assert [drawn.number_of(lot) for lot in range(1, 11)] == [9, 4, 2, 5, 3, 1, 7, 10, 8, 6]
 
 
-def test_draw_of_a_hundred_thousand_never_changes() -> None:
+def test_draw_of_100_000_lots_never_changes() -> None:
     drawn = draw(SEED, 100_000)
     assert (len(drawn), drawn.number_of(1), drawn.number_of(100_000)) == (100_000, 73_053, 64_181)
     assert [hashlib.sha256(packed).hexdigest() for packed in (drawn.ranks, drawn.order)] == [
@@ -43,7 +43,7 @@ def test_lot_outside_the_draw_has_no_number(index: int) -> None:
             read(index)
 
 
-def test_numbers_are_packed_big_endian() -> None:
+def test_numbers_are_packed_in_big_endian_order() -> None:
     drawn = Permutation(ranks=bytes.fromhex("0000000200000001"), order=bytes.fromhex("0000000200000001"))
     assert (drawn.number_of(1), drawn.lot_of(1)) == (2, 2)
     assert draw(SEED, 10).order[:8].hex() == "0000000600000003"
@@ -66,7 +66,7 @@ def test_draw_matches_the_documented_algorithm(seed: bytes, count: int) -> None:
 
 
 def test_no_lot_is_favored() -> None:
-    """Apply a chi-squared test to the numbers of each lot over fixed seeds.
+    """Apply a chi-squared test to each lot's numbers over many fixed seeds.
 
     With 9 degrees of freedom, 0.1% of fair draws exceed 27.9.
     """
@@ -81,7 +81,7 @@ def test_no_lot_is_favored() -> None:
         assert sum((count - expected) ** 2 for count in counts) / expected < 27.9, seen
 
 
-def test_last_registration_changes_every_number() -> None:
+def test_last_registration_changes_the_draw() -> None:
     other = hashlib.sha1(DIGEST.encode() + b"zoe1700000000000").hexdigest()
     assert draw(seed_of(SECRET, other), 100).order != draw(SEED, 100).order
 
