@@ -1,6 +1,6 @@
 """Content negotiation (RFC 9110, section 12.5.1).
 
-Selects the media type that a client prefers among those that we offer.
+Selects the media type that a client prefers from those we offer.
 """
 
 from collections.abc import Iterator, Sequence

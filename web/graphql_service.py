@@ -53,10 +53,10 @@ async def open_graphql_service(
     engine: Engine | None = None,
     page: Callable[[Request], Response] = build_missing_page,
 ) -> AsyncIterator[GraphQLService]:
-    """Open the service and yield it. This succeeds even if a store is down.
+    """Open the service and yield it, even if a store is down.
 
     `tick_s` is the shortest time between two refreshes. `push_intervals` limit the age of a
-    published position. If `engine` is None, the service has one with the default rules.
+    published position. If `engine` is None, an engine with the default rules is built.
     """
     engine = engine or build_engine(DocumentRules())
     async with aclosing(Feed(redis_url)) as feed:

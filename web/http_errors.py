@@ -33,7 +33,7 @@ class HttpError(Exception):
 
 
 def caller_error(error: OnsaleError, *, cleared_cookie: str) -> HttpError:
-    """Return the response to a request whose caller `auth/callers.py` has refused.
+    """Return the HTTP error for a caller that `auth/callers.py` has refused.
 
     `cleared_cookie` deletes the cookie of a lost session.
     """

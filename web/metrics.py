@@ -12,7 +12,7 @@ _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
 
 
 def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
-    """Return the route. Only clients in the networks `readers` may read it; others get 404.
+    """Return the route. Only clients in the networks `readers` see the counters; others get 404.
 
     Requests that an unknown proxy has forwarded get 404 too. A proxy on this machine that is not in
     ONSALE_TRUSTED_PROXIES would otherwise show the counters to the whole internet.

@@ -1,7 +1,7 @@
 """Serves the pages and assets that `make frontend` builds in frontend/dist.
 
 Browsers that open /graphql get GraphiQL, unless a setting turns it off. If the pages are not built,
-the API still works, and the page explains how to build them. A new build does not require a
+the API still works, and /graphql explains how to build them. A new build does not require a
 restart.
 """
 

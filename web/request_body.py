@@ -1,6 +1,6 @@
 """Request bodies of bounded size.
 
-A body that is too large is refused before it fills the memory, and the client can still read the
+A body that is too large is refused before it fills memory, and the client can still read the
 refusal.
 """
 

@@ -22,7 +22,7 @@ BACKLOG = 2_048
 # the outcome by repeating the request.
 GRACE_S = 3
 GC_THRESHOLDS = (10_000, 20, 5)
-"""Thresholds of allocated objects, young collections and middle collections.
+"""Thresholds: numbers of allocated objects, young collections and middle collections.
 
 With these, a full collection happens once per million objects.
 """

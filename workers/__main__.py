@@ -64,7 +64,8 @@ def main() -> int:
 def _run(work: Callable[[Settings], Coroutine[Any, Any, int | None]]) -> int:
     """Run the command and return its exit status.
 
-    The status is 2 if the settings must be corrected, and 1 after a failure that a retry may fix.
+    The status is 2 if the settings are wrong or no stores are found, and 1 after a failure that a
+    retry may fix.
     """
     try:
         settings = Settings.from_env(os.environ)

@@ -1,7 +1,7 @@
 """Calls people, and ends the entries, calls and passes that have expired.
 
 It calls as many people as the free slots and the limit per minute allow. In a suspended waiting
-room no one is called, but earlier calls and passes still end.
+room no one is called, but earlier calls and passes still expire.
 """
 
 from domain.ids import ConcertId

@@ -26,7 +26,7 @@ that long, deadlines no longer take effect.
 MAX_REPEATS = 5
 """Maximum number of batches in one run for a concert.
 
-The next run does the rest, so that the other concerts get their turn in between.
+The next run does the rest, so the other concerts get their turn in between.
 """
 
 

@@ -10,7 +10,7 @@ from storage.scripts import ScriptReplyError
 from workers.concert_worker import ACTIVE_S, IDLE_S, MAX_REPEATS, RunResult, run_for_all
 
 MAX_HOLDS_PER_CALL = 500
-"""Maximum number of holds per script call, which then takes about 10 ms."""
+"""Maximum number of holds per script call. A call with this many takes about 10 ms."""
 
 
 class ExpiryWorker:

@@ -1,4 +1,4 @@
-"""Opens queues that have a lottery when their opening time comes.
+"""Opens each lottery queue at its opening time.
 
 A queue without a lottery opens without a worker.
 """

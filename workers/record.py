@@ -6,7 +6,7 @@ from domain.ids import ConcertId, OrderId
 from storage.connect import Stores
 
 MAX_DELAY = timedelta(minutes=5)
-"""Maximum delay until an order is visible to queries by its timestamp.
+"""Longest time until queries by timestamp find a changed order.
 
 The clocks of hosts differ, and seconds may pass between the timestamp of an insert and its
 acknowledgment by the majority.

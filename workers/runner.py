@@ -52,7 +52,7 @@ ALL = tuple(worker.name for worker in (*CONCERT_WORKERS, *WORKERS))
 
 
 async def run_workers(stores: Stores, redis_url: str, names: Sequence[str] = ALL) -> None:
-    """Run the named workers until canceled. Raises KeyError for an unknown name."""
+    """Run the named workers until canceled. Each name must be in `ALL`."""
     workers = {worker.name: worker for worker in WORKERS}
     concert_workers = {worker.name: worker for worker in CONCERT_WORKERS}
     async with _listen_for_work(stores, redis_url) as schedules, asyncio.TaskGroup() as group:

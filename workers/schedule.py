@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from domain.ids import ConcertId
 
 RELIST_EVERY_S = 0.5
-"""How often the list of concerts is read again to find new ones, even if all are idle."""
+"""How often the list of concerts is read again to find new ones, even if all concerts are idle."""
 _EARLY_S = 0.1
-"""A concert that will be due within this time runs together with those that are due already, in the
+"""A concert that will be due within this time runs together with those that are already due, in the
 same round trip.
 """
 

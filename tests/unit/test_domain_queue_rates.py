@@ -53,7 +53,7 @@ def test_calls_before_the_first_slice_are_spread_evenly() -> None:
 
 
 @given(st.floats(10, 1_000), st.lists(st.integers(50, 500), min_size=3, max_size=30))
-def test_mean_visit_is_recovered_from_the_cohorts(mean_s: float, counts: list[int]) -> None:
+def test_mean_visit_time_is_recovered_from_the_cohorts(mean_s: float, counts: list[int]) -> None:
     cohorts = [Cohort(10.0 * (len(counts) - index), count) for index, count in enumerate(counts)]
     inside = round(sum(cohort.count * still_there(cohort.age_s, mean_s) for cohort in cohorts))
     found = estimate_occupancy(cohorts, inside)
@@ -73,7 +73,7 @@ def test_people_with_a_slot_are_conserved() -> None:
     assert found.count == pytest.approx(30)
 
 
-def test_visits_are_estimated_only_after_five_have_ended() -> None:
+def test_occupancy_is_estimated_only_after_five_visits_have_ended() -> None:
     assert estimate_occupancy([Cohort(30, 100)], 96) is None
     assert estimate_occupancy([Cohort(30, 100)], 95) is not None
     assert estimate_occupancy([], 0) is None
@@ -89,7 +89,7 @@ def test_projection_calls_as_many_people_as_the_limit_allows() -> None:
     assert [round(after - before) for before, after in pairwise(windows)] == [100] * 9
 
 
-def test_no_person_is_called_after_a_lowered_limit_until_slots_are_free() -> None:
+def test_no_person_is_called_after_the_limit_falls_until_slots_are_free() -> None:
     """150 slots are taken but only 75 are now allowed, so half of the visits must end first."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 1_000, joined=9_000, called=1_000, completed=850, called_lately=EVEN)
     projection = project_calls(flow, AdmissionCaps(slots_taken=150, total_active_users=75, new_users_per_minute=6_000))

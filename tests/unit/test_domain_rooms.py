@@ -62,7 +62,7 @@ def test_number_settings_are_bounded(name: str, path: str, unit: int, highest: i
 @pytest.mark.parametrize(
     ("opens_at", "is_good"), [(None, True), (START, True), (START - MS, False), (END - MS, True), (END, False)]
 )
-def test_room_opens_within_the_sale(opens_at: datetime | None, *, is_good: bool) -> None:
+def test_room_must_open_during_the_sale(opens_at: datetime | None, *, is_good: bool) -> None:
     assert invalid_paths(opens_at=opens_at) == ([] if is_good else ["opensAt"])
 
 
@@ -78,7 +78,7 @@ def test_room_opens_within_the_sale(opens_at: datetime | None, *, is_good: bool)
         (datetime(1999, 12, 31, tzinfo=UTC), None, False),
     ],
 )
-def test_prequeue_starts_before_the_opening(
+def test_prequeue_must_start_before_the_opening(
     prequeue: datetime | None, opens_at: datetime | None, *, is_good: bool
 ) -> None:
     assert invalid_paths(prequeue_starts_at=prequeue, opens_at=opens_at) == ([] if is_good else ["prequeueStartsAt"])
@@ -96,7 +96,7 @@ def test_only_a_queue_in_order_of_arrival_can_be_shuffled(method: QueueingMethod
     ("message", "is_good"),
     [("", True), ("Doors at eight.\nBring water.", True), ("x" * 500, True), ("x" * 501, False), ("\a", False)],
 )
-def test_message_is_short_plain_text(message: str, *, is_good: bool) -> None:
+def test_message_must_be_short_plain_text(message: str, *, is_good: bool) -> None:
     assert invalid_paths(message=message) == ([] if is_good else ["message"])
 
 

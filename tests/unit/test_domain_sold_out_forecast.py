@@ -47,17 +47,17 @@ def fewest_ahead_sold_out(stock: Stock, flow: RoomFlow) -> int:
     return next(ahead for ahead in range(100_000) if forecast_stock_ahead(stock, ahead, flow) is StockAhead.SOLD_OUT)
 
 
-def test_no_available_ticket_means_sold_out_even_for_the_first() -> None:
+def test_no_available_tickets_means_sold_out_even_for_the_first_person() -> None:
     assert forecast_stock_ahead(stock((0, 5, 100), (0, 0, 50)), 0, flow()) is StockAhead.SOLD_OUT
 
 
-def test_forecast_changes_back_when_stock_returns() -> None:
+def test_tickets_are_available_again_once_stock_returns() -> None:
     assert forecast_stock_ahead(stock((0, 5, 100)), 0, flow()) is StockAhead.SOLD_OUT
     assert forecast_stock_ahead(stock((2, 3, 100)), 0, flow()) is StockAhead.AVAILABLE
 
 
 def test_demand_far_beyond_the_stock_means_sold_out() -> None:
-    """400 people were called and bought 500 tickets, so 200 last for 160 more people on average."""
+    """The 400 people called bought 500 tickets, so 200 tickets last for 160 people on average."""
     left = stock((150, 50, 500))
     assert forecast_stock_ahead(left, 160, flow()) is StockAhead.AVAILABLE
     assert forecast_stock_ahead(left, 350, flow()) is StockAhead.SOLD_OUT
@@ -79,7 +79,7 @@ def test_sales_before_this_round_do_not_count_as_demand() -> None:
     )
 
 
-def test_pass_counts_as_one_ticket_if_none_were_counted() -> None:
+def test_completed_pass_counts_as_one_ticket_if_none_were_counted() -> None:
     assert fewest_ahead_sold_out(stock((100, 0, 200)), flow(tickets=0)) == fewest_ahead_sold_out(
         stock((100, 0, 200)), flow(tickets=200)
     )
@@ -125,7 +125,7 @@ def test_more_people_ahead_never_improve_the_forecast(made: tuple[Stock, RoomFlo
 
 
 @given(situations())
-def test_forecast_for_the_first_person_is_the_current_stock(made: tuple[Stock, RoomFlow]) -> None:
+def test_forecast_for_the_first_person_reflects_the_current_stock(made: tuple[Stock, RoomFlow]) -> None:
     left, counted = made
     found = forecast_stock_ahead(left, 0, counted)
     assert found is (StockAhead.SOLD_OUT if left.is_sold_out else StockAhead.AVAILABLE)

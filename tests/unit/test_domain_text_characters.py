@@ -120,7 +120,7 @@ def test_block_refuses_fillers_and_format_characters(letter: str) -> None:
     ["", "\U000e007f", "\U000e0067", "\U000e0067" * 7 + "\U000e007f", "\U000e0047\U000e007f", "\U000e0020\U000e007f"],
     ids=ascii,
 )
-def test_tags_are_accepted_only_in_a_flag(tags: str) -> None:
+def test_tag_characters_are_accepted_only_in_a_flag(tags: str) -> None:
     for text in (f"\U0001f3f4{tags}", f"Doors {tags}"):
         assert len(line_messages(text)) == len(block_messages(text)) == bool(tags)
     assert line_messages("\U0001f3f4" + "\U000e0067" * 6 + "\U000e007f") == []

@@ -56,7 +56,7 @@ def test_every_query_word_must_match_the_start_of_a_word(query: str, texts: tupl
     assert not finds(query, *texts)
 
 
-def test_words_are_distinct_and_bounded() -> None:
+def test_words_are_distinct_and_limited_in_length() -> None:
     assert index_words("Guns N' Roses", "guns") == ("guns", "n", "roses")
     assert query_words("the theatre THE") == ("theatre",)
     assert query_words("a & b") == ("a", "b")
@@ -64,7 +64,7 @@ def test_words_are_distinct_and_bounded() -> None:
     assert max(map(len, index_words("x" * 200, "中" * 200))) == 32
 
 
-def test_names_that_look_alike_have_the_same_key() -> None:
+def test_equivalent_spellings_of_a_name_have_the_same_key() -> None:
     assert name_key("Bjo\u0308rk  A") == name_key("BJÖRK a")
     assert name_key("\uff22alcony") == name_key("Balcony")
     assert name_key("Björk") != name_key("Bjork")

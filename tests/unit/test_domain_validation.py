@@ -53,7 +53,7 @@ def test_good_customer_names_are_accepted(name: str) -> None:
 
 
 @pytest.mark.parametrize(("key", "is_good"), [("k", True), ("x" * 255, True), ("", False), ("x" * 256, False)])
-def test_idempotency_key_has_1_to_255_characters(key: str, is_good: bool) -> None:
+def test_idempotency_key_must_have_1_to_255_characters(key: str, is_good: bool) -> None:
     assert paths(key_problems(key)) == ([] if is_good else ["idempotencyKey"])
 
 

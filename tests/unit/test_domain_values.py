@@ -32,7 +32,7 @@ def _changed(asked: tuple[str, str, str, str], index: int) -> tuple[str, str, st
     return one, two, three, four
 
 
-def test_tier_id_names_its_concert_and_unit_id_its_tier() -> None:
+def test_tier_id_names_its_concert_and_unit_id_names_its_tier() -> None:
     concert = new_concert_id()
     tier = tier_id(concert, 12)
     assert (concert_of(tier), tier_of(Unit(f"{tier}:7"))) == (concert, tier)
@@ -60,7 +60,7 @@ def test_stock_is_sold_out_if_no_tier_has_an_available_ticket() -> None:
     assert Stock(1, 1, (none,)).is_sold_out
 
 
-def test_every_state_has_its_transitions() -> None:
+def test_every_state_is_in_its_transition_table() -> None:
     assert set(concerts.NEXT_STATUS) == set(concerts.ConcertStatus)
     assert set(holds.NEXT_STATE) == set(holds.HoldState)
     assert set(orders.NEXT_STATUS) == set(orders.OrderStatus)

@@ -63,7 +63,7 @@ def test_steady_queue_keeps_its_rate() -> None:
     assert waits == [10, 50, 101, 304, 1017]
 
 
-def test_next_burst_follows_a_full_minute_after_the_last() -> None:
+def test_next_burst_comes_a_full_minute_after_the_last() -> None:
     """600 people were called about 33 s ago; the next 600 are called 61 s after them, and so on."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
     waits = [p50(position, flow, slots=5_000, per_minute=600, taken=600) for position in (1, 550, 650, 1_150, 1_250)]
@@ -92,7 +92,7 @@ def test_raised_rate_applies_immediately() -> None:
     assert p50(700, flow, slots=2_000, per_minute=600, taken=300) == 56
 
 
-def test_no_estimate_before_enough_slots_have_been_freed() -> None:
+def test_there_is_no_estimate_before_enough_slots_have_been_freed() -> None:
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 20, joined=500, called=100, called_lately=slices(s2=100))
     assert p50(1, flow, slots=100, per_minute=600) is None
     # Four free slots out of a hundred are still too few.
@@ -102,14 +102,14 @@ def test_no_estimate_before_enough_slots_have_been_freed() -> None:
     assert p50(1, enough, slots=100, per_minute=600) is not None
 
 
-def test_no_estimate_before_the_opening_and_the_first_call() -> None:
+def test_there_is_no_estimate_before_the_opening_or_the_first_call() -> None:
     before = RoomFlow(now_s=NOW_S, joined=500, joined_lately=slices(s2=500))
     assert build_wait_table(before, slots_taken=0, total_active_users=100, new_users_per_minute=60) is NO_ESTIMATE
     opened = replace(before, opened_s=NOW_S)
     assert estimate_wait(1, opened, slots_taken=0, total_active_users=100, new_users_per_minute=60) is None
 
 
-def test_no_estimate_for_positions_beyond_the_known_slots() -> None:
+def test_there_is_no_estimate_for_positions_beyond_the_known_slots() -> None:
     """400 more slots are free, and no slot has been returned yet."""
     flow = RoomFlow(now_s=NOW_S, opened_s=NOW_S - 33, joined=3_000, called=600, called_lately=slices(s3=600))
     near = p50(300, flow, slots=1_000, per_minute=600, taken=600)
@@ -151,7 +151,7 @@ def test_estimate_is_at_most_a_day() -> None:
     assert found == WaitEstimate(DAY_S, DAY_S)
 
 
-def test_table_stays_small_for_a_long_queue() -> None:
+def test_wait_table_stays_small_even_for_a_long_queue() -> None:
     """One tick reads thousands of estimates from the table, with one search each."""
     table = build_wait_table(
         slot_limited(100), slots_taken=15_000, total_active_users=15_000, new_users_per_minute=600_000
@@ -204,7 +204,7 @@ def test_estimates_never_fall_as_the_position_rises(made: tuple[RoomFlow, int, i
 
 
 @given(st.integers(1, 500))
-def test_twice_the_rate_halves_the_wait(position: int) -> None:
+def test_doubling_the_rate_halves_the_wait(position: int) -> None:
     once = p50(position, slot_limited(), slots=150, per_minute=6_000)
     twice = p50(position, slot_limited(2), slots=300, per_minute=12_000)
     assert once is not None

@@ -26,12 +26,12 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_cache_follows_the_xdg_setting(tmp_path: Path) -> None:
+def test_cache_folder_follows_the_xdg_setting(tmp_path: Path) -> None:
     assert cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "onsale"
     assert cache_folder({}) == Path.home() / ".cache" / "onsale"
 
 
-def test_missing_java_is_named_with_its_package(programs: Path, tmp_path: Path) -> None:
+def test_error_for_a_missing_java_names_its_package(programs: Path, tmp_path: Path) -> None:
     (programs / "java").unlink()
     problem = find_problem(tmp_path)
     assert problem is not None
@@ -41,14 +41,16 @@ def test_missing_java_is_named_with_its_package(programs: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("version", ["11.0.22", "1.8.0_402"])
-def test_old_java_is_refused_with_its_version(programs: Path, tmp_path: Path, version: str) -> None:
+def test_error_for_an_old_java_names_its_version(programs: Path, tmp_path: Path, version: str) -> None:
     make_program(programs, "java", f"""echo 'openjdk version "{version}"' >&2""")
     problem = find_problem(tmp_path)
     assert problem is not None
     assert problem.startswith(f'Keycloak needs Java 17 or later, and {programs}/java is openjdk version "{version}"')
 
 
-def test_java_home_comes_before_the_path(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_java_home_takes_precedence_over_the_path(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
     assert str(find_problem(tmp_path)).startswith("Java is missing")
     make_program(tmp_path / "jdk", "x", "")
@@ -74,7 +76,7 @@ def test_altered_archive_is_refused_and_not_unpacked(tmp_path: Path) -> None:
     assert not (tmp_path / f"keycloak-{VERSION}").exists()
 
 
-def test_failed_fetch_shows_mavens_output_and_leaves_nothing(
+def test_failed_fetch_shows_mavens_output_and_leaves_no_files_behind(
     programs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_program(programs, "mvn", "echo 'Could not transfer artifact'; exit 1")

@@ -17,7 +17,7 @@ REALM: dict[str, Any] = json.loads(REALM_FILE.read_text())
 CLIENTS = {client["clientId"]: client for client in REALM["clients"]}
 
 
-def test_realm_has_the_demo_users_with_the_same_ids() -> None:
+def test_realm_has_the_demo_users_of_the_development_issuer() -> None:
     assert [user["username"] for user in REALM["users"]] == list(DEMO_USERS)
     for user in REALM["users"]:
         person = find_demo_user(user["username"])

@@ -96,7 +96,7 @@ def _package(name: str) -> str:
 
 
 def broken_layers(place: str, source: str) -> set[str]:
-    """Return our packages that `place`, a path from the root, imports but must not."""
+    """Return our packages that `place`, a path from the root, imports against the rules."""
     own = _package(place.partition("/")[0])
     allowed = tuple(f"{part}." for part in {own, "telemetry", *MAY_IMPORT[own]})
     names = {name for name in _imported(source) if not name.startswith(PROGRAMS.get(place, ()))}
@@ -114,7 +114,7 @@ def broken_separations(place: str, source: str) -> set[str]:
 
 
 def misplaced_packages(place: str, source: str) -> set[str]:
-    """Return the third-party packages that `place` imports but must not.
+    """Return the third-party packages that `place` imports against the rules.
 
     A package that is missing from the table must not be imported anywhere.
     """

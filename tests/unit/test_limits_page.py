@@ -39,7 +39,7 @@ def bound_of(constant: str) -> float:
     return float(getattr(Settings(), match[1]))
 
 
-def test_page_has_rows() -> None:
+def test_limits_page_has_rows() -> None:
     assert len(ROWS) > 35
 
 

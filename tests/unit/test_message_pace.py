@@ -23,7 +23,7 @@ def send(pace: MessagePace, *, per_s: float, seconds: float, from_s: float = 0.0
 
 
 @pytest.mark.parametrize("per_s", [15, 45, 150, 195])
-def test_busy_page_is_read_as_fast_as_it_sends(per_s: float) -> None:
+def test_messages_from_a_busy_page_are_read_without_delay(per_s: float) -> None:
     assert send(MessagePace(LIMITS, now_s=0), per_s=per_s, seconds=60) < 0.01
 
 
@@ -40,7 +40,7 @@ def test_client_may_send_a_burst_every_six_seconds() -> None:
         assert send(pace, per_s=1_000, seconds=0.3, from_s=second) <= 2
 
 
-def test_slow_server_does_not_blame_the_client() -> None:
+def test_slow_server_is_not_blamed_on_the_client() -> None:
     """The server reads only two messages per second, so it never pauses."""
     pace = MessagePace(Limits(messages_burst=1, messages_per_s=0.001), now_s=0)
     pace.count(0.0, waited_s=NO_WAIT)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 EXCLUDED_FOLDERS = {".venv", "frontend"}
-"""Folders with third-party sources or their own build."""
+"""Folders with third-party sources or a separate build."""
 SOURCES = [
     path
     for kind in ("*.py", "*.lua")

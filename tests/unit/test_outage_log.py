@@ -41,7 +41,7 @@ def test_long_outage_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -
     assert caplog.messages[1] == f"the store has failed for {SUMMARY_EVERY_S:.0f} s, 241 attempts: refused"
 
 
-def test_next_outage_is_logged_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_next_outage_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage()
     for _ in range(2):
         outage.fail("a")

@@ -18,7 +18,7 @@ distributions = cache(packages_distributions)
 
 
 @pytest.mark.parametrize("name", FIRST_PARTY)
-def test_top_level_name_is_found_in_this_repository(name: str) -> None:
+def test_top_level_name_refers_to_this_repository(name: str) -> None:
     spec = find_spec(name)
     assert spec is not None
     assert spec.origin is not None, "a package without __init__.py is hidden by one that has it"

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
-def test_every_setting_is_in_one_table() -> None:
+def test_every_setting_is_in_exactly_one_table() -> None:
     rows = re.findall(r"^\| `ONSALE_([A-Z_]+)` \| (.*?) \|", README, re.MULTILINE)
     defaults = {name: value for name, value in _values(Settings()) if not name.startswith("LIMIT_")}
     assert sorted(name for name, _ in rows) == sorted(defaults)

@@ -63,7 +63,7 @@ class FakeIssuer:
 
 @dataclass
 class FakeConnections:
-    """The connections of these callers, and why each one was closed."""
+    """The callers with an open connection, and why each closed connection ended."""
 
     rechecks: Rechecks
     callers: list[Viewer] = field(default_factory=list)
@@ -156,7 +156,7 @@ async def test_removed_role_changes_the_viewer_of_later_requests(bench: Bench) -
     assert await bench.ask() == changed
 
 
-async def test_issuer_that_names_no_roles_changes_none(bench: Bench) -> None:
+async def test_roles_stay_unchanged_if_the_issuer_names_none(bench: Bench) -> None:
     bench.now_s += RECHECK_S
     bench.issuer.state = TokenState(is_active=True)
     assert await bench.ask() == bench.olivia
@@ -164,7 +164,7 @@ async def test_issuer_that_names_no_roles_changes_none(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(("state", "reason"), [(INACTIVE, SESSION_ENDED), (WITHOUT_ROLE, ROLES_CHANGED)])
-async def test_connection_ends_when_its_caller_is_outdated(bench: Bench, state: TokenState, reason: str) -> None:
+async def test_connection_is_closed_when_its_caller_is_outdated(bench: Bench, state: TokenState, reason: str) -> None:
     await bench.ask()
     other = viewer("olivia", Role.ORGANIZER, sid="s2", issued_at=START_S)
     bench.connections.callers = [bench.olivia, other]
@@ -176,7 +176,7 @@ async def test_connection_ends_when_its_caller_is_outdated(bench: Bench, state: 
     assert bench.rechecks.refusal_for(other) is None
 
 
-async def test_role_that_is_given_back_is_accepted_again(bench: Bench) -> None:
+async def test_restored_role_is_accepted_again(bench: Bench) -> None:
     bench.issuer.state = WITHOUT_ROLE
     bench.now_s += RECHECK_S
     assert not (await bench.ask()).is_organizer
@@ -186,7 +186,7 @@ async def test_role_that_is_given_back_is_accepted_again(bench: Bench) -> None:
     assert bench.rechecks.refusal_for(bench.olivia) is None
 
 
-async def test_token_in_use_is_checked_before_a_minute_has_passed(bench: Bench) -> None:
+async def test_token_in_use_is_checked_again_before_a_minute_has_passed(bench: Bench) -> None:
     await bench.ask()
     bench.now_s += 53
     await bench.run_due_checks()
@@ -196,7 +196,7 @@ async def test_token_in_use_is_checked_before_a_minute_has_passed(bench: Bench) 
     assert len(bench.issuer.asked) == 1
 
 
-async def test_unused_token_is_not_checked_but_a_connected_one_is(bench: Bench) -> None:
+async def test_unused_token_is_checked_only_if_it_has_an_open_connection(bench: Bench) -> None:
     await bench.ask()
     bench.now_s += 10 * RECHECK_S
     await bench.run_due_checks()

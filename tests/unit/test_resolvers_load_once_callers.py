@@ -38,7 +38,7 @@ async def test_error_is_kept_for_every_caller() -> None:
     assert reads == ["a"]
 
 
-async def test_each_key_in_a_request_has_its_own_read() -> None:
+async def test_each_key_in_a_request_is_read_separately() -> None:
     once = LoadOnce[str, str]()
 
     async def read(key: str) -> str:

@@ -76,7 +76,7 @@ def start_gets(stores: FakeStores, cache: WaitTableCache, count: int) -> list[as
     return [asyncio.create_task(cache.get(stores.as_stores, CONCERT)) for _ in range(count)]
 
 
-async def test_300_concurrent_callers_cost_one_read(stores: FakeStores) -> None:
+async def test_300_concurrent_callers_share_one_read(stores: FakeStores) -> None:
     callers = start_gets(stores, stores.tables(), 300)
     await wait_until(lambda: stores.reads, what="the read")
     stores.gate.set()
@@ -84,7 +84,7 @@ async def test_300_concurrent_callers_cost_one_read(stores: FakeStores) -> None:
     assert stores.reads == [CONCERT.id]
 
 
-async def test_concert_costs_one_read_a_second(stores: FakeStores) -> None:
+async def test_concert_is_read_at_most_once_a_second(stores: FakeStores) -> None:
     stores.gate.set()
     cache = stores.tables()
     for after_s, reads in ((0.0, 1), (MAX_AGE_S / 2, 1), (MAX_AGE_S, 2), (MAX_AGE_S * 1.9, 2), (MAX_AGE_S * 2, 3)):
@@ -93,7 +93,7 @@ async def test_concert_costs_one_read_a_second(stores: FakeStores) -> None:
         assert len(stores.reads) == reads, after_s
 
 
-async def test_cancelled_caller_does_not_affect_the_others(stores: FakeStores) -> None:
+async def test_canceled_caller_does_not_affect_the_others(stores: FakeStores) -> None:
     first, *others = start_gets(stores, stores.tables(), 3)
     await wait_until(lambda: stores.reads, what="the read")
     first.cancel()
@@ -124,7 +124,7 @@ async def test_full_cache_drops_only_the_oldest_table(stores: FakeStores, monkey
     assert stores.reads == [CONCERT.id, OTHER.id, third.id, CONCERT.id]
 
 
-async def test_table_from_the_hub_saves_a_read_for_a_second(stores: FakeStores) -> None:
+async def test_table_from_the_hub_replaces_reads_for_a_second(stores: FakeStores) -> None:
     stores.gate.set()
     cache, made = stores.tables(), replace(TABLE)
     await cache.get(stores.as_stores, CONCERT)

@@ -23,7 +23,7 @@ class FixedVerifier:
         return self.viewer
 
 
-async def test_no_token_is_verified_before_the_first_read() -> None:
+async def test_no_token_is_verified_before_revocations_are_read() -> None:
     revocations, inner = Revocations(FakeRevocationStore()), FixedVerifier(viewer())
     verifier = RevocationVerifier(inner, revocations)
     with pytest.raises(TemporarilyUnavailable) as caught:

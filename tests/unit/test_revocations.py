@@ -40,7 +40,7 @@ async def test_session_is_refused_however_late_its_token_was_issued() -> None:
 
 
 @pytest.mark.parametrize(("issued_at", "is_revoked"), [(99.0, True), (100.0, True), (100.5, False), (0.0, True)])
-async def test_person_is_refused_depending_on_the_time_of_issue(issued_at: float, *, is_revoked: bool) -> None:
+async def test_tokens_issued_up_to_a_persons_revocation_are_refused(issued_at: float, *, is_revoked: bool) -> None:
     revocations = Revocations(FakeRevocationStore())
     await revocations.revoke_person(ALICE, 100.0)
     assert revocations.is_revoked(viewer(issued_at=issued_at)) is is_revoked
@@ -54,7 +54,7 @@ async def test_an_earlier_revocation_of_a_person_does_not_replace_a_later_one() 
     assert revocations.is_revoked(viewer(issued_at=150))
 
 
-async def test_sub_and_sid_with_the_same_text_are_different() -> None:
+async def test_sub_and_sid_with_the_same_text_are_not_confused() -> None:
     revocations = Revocations(FakeRevocationStore())
     await revocations.revoke_session("alice")
     assert not revocations.is_revoked(viewer())
@@ -71,7 +71,7 @@ async def test_failed_write_changes_nothing() -> None:
     assert (len(revocations), store.revocations, hints) == (0, [], [])
 
 
-async def test_id_is_recorded_once() -> None:
+async def test_revocation_id_is_recorded_only_once() -> None:
     store = FakeRevocationStore()
     revocations = Revocations(store)
     await revocations.revoke(Revocation("jti", session_id="s1"))
@@ -97,7 +97,7 @@ async def test_new_revocations_are_announced_once() -> None:
     assert announced == [["s1", "s2"], ["s3"]]
 
 
-async def test_revocations_are_read_at_start_and_then_without_hints() -> None:
+async def test_revocations_are_read_at_the_start_and_then_even_without_hints() -> None:
     clock, store = LoopClock(), FakeRevocationStore()
     revocations, other = Revocations(store), Revocations(store)
     await other.revoke_session("before")
@@ -112,7 +112,7 @@ async def test_revocations_are_read_at_start_and_then_without_hints() -> None:
             assert store.reads == count + 1
 
 
-async def test_hint_makes_the_process_read_now() -> None:
+async def test_hint_makes_the_process_read_immediately() -> None:
     store = FakeRevocationStore()
     revocations = Revocations(store)
     LoopClock()
@@ -150,7 +150,7 @@ async def test_nothing_is_loaded_until_the_database_answers(caplog: pytest.LogCa
     ]
 
 
-async def test_outage_after_the_start_keeps_what_is_known_and_is_reported() -> None:
+async def test_known_revocations_are_kept_during_an_outage_which_is_reported() -> None:
     clock, store = LoopClock(), FakeRevocationStore()
     revocations = Revocations(store)
     await revocations.revoke_session("s1")

@@ -11,7 +11,7 @@ from tests.support.rights_page import read_root_rows, read_type_rows
 ROOT_ROWS = read_root_rows()
 TYPE_ROWS = read_type_rows()
 KINDS = {"hold": Kind.HOLD, "order": Kind.ORDER, "entry": Kind.QUEUE_ENTRY}
-"""The kinds whose `Query.node` rows name a permission other than the field's own."""
+"""The kinds whose `Query.node` rows name a different permission from the field itself."""
 
 
 def test_each_root_field_has_a_row() -> None:
@@ -20,7 +20,7 @@ def test_each_root_field_has_a_row() -> None:
     assert {row.field for row in ROOT_ROWS} == fields
 
 
-def test_each_field_of_an_object_has_a_row() -> None:
+def test_each_object_field_has_a_row() -> None:
     ignored = {*(error.__name__ for error in ERROR_TYPES.values()), "InputProblem", "Query", "Mutation", "Subscription"}
     fields = [
         f"{type_.name}.{name}"

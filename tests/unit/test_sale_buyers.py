@@ -173,7 +173,7 @@ async def find_surprises(
 
 
 @pytest.mark.parametrize("queue_behavior", QueueBehavior)
-async def test_correct_server_causes_no_surprise(queue_behavior: QueueBehavior) -> None:
+async def test_correct_server_causes_no_surprises(queue_behavior: QueueBehavior) -> None:
     for buyer_behavior in BuyerBehavior:
         assert await find_surprises(buyer_behavior, queue_behavior, expected=0) == []
 

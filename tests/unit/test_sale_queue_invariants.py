@@ -25,7 +25,10 @@ def room(version: int, serving: int, waiting: int, slots_taken: int) -> RoomObse
 
 
 def true_evidence() -> Evidence:
-    """Return evidence of six people: 4 leaves at version 11, 1 and 2 are called at 12, 3 at 13."""
+    """Return evidence of six people.
+
+    Number 4 leaves at version 11; 1 and 2 are called at version 12, and 3 at version 13.
+    """
     ada = SocketObservations(
         "ada", [observed_waiting(10, 2, 2, 0, 6), observed_waiting(11, 2, 2, 0, 5), observed(12, "READY", 2, 0, 2, 3)]
     )
@@ -126,7 +129,7 @@ def test_position_may_grow_when_the_queue_is_rebuilt() -> None:
     assert not found.keys() & {"positions never grow", "versions rise"}
 
 
-def test_expired_call_is_not_a_lost_entry() -> None:
+def test_expired_call_does_not_count_as_a_lost_entry() -> None:
     assert violations(change(expired={3: "eve"})) == {}
 
 
@@ -135,7 +138,7 @@ def test_calls_a_minute_apart_are_within_the_cap() -> None:
 
 
 def test_unobserved_departure_allows_two_positions() -> None:
-    """Number 3 left without a socket; unless it is known to be waiting, two are possible."""
+    """Number 3 left unobserved, so two positions are possible unless a poll shows it waiting."""
     unobserved = {"calls": {100: 2}, "called_ms": (), "departed": frozenset({3, 4})}
     assert violations(evidence(**unobserved)) == {}
     behind = SocketObservations("eve", [observed_waiting(12, 6, 2, 2, 3)])

@@ -15,7 +15,7 @@ def settings(data_dir: Path) -> Settings:
     return Settings(data_dir=data_dir, redis_url=None, mongo_url=None, mongo_database="shop")
 
 
-def test_given_stores_are_the_target(tmp_path: Path) -> None:
+def test_stores_given_as_options_are_the_target(tmp_path: Path) -> None:
     assert existing_target(f"{URL}/", settings(tmp_path), redis_url=REDIS, mongo_url=MONGO) == SaleTarget(
         urls=(URL,), issuer=f"{URL}/realms/onsale", redis_url=REDIS, mongo_url=MONGO, mongo_database="shop"
     )

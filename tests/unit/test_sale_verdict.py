@@ -1,4 +1,4 @@
-"""A sale succeeds only if every check passed, every ticket was sold, and the kill happened."""
+"""A sale succeeds only if every check passes, every ticket is sold, and the kill takes place."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -86,7 +86,7 @@ async def test_refusal_names_the_limit_that_a_document_exceeds(text: str, words:
     assert words in error.message
 
 
-async def test_error_code_is_query_too_complex() -> None:
+async def test_refusal_has_the_code_query_too_complex() -> None:
     (error,) = (await read(nested(DEFAULT_LIMITS.depth + 1))).errors
     assert error.extensions == {"code": "QUERY_TOO_COMPLEX"}
 
@@ -154,7 +154,7 @@ async def test_least_recently_used_document_is_dropped(monkeypatch: pytest.Monke
         ({"document_characters": 14}, "{ serverTime }", "{  serverTime }"),
     ],
 )
-async def test_each_configured_limit_allows_its_bound_and_refuses_more(
+async def test_document_at_a_configured_limit_is_accepted_but_not_a_larger_one(
     limits: dict[str, int], text: str, refused: str
 ) -> None:
     cache = make_cache(OperationLimits(**limits))

@@ -36,7 +36,7 @@ async def execute(engine: Engine, text: str | None) -> dict[str, object]:
     return (await engine.executor.execute(Operation(text, {}, None, HASH), WITHOUT_STORES)).payload
 
 
-async def test_another_process_asks_for_the_text_again() -> None:
+async def test_another_process_asks_for_the_document_again() -> None:
     first, second = build_engine(DocumentRules()), build_engine(DocumentRules())
     answer = {"data": {"__typename": "Query"}, "extensions": {"cost": {"requested": 1, "limit": 30_000}}}
     assert await execute(first, TEXT) == answer

@@ -129,7 +129,7 @@ async def test_only_the_latest_introspection_results_are_cached() -> None:
 
 
 async def test_abandoned_introspection_does_not_answer_another_document() -> None:
-    """The work keeps its document alive, so the `id()` that names it is not reused."""
+    """The execution keeps its document alive, so the `id()` of the document is not reused."""
     cache, gate = make_cache(), threading.Event()
     alive: list[weakref.ref[Document]] = []
 

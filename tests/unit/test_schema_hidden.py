@@ -81,7 +81,9 @@ async def test_errors_suggest_names_only_with_introspection(document: str, varia
         ({"ONSALE_GRAPHIQL": "no"}, (True, False)),
     ],
 )
-def test_settings_decide_in_development(environ: dict[str, str], allowed: tuple[bool, bool]) -> None:
+def test_settings_control_introspection_and_graphiql_in_development(
+    environ: dict[str, str], allowed: tuple[bool, bool]
+) -> None:
     settings = Settings.from_env(environ)
     assert (settings.allows_introspection, settings.allows_graphiql) == allowed
 
@@ -97,7 +99,7 @@ def test_unknown_setting_value_is_refused() -> None:
         Settings.from_env({"ONSALE_GRAPHIQL": "true"})
 
 
-async def test_trusted_list_refuses_schema_queries_that_ask_for_data(tmp_path: Path) -> None:
+async def test_untrusted_schema_queries_that_ask_for_data_are_refused(tmp_path: Path) -> None:
     trusted = tmp_path / "list.json"
     trusted.write_bytes(orjson.dumps({hash_document("{ serverTime }").hex(): "{ serverTime }"}))
     engine = build_engine(DocumentRules(trusted_file=trusted))

@@ -66,7 +66,7 @@ def test_text_that_was_never_encoded_is_malformed(value: str) -> None:
 
 
 @given(st.text())
-def test_any_text_is_decoded_or_malformed(text: str) -> None:
+def test_any_text_is_either_decoded_or_refused(text: str) -> None:
     for value in (text, encoded(f"Concert:{text}") if text.isprintable() else text):
         try:
             found = ids.decode(value)

@@ -1,4 +1,4 @@
-"""Variables are bounded before GraphQL processes them."""
+"""Variables are checked against bounds before GraphQL processes them."""
 
 from typing import Any, cast
 

@@ -66,7 +66,7 @@ def cost(text: str, **variables: object) -> int:
         ('mutation { joinQueue(input: {concertId: "a"}) { ... on JoinQueueSuccess { entry { id } } } }', 100 + 2),
     ],
 )
-def test_cost_multiplies_lists(text: str, expected: int) -> None:
+def test_cost_of_a_list_is_multiplied_by_its_length(text: str, expected: int) -> None:
     assert cost(text) == expected
 
 
@@ -143,7 +143,7 @@ async def test_costly_operation_is_refused_before_it_reads_anything() -> None:
     }
 
 
-async def test_configured_cost_allows_its_bound_and_refuses_more() -> None:
+async def test_operation_is_refused_only_above_the_configured_cost() -> None:
     for limit, is_refused in ((11, False), (10, True)):
         engine = build_engine(DocumentRules(limits=OperationLimits(cost=limit)))
         result = await engine.executor.execute(Operation('{ node(id: "x") { id } }', {}, None), WITHOUT_STORES)

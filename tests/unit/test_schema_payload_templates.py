@@ -1,4 +1,4 @@
-"""A filled template has the same bytes as an execution for that person."""
+"""Filling a template gives the same bytes as executing the operation."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -165,7 +165,7 @@ async def test_people_with_the_same_operation_and_roles_share_a_template() -> No
     ],
     ids=str,
 )
-async def test_another_shape_has_another_template(change: dict[str, Any]) -> None:
+async def test_each_shape_has_a_separate_template(change: dict[str, Any]) -> None:
     source = await make_source(EVERYTHING)
     *known, other = snapshots([person(1), person(2), replace(person(3), **change)])
     for snapshot in known:

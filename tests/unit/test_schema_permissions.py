@@ -149,7 +149,7 @@ def test_every_field_in_the_table_is_guarded(row: str) -> None:
             guarded(SimpleNamespace(person_id=ALICE.person_id), _info_of(None))
 
 
-def test_field_with_its_own_permission_is_nullable_and_refused() -> None:
+def test_field_with_a_separate_permission_is_nullable_and_can_be_refused() -> None:
     built = build_schema(schema.sdl())
     names = {str(root) for root in _roots(built)}
     single = [row for row in PERMISSIONS if row.partition(".")[0] not in names and not row.endswith(".*")]
@@ -165,7 +165,7 @@ def test_field_with_its_own_permission_is_nullable_and_refused() -> None:
                 resolve(SimpleNamespace(organizer_id=OLIVIA.person_id), _info_of(viewer))
 
 
-def test_other_people_may_not_read_an_order_field() -> None:
+def test_people_unrelated_to_an_order_cannot_read_its_fields() -> None:
     type_ = schema.CORE_SCHEMA.type_map["Order"]
     assert isinstance(type_, GraphQLObjectType)
     order = SimpleNamespace(

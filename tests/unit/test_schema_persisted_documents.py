@@ -28,7 +28,7 @@ def kept(persisted: PersistedDocuments, texts: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("is_signed_in", [False, True])
-def test_each_share_is_half_of_the_bytes(is_signed_in: bool) -> None:
+def test_each_share_is_half_of_the_byte_limit(is_signed_in: bool) -> None:
     persisted, texts = PersistedDocuments(2 * 10 * SIZE), documents(11)
     put_all(persisted, texts[:10], is_signed_in=is_signed_in)
     assert kept(persisted, texts) == texts[:10]
@@ -36,7 +36,7 @@ def test_each_share_is_half_of_the_bytes(is_signed_in: bool) -> None:
     assert kept(persisted, texts) == texts[1:]
 
 
-def test_slightly_smaller_limit_keeps_one_document_fewer() -> None:
+def test_slightly_lower_limit_keeps_one_fewer_document() -> None:
     persisted, texts = PersistedDocuments(2 * 10 * SIZE - 2), documents(10)
     put_all(persisted, texts, is_signed_in=False)
     assert kept(persisted, texts) == texts[1:]
@@ -69,7 +69,7 @@ def test_anonymous_clients_cannot_evict_documents_of_signed_in_people() -> None:
     assert kept(persisted, anonymous) == anonymous[-10:]
 
 
-def test_anonymous_use_does_not_change_which_signed_in_document_is_evicted() -> None:
+def test_anonymous_use_does_not_save_a_signed_in_persons_document() -> None:
     persisted, texts = PersistedDocuments(2 * 3 * SIZE), documents(4)
     put_all(persisted, texts[:3], is_signed_in=True)
     put_all(persisted, [texts[0]], is_signed_in=False)
@@ -93,7 +93,7 @@ def test_newer_equal_string_replaces_the_older_one() -> None:
 
 
 @pytest.mark.parametrize("digits", [None, 1, [], "", "e" * 63, "e" * 65, "g" * 64, "e" * 63 + "\n", "٣" * 64])
-def test_malformed_hash_is_none(digits: object) -> None:
+def test_malformed_hash_is_not_parsed(digits: object) -> None:
     assert parse_document_hash(digits) is None
 
 

@@ -1,4 +1,4 @@
-"""A change to waiting-room settings changes only the given fields, at any current version."""
+"""A change to waiting-room settings changes only the given fields, whatever the current version."""
 
 from dataclasses import replace
 

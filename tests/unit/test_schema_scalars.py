@@ -70,7 +70,7 @@ def test_ambiguous_or_invalid_time_is_refused(value: object) -> None:
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1), timezones=st.timezones()))  # noqa: DTZ001
-def test_time_survives_a_round_trip_to_the_millisecond(moment: datetime) -> None:
+def test_time_survives_a_round_trip_with_millisecond_precision(moment: datetime) -> None:
     utc = moment.astimezone(UTC)
     assert read_date_time(write_date_time(moment)) == utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
@@ -85,7 +85,7 @@ def test_time_survives_a_round_trip_to_the_millisecond(moment: datetime) -> None
         (5000, CurrencyCode.JPY, "5000"),
     ],
 )
-def test_money_amount_has_the_digits_of_its_currency(minor: int, currency: CurrencyCode, text: str) -> None:
+def test_money_amount_has_the_decimal_places_of_its_currency(minor: int, currency: CurrencyCode, text: str) -> None:
     money = Money.of(minor, currency)
     assert (write_decimal(money.amount), money.minor, money.currency) == (text, minor, currency)
 

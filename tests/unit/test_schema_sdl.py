@@ -31,7 +31,7 @@ def test_committed_sdl_is_up_to_date() -> None:
     assert COMMITTED.read_text() == schema.sdl(), "run `make schema`, and write a decision record for a breaking change"
 
 
-def test_module_prints_the_sdl() -> None:
+def test_schema_module_prints_the_sdl() -> None:
     printed = subprocess.run([sys.executable, "-m", "schema"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert printed.stdout == schema.sdl()
 
@@ -51,7 +51,7 @@ def test_every_mutation_returns_a_union_of_one_success_and_errors(built: GraphQL
         assert str(argument.type) == f"{verb}Input!"
 
 
-def test_lists_are_not_null_unless_they_can_be_refused(built: GraphQLSchema) -> None:
+def test_list_fields_are_non_null_unless_they_can_be_refused(built: GraphQLSchema) -> None:
     may_be_refused = {"Viewer.holds", "Viewer.queueEntries", "Concert.gatePeople"}
     for type_name, field_name, field in _output_fields(built):
         if "[" in str(field.type):

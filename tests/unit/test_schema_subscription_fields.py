@@ -104,7 +104,7 @@ async def test_pass_is_in_the_payload_while_it_is_valid() -> None:
 
 
 @pytest.mark.parametrize("state", [EntryState.COMPLETED, EntryState.LEFT, EntryState.EXPIRED])
-async def test_end_of_an_entry_is_the_last_payload(state: EntryState) -> None:
+async def test_payload_with_an_ended_entry_is_the_last(state: EntryState) -> None:
     rendered = await (await source(QUEUE_POSITION)).render(queue_snapshot(entry(state, token="secret")))
     mine = data_of(rendered)["queuePosition"]
     assert (mine["state"], mine["number"], mine["position"], mine["expiresAt"]) == (state, 42, None, None)
@@ -112,7 +112,7 @@ async def test_end_of_an_entry_is_the_last_payload(state: EntryState) -> None:
     assert rendered.is_last
 
 
-async def test_each_hold_has_its_own_payload() -> None:
+async def test_each_hold_has_a_separate_payload() -> None:
     subscriber = await source(HOLD_CHANGED)
     held, ended = hold(), hold("c" * 32, state=HoldState.ENDED, reason=EndReason.EXPIRED)
     first, second = await subscriber.render(held), await subscriber.render(ended)
@@ -175,7 +175,7 @@ async def test_concurrent_renders_do_not_mix() -> None:
     assert [data_of(one)["hold"]["id"] for one in rendered] == [ids.of_hold(CONCERT.id, one.id) for one in holds]
 
 
-async def test_internal_error_is_masked_with_its_request_id() -> None:
+async def test_internal_error_shows_only_its_request_id() -> None:
     stores = FakeStores()
     subscriber = await source(HOLD_CHANGED, stores=stores)
     stores.concert = None  # type: ignore[assignment]

@@ -81,7 +81,7 @@ async def source(document: str, by: Viewer | None = None, **how: Any) -> Source:
         (ORDERS, OLIVIA, OrderTopic(ORDER.id)),
     ],
 )
-async def test_subscription_has_its_topic(document: str, by: Viewer | None, topic: Topic) -> None:
+async def test_each_subscription_has_the_right_topic(document: str, by: Viewer | None, topic: Topic) -> None:
     assert (await source(document, by)).topic == topic
 
 
@@ -114,14 +114,14 @@ async def test_unknown_concert_is_not_found() -> None:
 
 
 @pytest.mark.parametrize("id_", ["", "1", 1, "!!!", ORDER_ID, "x" * 10_000])
-async def test_malformed_id_is_refused_and_nothing_is_read(id_: object) -> None:
+async def test_malformed_id_is_refused_before_anything_is_read(id_: object) -> None:
     service = FakeService()
     assert await service.refusal(STOCK, id=id_) == ("BAD_USER_INPUT", ["stockChanged"])
     assert service.stores.reads == []
 
 
 @pytest.mark.parametrize("variables", [{"id": None}, {"id": [CONCERT_ID]}, {"other": 1}])
-async def test_variables_of_wrong_types_are_refused_and_nothing_is_read(variables: dict[str, Any]) -> None:
+async def test_variables_of_the_wrong_type_are_refused_before_anything_is_read(variables: dict[str, Any]) -> None:
     service = FakeService()
     assert await service.refusal(STOCK, **variables) == ("BAD_USER_INPUT", [])
     assert service.stores.reads == []
@@ -161,7 +161,7 @@ async def test_operation_name_is_required_if_there_are_two_operations(name: str 
     assert await FakeService().refusal(TWO_OPERATIONS, name=name) == ("BAD_USER_INPUT", [])
 
 
-async def test_unavailable_store_is_a_retryable_error() -> None:
+async def test_unavailable_store_causes_a_retryable_error() -> None:
     service = FakeService(FakeStores(trouble=TemporarilyUnavailable("The catalog is unavailable")))
     extensions = {"code": "UNAVAILABLE", "retryable": True, "retryAfterSeconds": 1, "requestId": "r1"}
     assert (await service.error(STOCK))["extensions"] == extensions
@@ -176,7 +176,7 @@ async def test_query_is_executed_immediately() -> None:
     assert started == OperationResult(payload, was_executed=True)
 
 
-async def test_error_for_a_subscription_sent_as_a_query_names_the_transport() -> None:
+async def test_subscription_sent_as_a_query_gets_an_error_naming_the_transport() -> None:
     stores = FakeStores()
     answer = await schema.execute(Operation(STOCK, {"id": CONCERT_ID}, None), stores.context(None))
     assert not answer.was_executed
@@ -184,7 +184,7 @@ async def test_error_for_a_subscription_sent_as_a_query_names_the_transport() ->
     assert stores.reads == []
 
 
-async def test_all_viewers_share_the_stock() -> None:
+async def test_all_viewers_share_the_stock_payload() -> None:
     shared = {(await source(STOCK, by)).group for by in (None, ALICE, BOB, OLIVIA)}
     assert len(shared) == 1
 
@@ -220,7 +220,7 @@ async def test_default_value_does_not_split_a_group() -> None:
     ).group
 
 
-async def test_condition_splits_a_group() -> None:
+async def test_different_values_of_a_condition_split_a_group() -> None:
     groups = {(await source(OPTIONAL_TIERS, id=CONCERT_ID, tiers=tiers)).group for tiers in (True, False)}
     assert len(groups) == 2
 
@@ -229,7 +229,7 @@ async def test_undeclared_variables_do_not_split_a_group() -> None:
     assert (await source(STOCK, id=CONCERT_ID, more=1)).group == (await source(STOCK, id=CONCERT_ID)).group
 
 
-async def test_operations_of_one_document_do_not_share_a_group() -> None:
+async def test_operations_in_one_document_do_not_share_a_group() -> None:
     groups = {(await source(TWO_OPERATIONS, name=name)).group for name in ("A", "B")}
     assert len(groups) == 2
 

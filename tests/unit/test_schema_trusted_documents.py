@@ -1,4 +1,4 @@
-"""The trusted-documents file is checked completely when a process starts."""
+"""The trusted-documents file is fully checked when a process starts."""
 
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,9 @@ def test_start_error_names_all_problems_with_their_ids(tmp_path: Path) -> None:
     ],
     ids=["cost", "depth", "characters"],
 )
-def test_document_above_a_configured_limit_is_named(tmp_path: Path, limit: LimitSettings, words: str) -> None:
+def test_error_names_the_limit_that_a_trusted_document_exceeds(
+    tmp_path: Path, limit: LimitSettings, words: str
+) -> None:
     text, file = "query Page { concerts { nodes { id } } }", tmp_path / "list.json"
     file.write_bytes(orjson.dumps({hex_of(text): text}))
     create_app(Settings(trusted_documents=file))

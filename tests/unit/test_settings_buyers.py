@@ -11,6 +11,6 @@ def test_buyers_need_the_role_unless_the_setting_says_otherwise(value: str | Non
     assert Settings.from_env(environ).signed_in_may_buy is expected
 
 
-def test_other_buyers_are_refused_with_the_allowed_values() -> None:
+def test_refusal_of_an_unknown_buyers_setting_names_the_allowed_values() -> None:
     with pytest.raises(SettingsError, match=r"ONSALE_BUYERS.*customer.*signed-in"):
         Settings.from_env({"ONSALE_BUYERS": "everyone"})

@@ -23,7 +23,7 @@ def test_rates_and_numbers_are_read() -> None:
 
 
 @pytest.mark.parametrize("value", ["20", "20/", "/60", "0/60", "20/0", "-1/60", "20/3601", "20 / 60", "none", "1.5/60"])
-def test_malformed_rate_is_refused_with_the_expected_form(value: str) -> None:
+def test_refusal_of_a_malformed_rate_shows_the_expected_form(value: str) -> None:
     with pytest.raises(SettingsError, match=r"ONSALE_LIMIT_JOINS_PER_PERSON is .*; write it as count/seconds"):
         read(JOINS_PER_PERSON=value)
 
@@ -34,7 +34,7 @@ def test_malformed_number_is_refused(value: str) -> None:
         read(STREAMS=value)
 
 
-def test_application_passes_each_rate_to_its_call() -> None:
+def test_application_passes_each_rate_to_the_call_it_limits() -> None:
     limits = app.make_rate_limits(
         read(
             JOINS_PER_PERSON="1/10",
@@ -53,7 +53,7 @@ def test_application_passes_each_rate_to_its_call() -> None:
     assert limits.hold_requests == CallRates(Rate(7, 10), Rate(8, 10))
 
 
-def test_application_passes_the_socket_limits() -> None:
+def test_application_applies_the_socket_limits_from_the_settings() -> None:
     assert app.make_socket_limits(LimitSettings()) == Limits()
     limit = read(
         STREAMS="1",
@@ -75,7 +75,7 @@ def test_application_passes_the_socket_limits() -> None:
     )
 
 
-def test_application_passes_the_operation_limits() -> None:
+def test_application_applies_the_operation_limits_from_the_settings() -> None:
     assert app.make_operation_limits(LimitSettings()) == OperationLimits()
     names = [field.name for field in fields(OperationLimits)]
     given = read(**{name.upper(): str(number) for number, name in enumerate(names, start=1)})
@@ -83,6 +83,6 @@ def test_application_passes_the_operation_limits() -> None:
     assert [getattr(limits, name) for name in names] == list(range(1, len(names) + 1))
 
 
-def test_load_tests_turn_every_rate_off() -> None:
+def test_load_tests_turn_off_every_rate_limit() -> None:
     variables = {f"ONSALE_{name}": value for name, value in app_settings("redis://x", "mongodb://x").items()}
     assert app.make_rate_limits(Settings.from_env(variables).limit) == NO_LIMITS

@@ -71,7 +71,7 @@ def test_internal_address_has_the_same_form_as_the_issuer() -> None:
     )
 
 
-def test_unreadable_ca_file_is_refused_with_its_path(tmp_path: Path) -> None:
+def test_refusal_of_an_unreadable_ca_file_names_its_path(tmp_path: Path) -> None:
     missing, empty = tmp_path / "missing.pem", tmp_path / "empty.pem"
     empty.write_text("")
     step = "set it to a PEM file that this process can read"
@@ -82,7 +82,7 @@ def test_unreadable_ca_file_is_refused_with_its_path(tmp_path: Path) -> None:
     assert f"{str(empty)!r}, which cannot be read as certificates" in problem(CA_FILE=str(empty))
 
 
-def test_lists_are_separated_by_spaces() -> None:
+def test_list_items_are_separated_by_spaces() -> None:
     settings = oidc(AUDIENCE="a b", AUTHORIZED_PARTIES=" web  app ", ALGORITHMS="ES256 EdDSA")
     assert (settings.audience, settings.authorized_parties) == (("a", "b"), ("web", "app"))
     assert settings.algorithms == ("ES256", "EdDSA")
@@ -135,7 +135,7 @@ def test_leeway_may_be_zero() -> None:
         ("a" * 40, "has fewer than 8 different characters"),
     ],
 )
-def test_weak_secret_is_refused_in_production_only(secret: str, why: str) -> None:
+def test_weak_secret_is_refused_only_in_production(secret: str, why: str) -> None:
     assert oidc(CLIENT_SECRET=secret).client_secret == secret
     assert secret not in repr(oidc(CLIENT_SECRET=secret))
     (found,) = problems({**PRODUCTION, "ONSALE_OIDC_CLIENT_SECRET": secret})

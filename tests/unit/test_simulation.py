@@ -119,7 +119,7 @@ def test_score_compares_predictions_with_outcomes() -> None:
     assert (found.available_said, found.available_wrong) == (3, 1)
 
 
-def test_curve_has_one_person_for_each_moment() -> None:
+def test_curve_shows_one_person_at_each_moment() -> None:
     predictions = [predict(10, 9, 12, at_s=20, position=position) for position in (4, 1, 3, 2)]
     predictions.append(predict(7, 8, 9, at_s=5, position=6))
     assert curve(predictions) == [Point(5, 6, 8, 9, 7), Point(20, 4, 9, 12, 10)]

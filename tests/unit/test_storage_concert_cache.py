@@ -109,7 +109,7 @@ async def test_failed_first_read_of_the_list_is_tried_again(concerts_store: Fake
 async def test_concurrent_calls_share_the_reads_of_an_unlisted_concert(
     concerts_store: FakeConcerts, cache: ConcertCache, stored: Concert | None, reads: int
 ) -> None:
-    """A draft or missing concert is read again for callers that joined a read and later ones."""
+    """For a draft or missing concert, callers that joined a read share a second, newer one."""
     concerts_store.store(*[stored] if stored else [])
     await read_list(concerts_store, cache)
     concerts_store.gate.clear()
@@ -265,7 +265,7 @@ async def test_failed_read_reaches_every_caller_and_is_not_cached(
     assert await cache.get(ID) == DRAFT
 
 
-async def test_listed_version_is_served_if_a_later_one_cannot_be_read(
+async def test_listed_version_is_returned_if_a_later_one_cannot_be_read(
     concerts_store: FakeConcerts, cache: ConcertCache
 ) -> None:
     concerts_store.store(CONCERT)

@@ -28,6 +28,6 @@ def test_cursor_from_an_earlier_version_points_to_upcoming_concerts() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1", "x:abc:1", "1:abc:x", "1:abc:1:1", f"1:abc:{10**30}", f"{10**30}:abc:1"])
-def test_cursor_that_no_list_created_is_refused(text: str) -> None:
+def test_malformed_list_cursor_is_refused(text: str) -> None:
     with pytest.raises(BadUserInput, match="is not a cursor of this list"):
         list_place_of(urlsafe_b64encode(text.encode()).decode())

@@ -1,4 +1,4 @@
-"""Lua scripts match their Python side in keys, arguments and replies, and stay short."""
+"""Lua scripts match their Python counterparts in keys, arguments and replies, and stay short."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def body_of(script: Script) -> str:
     return HEADER.sub("", text_of(script), count=1)
 
 
-def test_every_lua_script_has_a_python_side() -> None:
+def test_every_lua_script_has_a_python_counterpart() -> None:
     assert sorted(script.name for script in ALL) == NAMES
 
 
@@ -48,23 +48,23 @@ class TestScript:
         replies = header_of(script).split("Replies", 1)[1]
         assert set(re.findall(r"\b[A-Z][A-Z_]+\b", replies)) == script.replies
 
-    def test_declares_its_reply_words(self, script: Script) -> None:
+    def test_script_declares_its_reply_words(self, script: Script) -> None:
         replied = set(re.findall(r"(?:(?:return|reply =) \{|return entry_reply\()'([A-Z_]+)'", body_of(script)))
         if "check_incarnation(" in body_of(script):
             replied |= {"UNKNOWN", "RECOVERING"}
         assert replied == script.replies
 
-    def test_reads_every_argument(self, script: Script) -> None:
+    def test_script_reads_every_argument(self, script: Script) -> None:
         body = body_of(script)
         for number, name in enumerate(script.args, start=1):
             is_read = f"ARGV[{number}]" in body or f"= {number}, #ARGV" in body or f"list_from(ARGV, {number})" in body
             assert is_read, name
 
-    def test_stays_short(self, script: Script) -> None:
+    def test_script_stays_short(self, script: Script) -> None:
         assert len(body_of(script).splitlines()) <= 60
         assert len([name for name in script.args if not name.endswith("*")]) <= 8
 
-    def test_builds_no_key(self, script: Script) -> None:
+    def test_script_builds_no_key(self, script: Script) -> None:
         assert "onsale" not in load(script.name)
         assert not re.search(r"'(KEYS|SCAN|EVAL)'", load(script.name))
 

@@ -1,6 +1,6 @@
 """Callers of HotState and EventStore have a branch for every reply word, and refuse other words.
 
-Otherwise a new word would be mistaken for "not now" or a success.
+Otherwise a new word would be mistaken for "not now" or for success.
 """
 
 import contextlib

@@ -104,7 +104,7 @@ BEFORE: dict[Script, tuple[Script, str, Any]] = {
         [QUEUE, STOCK, [1, 1, 0, *[ALICE.encode(), 1] * CHANGES_PAGE_SIZE]],
     ),
 }
-"""The script that is called first, and its reply: after a full page, more changes are read."""
+"""The script called before each key, and its reply: a full page, so more changes are read."""
 
 
 class FakeClient:
@@ -245,7 +245,7 @@ def raises_script_reply_error(case: ast.match_case) -> bool:
 
 
 @pytest.mark.parametrize("package", ["storage", "workers", "resolvers"])
-def test_every_match_on_words_ends_in_script_reply_error(package: str) -> None:
+def test_every_match_on_reply_words_ends_by_raising_script_reply_error(package: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sorted((ROOT / package).rglob("*.py"))

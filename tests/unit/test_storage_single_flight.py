@@ -1,4 +1,4 @@
-"""Concurrent callers share one read, its result and its error, and cannot cancel it for others."""
+"""Concurrent callers share one read and its result or error; none can cancel it for the others."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.support.waiting import wait_until
 
 
 class Read:
-    """A read that waits for `gate` and then returns the number of the read or raises `failure`."""
+    """A read that waits for `gate` and then returns its serial number or raises `failure`."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -37,13 +37,13 @@ async def test_concurrent_callers_share_one_read() -> None:
     assert await flights.run("a", read, owner=owner) == 2
 
 
-async def test_each_key_has_its_own_read() -> None:
+async def test_each_key_is_read_separately() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     read.gate.set()
     assert sorted(await asyncio.gather(*[flights.run(key, read, owner=owner) for key in "abab"])) == [1, 1, 2, 2]
 
 
-async def test_cancelled_caller_does_not_cancel_the_read() -> None:
+async def test_canceled_caller_does_not_cancel_the_read() -> None:
     flights, owner, read = SingleFlight[str, int](), DetachedTasks(), Read()
     first, *others = [asyncio.create_task(flights.run("a", read, owner=owner)) for _ in range(3)]
     await wait_until(lambda: read.count, what="the read")
@@ -72,7 +72,7 @@ async def test_closing_the_owner_cancels_a_read_in_progress() -> None:
     assert isinstance((await asyncio.gather(caller, return_exceptions=True))[0], asyncio.CancelledError)
 
 
-async def test_full_owner_refuses_and_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_read_refused_by_a_full_owner_can_be_repeated_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(detached, "MAX_RUNNING", 10)
     flights, owner, read = SingleFlight[int, int](), DetachedTasks(), Read()
     running = [flights.start(key, read, owner=owner) for key in range(10)]

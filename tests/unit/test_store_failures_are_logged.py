@@ -39,7 +39,7 @@ class FailingStore:
             raise TemporarilyUnavailable("The order database does not answer") from OSError("no route")
 
 
-async def test_a_list_that_cannot_be_read_is_logged_once_per_outage(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failure_to_read_the_list_is_logged_once_per_outage(caplog: pytest.LogCaptureFixture) -> None:
     store, now_s = FailingStore(), [0.0]
     cache = ConcertCache(cast(ConcertStore, store), clock=lambda: now_s[0])
     await cache.list_all()
@@ -73,7 +73,7 @@ async def test_failure_to_read_a_concert_again_is_logged(caplog: pytest.LogCaptu
     assert line == f"concert {CONCERT.id} stays as it was read before: OSError: no route"
 
 
-async def test_an_outage_of_many_concerts_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_outage_that_affects_many_concerts_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     queue, outage = FakeQueue(people=1, fails={"snapshot"}), make_outage_log()
     tasks = []
     for id_ in (ConcertId("a"), ConcertId("b")):

@@ -83,7 +83,7 @@ def test_pages_from_this_machine_are_allowed_in_development(origin: str) -> None
         "",
     ],
 )
-def test_look_alikes_of_this_machine_are_refused(origin: str) -> None:
+def test_lookalikes_of_this_machine_are_refused(origin: str) -> None:
     assert not is_allowed(origin, in_development=True)
 
 

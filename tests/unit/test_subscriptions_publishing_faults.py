@@ -35,7 +35,7 @@ def add_failing(publisher: ConcertPublisher, topic: Topic) -> FailsOnce:
     return recorder
 
 
-async def test_end_of_an_entry_is_published_after_a_failed_render() -> None:
+async def test_ended_entry_is_published_after_a_failed_render() -> None:
     queue = FakeQueue(people=1_000)
     publisher = make_publisher(queue)
     recorder = add_failing(publisher, queue_topic(500))
@@ -74,7 +74,7 @@ class FakeHolds(FakeQueue):
         return self.ended
 
 
-async def test_end_of_a_hold_is_published_after_a_failed_render() -> None:
+async def test_ended_hold_is_published_after_a_failed_render() -> None:
     queue = FakeHolds(people=10)
     queue.held = (hold(),)
     publisher = make_publisher(queue)
@@ -184,7 +184,7 @@ class FakePresenceStore:
 
 
 async def test_disconnected_person_is_not_reported_again_after_a_rollback() -> None:
-    """A restored store may know the old process name, but only until its lease ends."""
+    """A restored store may know the old process name, but only until that name's lease ends."""
     ann, ben = PersonId("ann"), PersonId("ben")
     store = FakePresenceStore()
     presence = Presence(CONCERT.id, store)

@@ -82,7 +82,7 @@ def test_number_has_the_interval_of_its_position(queue: QueuePositions) -> None:
 
 
 @given(queues(), st.integers(0, 300), st.sampled_from([BUSY, RoomFlow(now_s=0.0)]))
-def test_sold_out_by_number_equals_the_forecast_by_position(
+def test_sold_out_forecast_by_number_equals_the_one_by_position(
     queue: QueuePositions, available: int, flow: RoomFlow
 ) -> None:
     shared = snapshot(queue, left(available), flow)
@@ -148,12 +148,12 @@ def test_push_intervals_are_converted_to_seconds() -> None:
 
 
 @pytest.mark.parametrize("callee", [Hub, ConcertPublisher, open_graphql_service], ids=lambda callee: callee.__name__)
-def test_push_intervals_have_one_default_in_settings(callee: Callable[..., object]) -> None:
+def test_push_intervals_have_their_only_default_in_settings(callee: Callable[..., object]) -> None:
     assert inspect.signature(callee).parameters["push_intervals"].default is inspect.Parameter.empty
     assert [name for name, value in vars(push_intervals_module).items() if isinstance(value, PushIntervals)] == []
 
 
-def test_old_name_of_push_intervals_is_refused_with_all_other_problems() -> None:
+def test_old_name_of_push_intervals_is_reported_with_the_other_problems() -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.from_env({"ONSALE_PUSH_BANDS": "rest:0", "ONSALE_PORT": "0"})
     port, old_name = str(refused.value).splitlines()

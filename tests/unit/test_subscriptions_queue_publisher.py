@@ -36,7 +36,7 @@ def positions(recorders: Sequence[SnapshotRecorder]) -> list[int | None]:
 
 
 @pytest.mark.parametrize("people", [10, 100, 3_000])
-async def test_refresh_takes_the_same_commands_for_any_number_of_people(people: int) -> None:
+async def test_refresh_needs_the_same_commands_for_any_number_of_people(people: int) -> None:
     queue = FakeQueue(people=people + 20)
     publisher = make_publisher(queue, EVERY_REFRESH)
     add_people(publisher, *range(20, people + 20))
@@ -59,7 +59,7 @@ async def test_no_snapshot_is_built_for_people_who_are_not_due() -> None:
     assert positions(far) == list(range(500, 1_500))
 
 
-async def test_person_near_the_front_gets_every_move() -> None:
+async def test_person_near_the_front_is_sent_every_new_position() -> None:
     queue = FakeQueue(people=100)
     publisher = make_publisher(queue)
     (recorder,) = add_people(publisher, 50)
@@ -71,7 +71,7 @@ async def test_person_near_the_front_gets_every_move() -> None:
         assert positions([recorder]) == [published], serving
 
 
-async def test_own_change_is_published_immediately_and_reads_only_that_entry() -> None:
+async def test_changed_entry_is_published_immediately_and_only_it_is_read() -> None:
     queue = FakeQueue(people=2_000)
     publisher = make_publisher(queue)
     recorders = add_people(publisher, *range(500, 600))
@@ -159,7 +159,7 @@ async def test_emptied_queue_is_read_again_in_batches() -> None:
     assert (await refresh(publisher, queue))["entries"] == 0
 
 
-async def test_grace_period_is_published_to_all_with_a_deadline() -> None:
+async def test_grace_period_is_published_to_all_people_who_have_a_deadline() -> None:
     queue = FakeQueue(people=100, serving=10)
     queue.states = {PersonId(f"p{number}"): EntryState.READY for number in range(1, 11)}
     publisher = make_publisher(queue)
@@ -173,7 +173,7 @@ async def test_grace_period_is_published_to_all_with_a_deadline() -> None:
     assert {len(recorder.snapshots) for recorder in waiting} == {1}
 
 
-async def test_changes_older_than_the_listed_ones_are_found_by_reading_all() -> None:
+async def test_changes_older_than_the_listed_ones_are_found_by_a_full_read() -> None:
     queue = FakeQueue(people=1_000)
     publisher = make_publisher(queue)
     recorders = add_people(publisher, *range(500, 600))
@@ -209,7 +209,7 @@ async def test_connection_is_reported_to_the_store_once() -> None:
     assert Counter(queue.connected) == Counter(f"p{number}" for number in range(500, 600))
 
 
-async def test_end_of_an_entry_is_published_once() -> None:
+async def test_ended_entry_is_published_once() -> None:
     queue = FakeQueue(people=1_000)
     publisher = make_publisher(queue, EVERY_REFRESH)
     (recorder,) = add_people(publisher, 500)

@@ -17,7 +17,7 @@ def test_token_bucket_allows_a_burst_and_then_its_rate() -> None:
     assert [bucket.try_take(now_s) for now_s in (10.4, 10.5, 10.9, 11.0)] == [False, True, False, True]
 
 
-def test_token_bucket_saves_at_most_a_burst() -> None:
+def test_token_bucket_saves_at_most_one_burst() -> None:
     bucket = TokenBucket(2.0, burst=3, now_s=0.0)
     assert [bucket.try_take(1_000.0) for _ in range(4)] == [True, True, True, False]
 
@@ -81,7 +81,7 @@ def test_subscription_is_finished_once_its_last_value_is_read() -> None:
     assert (latest.pop(), latest.is_finished) == (b"2", True)
 
 
-def test_number_of_keys_of_a_subscription_is_limited() -> None:
+def test_subscription_has_a_limited_number_of_keys() -> None:
     latest = LatestValue()
     for number in range(MAX_KEYS):
         latest.put(Rendered(b"", key=number))

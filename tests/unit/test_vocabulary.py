@@ -34,7 +34,7 @@ FOLDERS = (
 )
 
 # Each old name and its replacement. No module, package, class, function, attribute or constant may
-# have an old name, and no Lua script, function or local variable.
+# have an old name, nor may any Lua script, function or local variable.
 REPLACED = {
     "agenda": "schedule",
     "attach": "sync_presence",
@@ -220,7 +220,7 @@ def lua_names(source: str) -> Iterator[str]:
 
 
 def forbidden_opening(text: str) -> str | None:
-    """Return the first line of a docstring if it begins with a forbidden word."""
+    """Return the first line of a docstring if it begins with forbidden words."""
     return text.splitlines()[0] if FORBIDDEN_OPENING.match(text) else None
 
 
@@ -368,7 +368,7 @@ def test_test_names_have_at_most_70_characters() -> None:
     assert found == set()
 
 
-def test_test_modules_import_no_test_module() -> None:
+def test_test_modules_do_not_import_each_other() -> None:
     found = [
         f"{where(path)}: {name}"
         for path in (ROOT / "tests").rglob("*.py")

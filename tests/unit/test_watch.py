@@ -60,7 +60,7 @@ def test_older_stock_is_ignored_unless_the_epoch_is_new() -> None:
 
 
 @pytest.mark.parametrize("document", [watch.CONCERT, watch.ROOM, watch.STOCK])
-def test_document_is_valid(document: str) -> None:
+def test_watch_documents_are_valid(document: str) -> None:
     assert validate(build_schema(SDL.read_text()), parse(document)) == []
 
 
@@ -86,7 +86,7 @@ def test_exit_code_is_2_only_if_there_is_no_sale_to_watch(
     assert capsys.readouterr().err == printed
 
 
-def test_server_that_does_not_answer_is_named(
+def test_error_names_the_server_that_does_not_answer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(watch, "FIND_WITHIN_S", 0.0)

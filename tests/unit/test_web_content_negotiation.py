@@ -40,5 +40,5 @@ def test_best_accepted_media_type_is_chosen(accept: str, chosen: str | None) -> 
 
 
 @given(st.text(alphabet="*/,;=q.01 jsonaplictx+-", max_size=80))
-def test_any_accept_header_gives_an_offer_or_none(accept: str) -> None:
+def test_any_accept_header_selects_an_offered_media_type_or_none(accept: str) -> None:
     assert preferred_media_type(accept, OFFERED) in (*OFFERED, None)

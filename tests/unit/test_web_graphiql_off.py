@@ -22,7 +22,9 @@ def browser(settings: Settings, dist: Path) -> httpx2.AsyncClient:
 
 @pytest.mark.parametrize("settings", [TRUSTING, PRODUCTION, Settings(graphiql=False)])
 @pytest.mark.parametrize("is_built", [True, False])
-async def test_graphql_in_a_browser_is_406_and_says_why(settings: Settings, is_built: bool, tmp_path: Path) -> None:
+async def test_browser_that_opens_graphql_gets_status_406_and_the_reason(
+    settings: Settings, is_built: bool, tmp_path: Path
+) -> None:
     if is_built:
         (tmp_path / "graphiql.html").write_text("built")
     async with browser(settings, tmp_path) as client:

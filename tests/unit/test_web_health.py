@@ -54,7 +54,7 @@ async def test_process_that_does_not_know_the_ended_sessions_is_not_ready() -> N
     assert (await _get("/readyz", _Stores(), revocations=revocations)).status_code == 200
 
 
-async def test_process_that_can_accept_no_token_is_not_ready() -> None:
+async def test_process_that_cannot_accept_tokens_is_not_ready() -> None:
     answer = await _get("/readyz", _Stores("no index"), issuer=_Issuer(problem="no keys"))
     assert answer.status_code == 503
     assert answer.json() == {"status": "not ready", "problems": ["no index", "no keys"]}

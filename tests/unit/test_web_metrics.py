@@ -22,7 +22,7 @@ async def read(address: str, headers: dict[str, str] | None = None) -> httpx2.Re
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "2001:db8:1:2::/64"])
-async def test_operators_read_the_counters(address: str) -> None:
+async def test_operators_can_read_the_counters(address: str) -> None:
     refused.labels("NOT_FOUND").inc()
     answer = await read(address)
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
@@ -32,7 +32,7 @@ async def test_operators_read_the_counters(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8:2::/64", "testclient"])
-async def test_metrics_do_not_exist_for_others(address: str) -> None:
+async def test_other_clients_get_404_for_metrics(address: str) -> None:
     answer = await read(address)
     assert (answer.status_code, answer.text) == (404, "Not Found")
 

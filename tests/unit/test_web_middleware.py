@@ -86,7 +86,9 @@ async def test_access_line_has_no_query_and_no_line_break(
     assert re.fullmatch(r"GET /echo/a%0AFORGED 404 \d+\.\d ms", line)
 
 
-async def test_probes_are_not_logged_at_info(client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_probes_are_not_logged_at_level_info(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     await client.get("/livez")
     assert _access_lines(caplog) == []
@@ -104,6 +106,6 @@ async def test_crash_is_logged_and_its_response_hides_the_reason(
     assert _access_lines(caplog)[0].startswith("GET /crash 500 ")
 
 
-async def test_crash_after_the_first_bytes_ends_the_connection(client: httpx2.AsyncClient) -> None:
+async def test_crash_after_the_first_bytes_closes_the_connection(client: httpx2.AsyncClient) -> None:
     with pytest.raises(RuntimeError, match="too late"):
         await client.get("/late")

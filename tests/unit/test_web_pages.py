@@ -33,7 +33,7 @@ def dist(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_built_page_may_load_our_files_and_call_only_our_api(dist: Path) -> None:
+async def test_built_page_may_load_only_our_files_and_call_only_our_api(dist: Path) -> None:
     async with client(dist, PRODUCTION) as browser:
         page = await browser.get("/graphql")
     assert (page.status_code, page.text) == (200, "<!doctype html><title>built</title>")

@@ -120,7 +120,7 @@ def test_failure_is_reported_once_and_pauses_the_concert() -> None:
     assert made.failed(ONE)
 
 
-def test_concert_that_is_not_listed_is_forgotten() -> None:
+def test_concert_that_is_no_longer_listed_is_forgotten() -> None:
     made, _ = make_schedule()
     run(made)
     assert made.due([OTHER]) == []
