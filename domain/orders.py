@@ -7,24 +7,38 @@ from enum import StrEnum
 from domain.holds import TicketLine
 from domain.ids import ConcertId, EntryId, OrderId, PersonId, Unit
 from domain.money import CurrencyCode, Money
+from domain.payments.payment import NO_EFFECTS, Effects, Payment
 
 
 class OrderStatus(StrEnum):
+    PENDING_PAYMENT = "PENDING_PAYMENT"
     PAID = "PAID"
+    FULFILLED = "FULFILLED"
+    """Paid, and the tickets are issued."""
+    PAYMENT_FAILED = "PAYMENT_FAILED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+    LATE_PAYMENT = "LATE_PAYMENT"
+    """Paid after the units were given back. The order worker takes units again, or refunds."""
+    REFUND_PENDING = "REFUND_PENDING"
+    REFUNDED = "REFUNDED"
+    DISPUTE_LOST = "DISPUTE_LOST"
+    """The bank gave the money back to the card holder."""
     VOID = "VOID"
     """Not a purchase: it occupies the id of a hold so that no order can ever use it."""
     WITHDRAWN = "WITHDRAWN"
     """A purchase by the house account, which takes units off sale when a capacity is lowered."""
 
 
-NEXT_STATUS = {
-    OrderStatus.PAID: frozenset[OrderStatus](),
-    OrderStatus.VOID: frozenset[OrderStatus](),
-    OrderStatus.WITHDRAWN: frozenset[OrderStatus](),
-}
-"""Maps each status to the statuses that may follow it. Payments will add transitions; for now,
-every purchase is recorded as PAID.
-"""
+class StockState(StrEnum):
+    """What an order means for the stock. The hot state is made to agree with it."""
+
+    BUYING = "BUYING"
+    """Its units are held for a payment: recorded, counted as held, and the pass is not spent."""
+    SOLD = "SOLD"
+    WITHDRAWN = "WITHDRAWN"
+    ENDED = "ENDED"
+    """It has no units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +77,21 @@ class Order:
     """The entry whose pass the order spent. A store that lost the hold uses it to mark the pass as
     spent.
     """
+    payment: Payment | None = None
+    """None if nothing is to be paid: the order is free, belongs to the house, or is older than
+    payments are.
+    """
+    effects: Effects = NO_EFFECTS
 
     @property
     def total(self) -> Money:
         return Money(sum(line.quantity * line.unit_price_minor for line in self.lines), self.currency)
+
+    @property
+    def stock_state(self) -> StockState:
+        """Return what this order means for the stock. Every caller of `record_order` uses this."""
+        if self.status is OrderStatus.WITHDRAWN and self.units:
+            return StockState.WITHDRAWN
+        if not self.units:
+            return StockState.ENDED
+        return StockState.BUYING if self.status is OrderStatus.PENDING_PAYMENT else StockState.SOLD

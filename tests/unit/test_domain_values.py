@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import concerts, holds, orders
+from domain import concerts, holds
 from domain.ids import ConcertId, PersonId, Unit, concert_of, fingerprint, hold_id, new_concert_id, tier_id, tier_of
 from domain.money import CurrencyCode, Money
 from domain.stock import Stock, TierStock
@@ -63,7 +63,6 @@ def test_stock_is_sold_out_if_no_tier_has_an_available_ticket() -> None:
 def test_every_state_is_in_its_transition_table() -> None:
     assert set(concerts.NEXT_STATUS) == set(concerts.ConcertStatus)
     assert set(holds.NEXT_STATE) == set(holds.HoldState)
-    assert set(orders.NEXT_STATUS) == set(orders.OrderStatus)
 
 
 def test_settings_error_names_every_problem() -> None:

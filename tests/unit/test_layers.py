@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "storage": {"domain"},
     "subscriptions": {"domain", "storage"},
     "auth": {"domain", "settings"},
-    "payments": {"domain", "settings"},
+    "payments": {"domain", "settings", "storage"},
     "tickets": {"domain", "settings"},
     "resolvers": BELOW_RESOLVERS,
     "workers": BELOW_RESOLVERS,

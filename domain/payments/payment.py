@@ -1,0 +1,117 @@
+"""The payment of an order: our attempts, refunds and decisions, and the provider's facts."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from domain.ids import OrderId, PersonId, Unit
+from domain.payments.facts import ProviderFact
+
+
+class FreedBy(StrEnum):
+    """Why the units of an order were given back before it was paid."""
+
+    PAYMENT_FAILED = "PAYMENT_FAILED"
+    """The deadline passed after a decline."""
+    EXPIRED = "EXPIRED"
+    """The deadline passed without an attempt to pay."""
+    CANCELLED = "CANCELLED"
+    """The buyer, or the end of the concert, canceled the order."""
+    MISMATCH = "MISMATCH"
+    """The provider took another amount or currency than the order has."""
+
+
+class LateOutcome(StrEnum):
+    """What became of a payment that arrived after the units had been given back."""
+
+    TAKEN = "TAKEN"
+    """Units were taken again, and the order is alive."""
+    REFUSED = "REFUSED"
+    """No units could be taken; the payment is refunded."""
+
+
+class RefundReason(StrEnum):
+    REQUESTED = "REQUESTED"
+    CONCERT_CANCELLED = "CONCERT_CANCELLED"
+    HOLD_EXPIRED = "HOLD_EXPIRED"
+    """The payment arrived after the units had been sold to others."""
+    SECOND_PAYMENT = "SECOND_PAYMENT"
+    MISMATCH = "MISMATCH"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentAttempt:
+    """An intent that we asked, or are about to ask, the provider to create."""
+
+    number: int
+    started_at: datetime
+    intent_id: str | None = None
+    client_secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund that we decided on. It is written before the provider is called."""
+
+    number: int
+    intent_id: str | None
+    """None for an order that cost nothing: there is nothing to send."""
+    amount_minor: int
+    units: tuple[Unit, ...]
+    """The units that the refund gives back when it has succeeded."""
+    reason: RefundReason
+    requested_at: datetime
+    requested_by: PersonId | None = None
+    request_key: str = ""
+    """The fingerprint of the request, which recognizes a repeated one."""
+    request_digest: str = ""
+    replaces: int | None = None
+    """The number of an earlier refund that the provider never made: it forgets keys after a day,
+    and answers a failed request with the same failure forever.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    provider: str
+    """The name of the provider: `stripe` or `sandbox`."""
+    expires_at: datetime
+    """The deadline of the buyer. It is written with the order and never moves."""
+    attempts: tuple[PaymentAttempt, ...]
+    facts: tuple[ProviderFact, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    cancel_requested_at: datetime | None = None
+    cancel_reason: str = ""
+    """`BUYER` or `CONCERT`."""
+    freed_by: FreedBy | None = None
+    late: LateOutcome | None = None
+
+    @property
+    def attempt(self) -> PaymentAttempt:
+        """Return the attempt that counts. Payments of earlier ones are refunded."""
+        return self.attempts[-1]
+
+
+class EffectState(StrEnum):
+    DUE = "DUE"
+    DONE = "DONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What must follow from a paid order. Each transition writes the effects that it causes."""
+
+    states: dict[str, EffectState] = field(default_factory=dict)
+    """By name: `tickets`, `document`, `mail`, `sales`."""
+
+
+NO_EFFECTS = Effects()
+
+
+def attempt_key(order_id: OrderId, number: int) -> str:
+    """Return the idempotency key of an attempt at the provider."""
+    return f"order:{order_id}:pay:{number}"
+
+
+def refund_key(order_id: OrderId, number: int) -> str:
+    return f"order:{order_id}:refund:{number}"

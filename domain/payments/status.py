@@ -1,0 +1,151 @@
+"""What an order is worth: its status, as a pure function of the provider's facts and our own
+decisions.
+
+Webhooks, the buyer's confirmation and the reconciliation all store facts and then call
+`derive_status`. None of them sets a status itself, so it does not matter which of them comes first.
+"""
+
+from domain.orders import Order, OrderStatus
+from domain.payments.facts import FactKind, FactState, ProviderFact
+from domain.payments.payment import EffectState, FreedBy, LateOutcome, Refund
+
+_STATUS_WHEN_FREED = {
+    FreedBy.PAYMENT_FAILED: OrderStatus.PAYMENT_FAILED,
+    FreedBy.EXPIRED: OrderStatus.EXPIRED,
+    FreedBy.CANCELLED: OrderStatus.CANCELLED,
+    FreedBy.MISMATCH: OrderStatus.CANCELLED,
+}
+
+
+def derive_status(order: Order) -> OrderStatus:
+    if order.status in (OrderStatus.VOID, OrderStatus.WITHDRAWN):
+        return order.status
+    if order.payment is not None and accepted_payment(order) is None:
+        return _status_when_unpaid(order)
+    if is_dispute_lost(order):
+        return OrderStatus.DISPUTE_LOST
+    payment = order.payment
+    if payment is not None and payment.freed_by is not None and payment.late is None:
+        return OrderStatus.LATE_PAYMENT
+    if outstanding_refunds(order, of_accepted=True):
+        return OrderStatus.REFUND_PENDING
+    if is_refunded(order):
+        return OrderStatus.REFUNDED
+    if payment is not None and payment.late is LateOutcome.REFUSED:
+        return OrderStatus.REFUND_PENDING
+    return OrderStatus.FULFILLED if order.effects.states.get("tickets") is EffectState.DONE else OrderStatus.PAID
+
+
+def _status_when_unpaid(order: Order) -> OrderStatus:
+    assert order.payment is not None
+    if mismatched_payments(order):
+        refunded = all(
+            _refunded_minor(order, fact.intent_id) >= fact.amount_minor for fact in mismatched_payments(order)
+        )
+        return OrderStatus.REFUNDED if refunded else OrderStatus.REFUND_PENDING
+    return _STATUS_WHEN_FREED[order.payment.freed_by] if order.payment.freed_by else OrderStatus.PENDING_PAYMENT
+
+
+def successes(order: Order) -> tuple[ProviderFact, ...]:
+    """Return every successful payment that the provider has reported."""
+    if order.payment is None:
+        return ()
+    return tuple(
+        fact for fact in order.payment.facts if fact.kind is FactKind.PAYMENT and fact.state is FactState.SUCCEEDED
+    )
+
+
+def accepted_payment(order: Order) -> ProviderFact | None:
+    """Return the payment that pays the order: the recorded intent's, with exactly the total."""
+    return next((fact for fact in successes(order) if _is_recorded(order, fact) and _pays_total(order, fact)), None)
+
+
+def mismatched_payments(order: Order) -> tuple[ProviderFact, ...]:
+    """Return the successful payments of the recorded intent with a wrong amount or currency."""
+    return tuple(fact for fact in successes(order) if _is_recorded(order, fact) and not _pays_total(order, fact))
+
+
+def second_payments(order: Order) -> tuple[ProviderFact, ...]:
+    """Return the successful payments of intents other than the recorded one."""
+    return tuple(fact for fact in successes(order) if not _is_recorded(order, fact))
+
+
+def is_dispute_lost(order: Order) -> bool:
+    return any(fact.state is FactState.LOST for fact in disputes(order))
+
+
+def is_disputed(order: Order) -> bool:
+    """Return whether a dispute is open. The tickets are then suspended, and the stock is kept."""
+    return any(fact.state is FactState.OPEN for fact in disputes(order))
+
+
+def disputes(order: Order) -> tuple[ProviderFact, ...]:
+    """Return the disputes about the payment that pays the order."""
+    accepted = accepted_payment(order)
+    if order.payment is None or accepted is None:
+        return ()
+    return tuple(
+        fact for fact in order.payment.facts if fact.kind is FactKind.DISPUTE and fact.intent_id == accepted.intent_id
+    )
+
+
+def refund_fact(order: Order, refund: Refund) -> ProviderFact | None:
+    """Return what the provider has told about one of our refunds."""
+    facts = order.payment.facts if order.payment else ()
+    return next((fact for fact in facts if fact.kind is FactKind.REFUND and fact.row == refund.number), None)
+
+
+def outstanding_refunds(order: Order, *, of_accepted: bool = False) -> tuple[Refund, ...]:
+    """Return our refunds whose money has not been returned, without those that were replaced."""
+    if order.payment is None:
+        return ()
+    accepted = accepted_payment(order)
+    replaced = {refund.replaces for refund in order.payment.refunds}
+    found = []
+    for refund in order.payment.refunds:
+        fact = refund_fact(order, refund)
+        is_done = refund.intent_id is None or (fact is not None and fact.state is FactState.SUCCEEDED)
+        is_counted = not of_accepted or accepted is None or refund.intent_id == accepted.intent_id
+        if refund.number not in replaced and not is_done and is_counted:
+            found.append(refund)
+    return tuple(found)
+
+
+def is_refunded(order: Order) -> bool:
+    """Return whether the whole price has been returned, by our refunds or in the provider's
+    dashboard.
+
+    A partial refund in the dashboard is goodwill: no ticket becomes invalid.
+    """
+    accepted = accepted_payment(order)
+    if accepted is None:
+        return not order.units and bool(order.released_units)
+    return _refunded_minor(order, accepted.intent_id) >= accepted.amount_minor
+
+
+def goodwill_minor(order: Order) -> int:
+    """Return the money returned by refunds that are not ours, for payments that are."""
+    facts = order.payment.facts if order.payment else ()
+    rows = {refund.number for refund in order.payment.refunds} if order.payment else set()
+    return sum(
+        fact.amount_minor
+        for fact in facts
+        if fact.kind is FactKind.REFUND and fact.state is FactState.SUCCEEDED and fact.row not in rows
+    )
+
+
+def _refunded_minor(order: Order, intent_id: str) -> int:
+    facts = order.payment.facts if order.payment else ()
+    return sum(
+        fact.amount_minor
+        for fact in facts
+        if fact.kind is FactKind.REFUND and fact.state is FactState.SUCCEEDED and fact.intent_id == intent_id
+    )
+
+
+def _is_recorded(order: Order, fact: ProviderFact) -> bool:
+    return order.payment is not None and fact.intent_id == order.payment.attempt.intent_id
+
+
+def _pays_total(order: Order, fact: ProviderFact) -> bool:
+    return fact.amount_minor == order.total.minor and fact.currency == order.currency

@@ -1,0 +1,129 @@
+"""The port to a payment provider, and the values that cross it.
+
+Amounts are in minor units of ISO 4217; an adapter converts them to the provider's own unit.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from domain.ids import ConcertId, OrderId
+from domain.money import CurrencyCode, Money
+from domain.payments.facts import ProviderFact
+from domain.payments.payment import PaymentAttempt, Refund
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReference:
+    """What the metadata of every provider object of ours says."""
+
+    order_id: OrderId
+    concert_id: ConcertId
+    installation: str
+    """The id of this installation. Two installations may share one account of the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A payment intent, as the provider has it now."""
+
+    id: str
+    client_secret: str | None
+    facts: tuple[ProviderFact, ...]
+    """The facts about the intent and its last decline."""
+    reference: OrderReference | None
+    """None if the intent was not created by an installation of Onsale."""
+    attempt: int | None
+    """The number of the attempt in the metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmountLimits:
+    """The smallest and the largest amount of one payment, in minor units of ISO 4217."""
+
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """A verified message of the provider."""
+
+    id: str
+    kind: str
+    """The provider's name of the event type, such as `payment_intent.succeeded`."""
+    is_live: bool
+    created_at: datetime
+    reference: OrderReference | None
+    intent_id: str | None
+    facts: tuple[ProviderFact, ...]
+    """Empty for an event type that says nothing about an order."""
+
+
+class ProviderUnavailable(Exception):
+    """The provider did not answer, or failed. Whether it did what it was asked to is unknown."""
+
+
+class ProviderRefused(Exception):
+    """The provider understood the request and refused it for good. `code` is the provider's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+class KeySpent(ProviderRefused):
+    """The idempotency key was used before with other parameters, or for a request that failed."""
+
+
+class PaymentProvider(Protocol):
+    """A provider. Every call raises ProviderUnavailable or ProviderRefused."""
+
+    name: str
+
+    def amount_limits(self, currency: CurrencyCode) -> AmountLimits | None:
+        """Return the limits of one payment, or None if the provider does not take the currency."""
+        ...
+
+    async def create_intent(self, reference: OrderReference, attempt: PaymentAttempt, total: Money) -> Intent:
+        """Create the intent of an attempt, under its idempotency key."""
+        ...
+
+    async def get_intent(self, intent_id: str) -> Intent: ...
+
+    async def cancel_intent(self, intent_id: str) -> Intent:
+        """Cancel an intent, and return its state: canceled, succeeded, or in processing."""
+        ...
+
+    async def find_intents(self, reference: OrderReference, since: datetime) -> tuple[Intent, ...]:
+        """Return the intents with this order in their metadata, created since then."""
+        ...
+
+    async def create_refund(self, reference: OrderReference, refund: Refund, amount: Money) -> tuple[ProviderFact, ...]:
+        """Create a refund under its idempotency key, and return the facts about it."""
+        ...
+
+    async def list_refunds(self, intent_id: str) -> tuple[ProviderFact, ...]:
+        """Return the facts about every refund of the intent, ours and others."""
+        ...
+
+    async def list_disputes(self, intent_id: str) -> tuple[ProviderFact, ...]: ...
+
+    def list_intents(self, since: datetime, until: datetime, installation: str) -> AsyncIterator[Intent]:
+        """Yield the intents of this installation created in the window, newest first."""
+        ...
+
+    def read_event(self, body: bytes, headers: Mapping[str, str], now: datetime) -> ProviderEvent:
+        """Verify and read a webhook. Raises WebhookRefused."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class WebhookRefused(Exception):
+    """A webhook that is not accepted. `reason` is a stable word, the message is for operators."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
