@@ -82,6 +82,10 @@ class Order:
     payments are.
     """
     effects: Effects = NO_EFFECTS
+    work_at: datetime | None = None
+    """When the order worker must look at the order; None if nothing is due. Each change of the
+    order sets it anew.
+    """
 
     @property
     def total(self) -> Money:

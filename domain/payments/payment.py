@@ -46,7 +46,7 @@ class PaymentAttempt:
     number: int
     started_at: datetime
     intent_id: str | None = None
-    client_secret: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
