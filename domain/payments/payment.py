@@ -46,7 +46,7 @@ class PaymentAttempt:
     number: int
     started_at: datetime
     intent_id: str | None = None
-    client_secret: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class EffectState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What must follow from a paid order. Each transition writes the effects that it causes."""
+    """The work that must follow a paid order. Each transition writes the effects that it causes."""
 
     states: dict[str, EffectState] = field(default_factory=dict)
     """By name: `tickets`, `document`, `mail`, `sales`."""
