@@ -169,6 +169,7 @@ _HOW_HOLDS_END = {
     EndReason.NOT_RECORDED: "ended because its purchase was not recorded in time",
     EndReason.PASS_SPENT: "ended because its queue pass was spent on another order",
     EndReason.ORDER_ENDED: "ended because its order returned all of its tickets",
+    EndReason.CONCERT_CANCELLED: "ended because the concert was canceled",
 }
 
 
@@ -176,18 +177,22 @@ class HoldEnded(Refusal):
     code = ErrorCode.HOLD_ENDED
 
     def __init__(self, hold_id: HoldId, reason: EndReason) -> None:
-        super().__init__(f"This hold {_HOW_HOLDS_END[reason]}; hold the tickets again with a new idempotency key.")
+        again = "hold the tickets again with a new idempotency key"
+        step = "choose another concert" if reason is EndReason.CONCERT_CANCELLED else again
+        super().__init__(f"This hold {_HOW_HOLDS_END[reason]}; {step}.")
         self.hold_id = hold_id
         self.reason = reason
 
 
 class PurchaseInProgress(Refusal):
-    """The purchase is complete, or its outcome will be known within about a minute."""
+    """The hold has an order, or its purchase will be settled within about a minute."""
 
     code = ErrorCode.PURCHASE_IN_PROGRESS
 
-    def __init__(self, hold_id: HoldId) -> None:
-        super().__init__("The purchase of this hold is in progress or complete; check your orders.")
+    def __init__(self, hold_id: HoldId, *, awaits_payment: bool = False) -> None:
+        unpaid = "The order of this hold awaits payment; to give the tickets back, cancel it with cancelOrder."
+        other = "The purchase of this hold is in progress or complete; check your orders."
+        super().__init__(unpaid if awaits_payment else other)
         self.hold_id = hold_id
 
 
@@ -209,6 +214,7 @@ class IllegalTransition(Refusal):
             ConcertStatus.DRAFT: ("a draft", "publish the concert first"),
             ConcertStatus.PUBLISHED: ("published", "read the concert again"),
             ConcertStatus.CLOSED: ("closed", "create a new concert"),
+            ConcertStatus.CANCELLED: ("canceled", "create a new concert"),
         }[status]
         super().__init__(f"This concert is {is_now}, so {what} cannot be {wanted}; {step}.")
         self.concert_id = concert_id
