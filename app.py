@@ -27,7 +27,7 @@ from auth.dev_issuer.routes import issuer_routes
 from auth.issuer_http import IssuerHttp
 from auth.login import Login, login_routes
 from auth.login_limit import LoginLimit
-from auth.passes import PassSigner, signer_from_file, signer_from_pem
+from auth.passes import PassSigner, jwks_routes, signer_from_file, signer_from_pem
 from auth.public_site import site_of
 from auth.revocation import backchannel_logout
 from auth.revocation.backchannel_logout import BackchannelLogout
@@ -50,7 +50,7 @@ from storage.embedded.supervisor import lock_data_dir, run_stores
 from storage.keys import REVOCATIONS_CHANNEL
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.sockets.limits import Limits
-from web import health, home, logs, pass_jwks
+from web import health, home, logs
 from web.event_streams import EventStreams
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.metrics import metrics_routes
@@ -98,7 +98,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
         routes=[
             *home.routes(settings),
             *health.routes,
-            *pass_jwks.routes,
+            *jwks_routes,
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
             *metrics_routes(settings.metrics_from),

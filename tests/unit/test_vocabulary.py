@@ -113,7 +113,7 @@ REPLACED = {
     "paces": "wait_tables",
     "Paces": "WaitTableCache",
     "packing": "resp",
-    "pass_keys": "pass_jwks",
+    "pass_keys": "passes",
     "patience": "wait_until",
     "Prospect": "Membership",
     "Reach": "PushIntervals",
