@@ -51,12 +51,13 @@ from storage.embedded.supervisor import lock_data_dir, run_stores
 from storage.keys import REVOCATIONS_CHANNEL
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.sockets.limits import Limits
-from web import health, home, logs
+from web import health, home, logs, payment_webhooks
 from web.event_streams import EventStreams
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
 from web.pages import Pages
+from web.payment_webhooks import PaymentWebhooks
 from web.proxies import ProxyMiddleware
 from web.server import BACKLOG, Server, configure_gc, make_config, run_program
 from workers.runner import run_workers
@@ -73,6 +74,7 @@ class AppState(TypedDict):
     """The event streams of the GraphQL service; the server ends them when it stops."""
     revocations: Revocations
     backchannel_logout: BackchannelLogout
+    payment_webhooks: PaymentWebhooks
     issuer: health.IssuerStatus | None
     """None if this process is its own issuer."""
 
@@ -105,6 +107,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
             *metrics_routes(settings.metrics_from),
             *Pages(settings).routes(),
             *backchannel_logout.routes,
+            *payment_webhooks.routes,
             *login_routes(lambda request: request.state.login),
             *_issuer_routes(settings),
         ],
@@ -182,6 +185,13 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
                 event_streams=service.event_streams,
                 revocations=session_ends.revocations,
                 backchannel_logout=session_ends.backchannel_logout,
+                payment_webhooks=PaymentWebhooks(
+                    payments.provider,
+                    stores.payment_inbox,
+                    installation=payments.installation,
+                    takes_live=settings.is_production,
+                    max_bytes=settings.limit.webhook_bytes,
+                ),
                 issuer=None if settings.has_own_issuer else verifier.keys,
             )
 

@@ -9,7 +9,7 @@ repeats a request that gets no answer with status 200.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -58,7 +58,7 @@ class PaymentWebhooks:
         provider: EventReader,
         inbox: Inbox,
         *,
-        installation: str,
+        installation: Callable[[], Awaitable[str]],
         takes_live: bool,
         max_bytes: int,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -108,7 +108,7 @@ class PaymentWebhooks:
         """Record the event if it may concern this installation, and return what became of it."""
         if not event.facts:
             return "ignored"
-        if self._is_foreign(event):
+        if await self._is_foreign(event):
             return "foreign"
         entry = self._entry(event, now)
         if event.is_live != self._takes_live:
@@ -118,11 +118,11 @@ class PaymentWebhooks:
         is_new = await self._inbox.insert(entry)
         return ("recorded" if entry.state is InboxState.NEW else "quarantined") if is_new else "duplicate"
 
-    def _is_foreign(self, event: ProviderEvent) -> bool:
+    async def _is_foreign(self, event: ProviderEvent) -> bool:
         """Return whether another installation, or another program, created the object."""
         if event.reference is not None:
-            return event.reference.installation != self._installation
-        return not any(fact.kind in _WITHOUT_METADATA for fact in event.facts)
+            return event.reference.installation != await self._installation()
+        return event.intent_id is None or not any(fact.kind in _WITHOUT_METADATA for fact in event.facts)
 
     def _entry(self, event: ProviderEvent, now: datetime) -> InboxEvent:
         reference = event.reference

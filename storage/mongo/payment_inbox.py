@@ -62,6 +62,8 @@ class Claim:
 
     token: str
     events: tuple[InboxEvent, ...]
+    has_more: bool
+    """True if more events may be due: as many were found as were asked for."""
 
 
 class PaymentInbox:
@@ -116,14 +118,15 @@ class PaymentInbox:
         found = await self._by_primary.find(due, {"_id": 1}).sort("dueAt", ASCENDING).to_list(limit)
         token = uuid.uuid4().hex
         if not found:
-            return Claim(token, ())
+            return Claim(token, (), has_more=False)
         ids = [document["_id"] for document in found]
         # Another worker may have claimed the same events since they were read.
         await self._by_primary.update_many(
             {"_id": {"$in": ids}, **due}, {"$set": {"dueAt": now + LEASE, "lease": token}}
         )
         claimed = await self._by_primary.find({"_id": {"$in": ids}, "lease": token}).to_list(None)
-        return Claim(token, tuple(_event(document) for document in claimed))
+        events = tuple(_event(document) for document in claimed)
+        return Claim(token, events, has_more=len(found) == limit)
 
     @raises_unavailable
     async def finish(self, claim: Claim, events: Sequence[InboxEvent]) -> None:

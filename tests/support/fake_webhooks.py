@@ -49,6 +49,10 @@ class FakeProvider:
         return event
 
 
+async def _installation() -> str:
+    return INSTALLATION
+
+
 @dataclass
 class FakeInbox:
     """Records events in memory. `failure` makes inserts fail."""
@@ -73,7 +77,7 @@ class WebhookEndpoint:
         self._webhooks = PaymentWebhooks(
             self.provider,
             inbox or self.recorded,
-            installation=INSTALLATION,
+            installation=_installation,
             takes_live=takes_live,
             max_bytes=MAX_BYTES,
             now=lambda: NOW,

@@ -87,6 +87,12 @@ async def test_payment_of_another_program_is_dropped(fact: object) -> None:
     assert endpoint.recorded.events == {}
 
 
+async def test_dispute_without_a_payment_intent_is_dropped() -> None:
+    endpoint = WebhookEndpoint(provider_event(reference=None, intent_id=None, facts=(DISPUTE,)))
+    assert await endpoint.post("evt_1") == (200, {"outcome": "foreign"})
+    assert endpoint.recorded.events == {}
+
+
 @pytest.mark.parametrize("fact", [refund_fact(), DISPUTE], ids=["refund", "dispute"])
 async def test_refund_or_dispute_without_metadata_is_recorded(fact: object) -> None:
     endpoint = WebhookEndpoint(provider_event(reference=None, facts=(fact,)))
