@@ -8,6 +8,8 @@ from settings.reader import SettingsReader
 PROVIDERS = ("sandbox", "stripe")
 REQUIRED = ("PAYMENT_SECRET_KEY", "PAYMENT_PUBLISHABLE_KEY", "PAYMENT_WEBHOOK_SECRETS")
 """The settings without which Stripe cannot be used."""
+SANDBOX_SECRET_KEY, SANDBOX_PUBLISHABLE_KEY = "sk_test_sandbox", "pk_test_sandbox"
+"""The keys of every sandbox. They protect nothing, because a sandbox moves no money."""
 
 _SECRET_KEY = re.compile(r"[rs]k_(?P<mode>live|test)_[A-Za-z0-9_]+", re.ASCII)
 """A secret key, or a restricted one."""
@@ -33,18 +35,22 @@ class PaymentSettings:
     @classmethod
     def read(cls, reader: SettingsReader) -> "PaymentSettings":
         default = cls()
+        provider = reader.choice("PAYMENT_PROVIDER", PROVIDERS, default.provider)
+        secret_key, publishable_key = (
+            (SANDBOX_SECRET_KEY, SANDBOX_PUBLISHABLE_KEY) if provider == "sandbox" else (None, None)
+        )
         settings = cls(
-            provider=reader.choice("PAYMENT_PROVIDER", PROVIDERS, default.provider),
-            secret_key=reader.optional("PAYMENT_SECRET_KEY"),
-            publishable_key=reader.optional("PAYMENT_PUBLISHABLE_KEY"),
+            provider=provider,
+            secret_key=reader.optional("PAYMENT_SECRET_KEY") or secret_key,
+            publishable_key=reader.optional("PAYMENT_PUBLISHABLE_KEY") or publishable_key,
             webhook_secrets=reader.words("PAYMENT_WEBHOOK_SECRETS", ()),
             url=reader.origin("PAYMENT_URL"),
             timeout_s=reader.number("PAYMENT_TIMEOUT_S", default.timeout_s, highest=80),
         )
         is_production = reader.optional("ENV") == "production"
         mode = "live" if is_production else "test"
-        _check_key(reader, "PAYMENT_SECRET_KEY", settings.secret_key, _SECRET_KEY, mode=mode)
-        _check_key(reader, "PAYMENT_PUBLISHABLE_KEY", settings.publishable_key, _PUBLISHABLE_KEY, mode=mode)
+        _check_key(reader, "PAYMENT_SECRET_KEY", _SECRET_KEY, mode=mode)
+        _check_key(reader, "PAYMENT_PUBLISHABLE_KEY", _PUBLISHABLE_KEY, mode=mode)
         _check_webhook_secrets(reader, settings.webhook_secrets)
         if is_production:
             _check_production(reader, settings)
@@ -53,8 +59,9 @@ class PaymentSettings:
         return settings
 
 
-def _check_key(reader: SettingsReader, name: str, key: str | None, form: re.Pattern[str], *, mode: str) -> None:
+def _check_key(reader: SettingsReader, name: str, form: re.Pattern[str], *, mode: str) -> None:
     """Report a key that is malformed or belongs to the other mode, without quoting it."""
+    key = reader.optional(name)
     if key is None:
         return
     found = form.fullmatch(key)

@@ -27,7 +27,9 @@ def problems(values: dict[str, str], *, env: str = "development") -> list[str]:
 
 
 def test_sandbox_needs_no_settings() -> None:
-    assert payment() == PaymentSettings(provider="sandbox", timeout_s=20)
+    assert payment() == PaymentSettings(
+        provider="sandbox", secret_key="sk_test_sandbox", publishable_key="pk_test_sandbox", timeout_s=20
+    )
 
 
 def test_stripe_settings_are_read() -> None:
