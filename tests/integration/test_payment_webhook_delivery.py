@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
@@ -14,7 +15,7 @@ from storage.keys import PAYMENT_EVENTS_CHANNEL
 from subscriptions.feed import GAP, Feed
 from tests.support.fake_webhooks import MAX_BYTES, WebhookEndpoint, provider_event
 from tests.support.mongo_failures import failing
-from tests.support.payment_events import NOW, inbox_event
+from tests.support.payment_events import NOW, inbox_event, payment_fact
 from tests.support.serving import serving
 from tests.support.waiting import wait_until
 from web.payment_webhooks import PATH
@@ -35,8 +36,9 @@ class Delivery:
 
 
 @asynccontextmanager
-async def delivering(stores: Stores, *ids: str) -> AsyncIterator[Delivery]:
-    endpoint = WebhookEndpoint(*[provider_event(id_) for id_ in ids], inbox=stores.payment_inbox)
+async def delivering(stores: Stores, *ids: str, **changes: Any) -> AsyncIterator[Delivery]:
+    events = [provider_event(id_, **changes) for id_ in ids]
+    endpoint = WebhookEndpoint(*events, inbox=stores.payment_inbox)
     async with serving(lambda _: endpoint) as base, httpx2.AsyncClient(base_url=base, timeout=60) as client:
         yield Delivery(endpoint, client, stores)
 
@@ -62,6 +64,14 @@ async def test_event_delivered_three_times_at_once_is_recorded_once(stores: Stor
         assert [answer.status_code for answer in answers] == [200, 200, 200]
         assert sorted(answer.json()["outcome"] for answer in answers) == ["duplicate", "duplicate", "recorded"]
         assert await delivery.recorded() == ["evt_1"]
+
+
+@pytest.mark.parametrize("changes", [{"intent_id": "pi_\ud800"}, {"facts": (payment_fact(amount_minor=2**64),)}])
+async def test_event_that_cannot_be_stored_is_refused(stores: Stores, changes: dict[str, Any]) -> None:
+    async with delivering(stores, "evt_1", **changes) as delivery:
+        answer = await delivery.post(b"evt_1")
+        assert (answer.status_code, answer.json()["error"]) == (400, "malformed")
+        assert await delivery.recorded() == []
 
 
 async def test_event_is_recorded_when_it_is_sent_again_after_an_outage(stores: Stores, mongo_url: str) -> None:

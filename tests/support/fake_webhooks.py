@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from domain.payments.inbox import InboxEvent
 from payments.provider import OrderReference, ProviderEvent, WebhookRefused
 from tests.support.payment_events import CONCERT, INSTALLATION, NOW, ORDER, payment_fact
-from web.payment_webhooks import PATH, Inbox, PaymentWebhooks, routes
+from web.payment_webhooks import PATH, EventReader, Inbox, PaymentWebhooks, routes
 
 REFERENCE = OrderReference(ORDER, CONCERT, INSTALLATION)
 MAX_BYTES = 512 * 1024
@@ -69,13 +69,23 @@ class FakeInbox:
 
 
 class WebhookEndpoint:
-    """The ASGI application of the route, with the provider and the inbox as given."""
+    """The ASGI application of the route.
 
-    def __init__(self, *events: ProviderEvent, inbox: Inbox | None = None, takes_live: bool = False) -> None:
+    Without `reader`, it accepts the ids of `events` as bodies. Without `inbox`, it records in
+    memory.
+    """
+
+    def __init__(
+        self,
+        *events: ProviderEvent,
+        reader: EventReader | None = None,
+        inbox: Inbox | None = None,
+        takes_live: bool = False,
+    ) -> None:
         self.provider = FakeProvider({event.id: event for event in events})
         self.recorded = FakeInbox()
         self._webhooks = PaymentWebhooks(
-            self.provider,
+            reader or self.provider,
             inbox or self.recorded,
             installation=_installation,
             takes_live=takes_live,
