@@ -142,7 +142,7 @@ def _pause_s(interval_s: float, failures: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Listening:
-    """What messages wake. A missed message delays the work by at most the idle interval."""
+    """Objects that messages wake. A missed message delays the work by at most the idle interval."""
 
     schedules: list[Schedule] = field(default_factory=list)
     """The schedules in which a concert with new work becomes due. The caller adds them."""
