@@ -10,7 +10,7 @@ from payments import amounts
 from payments.provider import AmountLimits, Intent, OrderReference, ProviderEvent, ProviderRefused
 from payments.stripe.client import StripeClient
 from payments.stripe.events import read_event
-from payments.stripe.fields import StripeObject
+from payments.stripe.fields import StripeObject, UnreadableObject
 from payments.stripe.objects import (
     ATTEMPT,
     REFUND,
@@ -81,7 +81,10 @@ class StripeProvider:
             metadata=order_metadata(reference) | {REFUND: str(refund.number)},
             **({"reason": reason} if reason else {}),
         )
-        return refund_facts(answer)
+        facts = refund_facts(answer)
+        if not facts:
+            raise UnreadableObject(f"Stripe answered a refund of {refund.intent_id} without its payment intent")
+        return facts
 
     async def list_refunds(self, intent_id: str) -> tuple[ProviderFact, ...]:
         found = self._client.iterate(REFUNDS, payment_intent=intent_id)
