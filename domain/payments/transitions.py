@@ -212,6 +212,12 @@ def replace_refund(order: Order, refund: Refund, now: datetime) -> Order:
     return _conclude(order, _with_payment(order, refunds=(*payment.refunds, again)), now, kind=REFUND_REPEATED)
 
 
+def is_larger_than_payment(order: Order, refund: Refund) -> bool:
+    """Return whether other refunds have left less of the payment than this refund returns."""
+    paid = next((fact for fact in successes(order) if fact.intent_id == refund.intent_id), None)
+    return paid is not None and refund.amount_minor > _left_of(order, paid, without=refund)
+
+
 def refundable_units(order: Order) -> tuple[Unit, ...]:
     """Return the units of a paid order whose refund has not been requested yet."""
     if order.status not in _REFUNDABLE:
@@ -244,8 +250,9 @@ def _conclude(before: Order, changed: Order, now: datetime, *, kind: str) -> Ord
     """
     for rule in _RULES:
         changed = rule(changed, now)
+    changed = _release_dead_units(changed)
     status = derive_status(changed)
-    changed = _release_dead_units(replace(changed, status=status))
+    changed = replace(changed, status=status)
     if status in _ALIVE and not changed.effects.states:
         changed = replace(changed, effects=due_effects())
     if changed == before:

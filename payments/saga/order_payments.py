@@ -130,7 +130,7 @@ class OrderPayments:
             changed = await self._perform(step, order)
             if changed.version == order.version:
                 return order
-            order = changed
+            order, now = changed, max(now, self._clock())
         return order
 
     async def request_cancel(self, order: Order, reason: str) -> Order:
