@@ -28,8 +28,10 @@ MAX_QUANTITY = 1_000
 MAX_LIMIT = 1_000
 MAX_TIERS = 50
 MAX_TIER_CAPACITY = 200_000
-MAX_PRICE_MINOR = 2_000_000
-"""The total for MAX_LIMIT tickets at this price still fits into GraphQL's 32-bit Int."""
+MAX_PRICE_MINOR = 999_999_999_999
+"""In any currency; what the payment provider takes is usually less. The total for MAX_LIMIT tickets
+at this price still fits into 53 bits.
+"""
 MAX_HOLD = timedelta(hours=2)
 MAX_ACTIVE_USERS = 1_000_000
 MAX_ROOM_TIME_S = 7_200

@@ -11,6 +11,7 @@ from domain.queues import NO_ROOM
 from schema.enums import CurrencyCode
 from schema.ids import IdReader
 from schema.mutations.room_inputs import WaitingRoomInput
+from schema.scalars import SafeInt
 
 
 @strawberry.input(description="Where a concert takes place.")
@@ -26,7 +27,12 @@ class VenueInput:
 @strawberry.input(description="A new tier.")
 class TierInput:
     name: str = strawberry.field(description="The name of the tier.")
-    price_minor: int = strawberry.field(description="The price in the smallest unit of the concert's currency.")
+    price_minor: SafeInt = strawberry.field(
+        description=(
+            "The price in the smallest unit of the concert's currency. 0 means free. The lowest and the highest price"
+            " depend on the currency."
+        )
+    )
     capacity: int = strawberry.field(description="The total number of tickets on sale.")
 
     def read(self) -> TierDraft:
@@ -83,7 +89,7 @@ class CreateConcertInput:
 class TierChangeInput:
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier to change.")
     name: str | None = strawberry.field(default=None, description="The new name.")
-    price_minor: int | None = strawberry.field(
+    price_minor: SafeInt | None = strawberry.field(
         default=None, description="The price for new holds. Existing holds keep their price."
     )
     capacity: int | None = strawberry.field(

@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from bench.clients.catalog import CONCERTS_FILE, demo_concerts
-from domain.money import CurrencyCode
 from domain.validation import draft_problems
 
 CONCERTS: list[dict[str, Any]] = orjson.loads(CONCERTS_FILE.read_bytes())
@@ -51,7 +50,7 @@ def test_catalog_is_large_and_varied_and_has_no_duplicates() -> None:
     assert len({concert["name"] for concert in CONCERTS}) == 30
     assert len({concert["venue"]["name"] for concert in CONCERTS}) == 30
     assert len({concert["venue"]["country"] for concert in CONCERTS}) == 19
-    assert {concert["currency"] for concert in CONCERTS} == {code.value for code in CurrencyCode}
+    assert len({concert["currency"] for concert in CONCERTS}) == 12
 
 
 @each_concert
