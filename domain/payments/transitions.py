@@ -44,6 +44,7 @@ CANCEL_REQUESTED = "CANCEL_REQUESTED"
 REFUND_REQUESTED = "REFUND_REQUESTED"
 REFUND_REPEATED = "REFUND_REPEATED"
 ATTEMPT_STARTED = "ATTEMPT_STARTED"
+WAITING = "WAITING_FOR_PROVIDER"
 _REPEATED = frozenset({DECLINED, FACTS_ADDED, REFUND_REPEATED, ATTEMPT_STARTED})
 """Events of which only the last one in a row is kept, so that the history stays short."""
 
@@ -134,6 +135,16 @@ def free_without_intent(order: Order, now: datetime, *, attempt: int) -> Order:
     if payment.attempt.number != attempt or payment.attempt.intent_id is not None:
         return order
     return _conclude(order, _with_payment(order, freed_by=_freed_by(payment, now)), now, kind=FACTS_ADDED)
+
+
+def note_waiting(order: Order, now: datetime) -> Order:
+    """Note in the history of a pending order that the provider has not yet said whether it was
+    paid.
+    """
+    if order.status is not OrderStatus.PENDING_PAYMENT or order.events[-1].kind == WAITING:
+        return order
+    changed = replace(order, events=(*order.events, OrderEvent(WAITING, now)), version=order.version + 1)
+    return replace(changed, work_at=work_at(changed))
 
 
 def take_units(order: Order, units: tuple[Unit, ...], now: datetime) -> Order:
