@@ -169,6 +169,7 @@ _HOW_HOLDS_END = {
     EndReason.NOT_RECORDED: "ended because its purchase was not recorded in time",
     EndReason.PASS_SPENT: "ended because its queue pass was spent on another order",
     EndReason.ORDER_ENDED: "ended because its order returned all of its tickets",
+    EndReason.CONCERT_CANCELLED: "ended because the concert was canceled",
 }
 
 
@@ -176,7 +177,9 @@ class HoldEnded(Refusal):
     code = ErrorCode.HOLD_ENDED
 
     def __init__(self, hold_id: HoldId, reason: EndReason) -> None:
-        super().__init__(f"This hold {_HOW_HOLDS_END[reason]}; hold the tickets again with a new idempotency key.")
+        again = "hold the tickets again with a new idempotency key"
+        step = "choose another concert" if reason is EndReason.CONCERT_CANCELLED else again
+        super().__init__(f"This hold {_HOW_HOLDS_END[reason]}; {step}.")
         self.hold_id = hold_id
         self.reason = reason
 
@@ -211,6 +214,7 @@ class IllegalTransition(Refusal):
             ConcertStatus.DRAFT: ("a draft", "publish the concert first"),
             ConcertStatus.PUBLISHED: ("published", "read the concert again"),
             ConcertStatus.CLOSED: ("closed", "create a new concert"),
+            ConcertStatus.CANCELLED: ("canceled", "create a new concert"),
         }[status]
         super().__init__(f"This concert is {is_now}, so {what} cannot be {wanted}; {step}.")
         self.concert_id = concert_id

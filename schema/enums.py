@@ -58,16 +58,19 @@ _show(
 )
 _show(
     ConcertStatus,
-    "The status of a concert: DRAFT, then PUBLISHED, then CLOSED.",
+    "The status of a concert: DRAFT, then PUBLISHED, then CLOSED or CANCELLED.",
     DRAFT="In preparation; only its organizer and admins see it.",
     PUBLISHED="Listed, and on sale inside its sale window.",
     CLOSED="Listed, and never on sale again.",
+    CANCELLED="Listed, and never on sale again. Its orders are refunded.",
 )
 _show(
     HoldState,
     "The state of a hold.",
     HELD="The tickets are reserved for you until `expiresAt`.",
-    BUYING="A purchase has started. Its outcome is known within about a minute; until then, the hold does not expire.",
+    BUYING=(
+        "A purchase has started, and is settled within about a minute; or its order awaits payment until `expiresAt`."
+    ),
     SOLD="Its tickets became an order.",
     ENDED="It returned its tickets; `reason` says why.",
 )
@@ -81,6 +84,7 @@ _show(
     NOT_RECORDED="A purchase started but was never recorded.",
     PASS_SPENT="Its pass was spent on another order.",
     ORDER_ENDED="Its order returned all of its tickets.",
+    CONCERT_CANCELLED="The concert was canceled.",
 )
 _show(
     EntryState,
@@ -106,6 +110,7 @@ _show(
     SESSION_OVER="Its pass was not used in time.",
     RESET="An organizer reset the queue.",
     SALE_OVER="The sale ended. If it opens again, a new round begins, and you can join again.",
+    CONCERT_CANCELLED="The concert was canceled.",
 )
 _show(
     QueueingMethod,

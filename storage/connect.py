@@ -26,9 +26,11 @@ from storage.keys import PAYMENT_EVENTS_CHANNEL
 from storage.mongo.client import Client, Database, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.concerts import ConcertStore
+from storage.mongo.installation import InstallationStore
 from storage.mongo.lotteries import LotteryStore
 from storage.mongo.order_batch import OrderBatch
 from storage.mongo.order_updates import OrderUpdates
+from storage.mongo.order_work import OrderWork, WorkerHeartbeats
 from storage.mongo.orders import OrderStore
 from storage.mongo.payment_inbox import PaymentInbox
 from storage.mongo.queue_history import QueueHistory
@@ -68,6 +70,9 @@ class Stores:
     house_units: HouseUnits
     order_batch: OrderBatch
     order_updates: OrderUpdates
+    order_work: OrderWork
+    worker_heartbeats: WorkerHeartbeats
+    installation: InstallationStore
     order_sync: OrderSync
     recovery: Recovery
     lotteries: LotteryStore
@@ -169,6 +174,9 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         house_units=house_units,
         order_batch=OrderBatch(orders),
         order_updates=OrderUpdates(orders),
+        order_work=OrderWork(mongo),
+        worker_heartbeats=WorkerHeartbeats(mongo),
+        installation=InstallationStore(mongo),
         order_sync=order_sync,
         recovery=recovery,
         lotteries=lotteries,
