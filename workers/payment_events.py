@@ -58,6 +58,7 @@ class _Run:
 
     def __init__(self, stores: Stores, payments: OrderPayments, now: Callable[[], datetime]) -> None:
         self._inbox = stores.payment_inbox
+        self._orders = stores.orders
         self._payments = payments
         self._now = now
         self._claiming = asyncio.Lock()
@@ -103,15 +104,18 @@ class _Run:
         return _ended(events, InboxState.APPLIED) if order else self._park(events, "the order is unknown")
 
     async def _find_order(self, event: InboxEvent) -> tuple[OrderId, ConcertId]:
-        """Return the order of an event, for which the provider is asked if the event does not name
-        it: our metadata is not copied to disputes, nor to refunds made in the provider's dashboard.
+        """Return the order of an event.
 
-        Raises _Foreign, and the errors of the provider.
+        Our metadata is not copied to disputes, nor to refunds made in the provider's dashboard. For
+        those, the order is the one that recorded the intent, or else the one that the provider has
+        in the metadata of the intent. Raises _Foreign, and the errors of the provider.
         """
         if event.order_id is not None and event.concert_id is not None:
             return event.order_id, event.concert_id
         if event.intent_id is None:
             raise _Foreign("it names no payment")
+        for order in await self._orders.find_by_intent(event.intent_id):
+            return order.id, order.concert_id
         reference = (await self._payments.provider.get_intent(event.intent_id)).reference
         if reference is None or reference.installation != await self._payments.installation():
             raise _Foreign("its payment belongs to another installation or program")

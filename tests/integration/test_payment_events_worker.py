@@ -21,6 +21,7 @@ from storage.mongo.payment_inbox import LEASE
 from tests.support.mongo_failures import failing
 from tests.support.payment_events import inbox_event, payment_fact
 from tests.support.payment_saga import Till, concert_for_sale, opened_till
+from tests.support.provider_double import StoredIntent
 from tests.support.sale import hold
 from tests.support.waiting import wait_until
 from tests.support.worker_steps import running_workers
@@ -127,11 +128,9 @@ async def test_event_before_our_own_order_is_parked_and_applied_later(inbox: Inb
 
 
 async def test_event_before_the_intent_is_recorded_makes_the_order_paid(inbox: InboxSteps) -> None:
-    inbox.till.provider.fail_after["create_intent"] = [ProviderUnavailable("timeout")]
-    order = await unpaid_order(inbox)
+    order, intent = await unrecorded_intent(inbox)
     assert order.payment is not None
     assert order.payment.attempt.intent_id is None
-    intent = inbox.till.intent(order)
     await inbox.receive(order, inbox.till.provider.pay(intent))
     await inbox.run()
     paid = await inbox.till.read(order)
@@ -158,17 +157,34 @@ async def test_event_of_an_unknown_order_is_reported_after_72_hours(
     assert await inbox.run(after=timedelta(days=10)) == 0
 
 
+async def unrecorded_intent(inbox: InboxSteps) -> tuple[Order, StoredIntent]:
+    """Return an order that does not know the intent which the provider has created for it."""
+    inbox.till.provider.fail_after["create_intent"] = [ProviderUnavailable("timeout")]
+    order = await unpaid_order(inbox)
+    return order, inbox.till.intent(order)
+
+
 async def test_dispute_without_our_metadata_finds_its_order(inbox: InboxSteps) -> None:
     order = await inbox.till.paid_order(await concert_for_sale(inbox.till, 10), 2)
-    dispute = inbox.till.provider.dispute(inbox.till.intent(order), FactState.LOST)
-    await inbox.receive(None, dispute)
+    await inbox.receive(None, inbox.till.provider.dispute(inbox.till.intent(order), FactState.LOST))
+    inbox.till.provider.is_down = True
     assert await inbox.run() == 1
     assert await inbox.status(order) is OrderStatus.DISPUTE_LOST
 
 
+async def test_order_of_an_unrecorded_intent_is_found_at_the_provider(inbox: InboxSteps) -> None:
+    order, intent = await unrecorded_intent(inbox)
+    dispute = inbox.till.provider.dispute(intent, FactState.OPEN)
+    await inbox.receive(None, dispute)
+    assert await inbox.run() == 1
+    changed = await inbox.till.read(order)
+    assert changed.payment is not None
+    assert dispute in changed.payment.facts
+
+
 async def test_dispute_of_another_installation_is_dropped(inbox: InboxSteps) -> None:
-    order = await inbox.till.paid_order(await concert_for_sale(inbox.till, 10), 2)
-    intent, before = inbox.till.intent(order), count("dropped")
+    order, intent = await unrecorded_intent(inbox)
+    before = count("dropped")
     intent.reference = OrderReference(order.id, order.concert_id, "another-installation")
     await inbox.receive(None, inbox.till.provider.dispute(intent, FactState.LOST))
     assert await inbox.run() == 1
@@ -177,15 +193,15 @@ async def test_dispute_of_another_installation_is_dropped(inbox: InboxSteps) -> 
 
 
 async def test_event_waits_while_the_provider_does_not_tell_its_order(inbox: InboxSteps) -> None:
-    order = await inbox.till.paid_order(await concert_for_sale(inbox.till, 10), 2)
-    await inbox.receive(None, inbox.till.provider.dispute(inbox.till.intent(order), FactState.LOST))
+    _, intent = await unrecorded_intent(inbox)
+    await inbox.receive(None, inbox.till.provider.dispute(intent, FactState.LOST))
     inbox.till.provider.is_down = True
     for _ in range(2):
         assert await inbox.run(after=PARKED_FOR) == 0
         assert await inbox.state() is InboxState.NEW
     inbox.till.provider.is_down = False
     assert await inbox.run(after=timedelta(seconds=10)) == 1
-    assert await inbox.status(order) is OrderStatus.DISPUTE_LOST
+    assert await inbox.state() is InboxState.APPLIED
 
 
 async def test_order_that_cannot_be_changed_does_not_stop_others(
