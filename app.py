@@ -27,7 +27,7 @@ from auth.dev_issuer.routes import issuer_routes
 from auth.issuer_http import IssuerHttp
 from auth.login import Login, login_routes
 from auth.login_limit import LoginLimit
-from auth.passes import PassSigner, signer_from_file, signer_from_pem
+from auth.passes import PassSigner, jwks_routes, signer_from_file, signer_from_pem
 from auth.public_site import site_of
 from auth.revocation import backchannel_logout
 from auth.revocation.backchannel_logout import BackchannelLogout
@@ -39,6 +39,7 @@ from auth.sessions.sessions import Sessions
 from auth.tokens import TokenVerifier
 from domain.limits.operations import OperationLimits
 from domain.limits.rates import CallRates, Rate, RateLimits
+from payments.opening import open_payments
 from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from resolvers.demo import load_demo
@@ -50,12 +51,13 @@ from storage.embedded.supervisor import lock_data_dir, run_stores
 from storage.keys import REVOCATIONS_CHANNEL
 from subscriptions.publishing.push_intervals import PushIntervals
 from subscriptions.sockets.limits import Limits
-from web import health, home, logs, pass_jwks
+from web import health, home, logs, payment_webhooks
 from web.event_streams import EventStreams
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.metrics import metrics_routes
 from web.middleware import RequestMiddleware
 from web.pages import Pages
+from web.payment_webhooks import PaymentWebhooks
 from web.proxies import ProxyMiddleware
 from web.server import BACKLOG, Server, configure_gc, make_config, run_program
 from workers.runner import run_workers
@@ -72,6 +74,7 @@ class AppState(TypedDict):
     """The event streams of the GraphQL service; the server ends them when it stops."""
     revocations: Revocations
     backchannel_logout: BackchannelLogout
+    payment_webhooks: PaymentWebhooks
     issuer: health.IssuerStatus | None
     """None if this process is its own issuer."""
 
@@ -98,12 +101,13 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
         routes=[
             *home.routes(settings),
             *health.routes,
-            *pass_jwks.routes,
+            *jwks_routes,
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
             *metrics_routes(settings.metrics_from),
             *Pages(settings).routes(),
             *backchannel_logout.routes,
+            *payment_webhooks.routes,
             *login_routes(lambda request: request.state.login),
             *_issuer_routes(settings),
         ],
@@ -146,6 +150,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
             settings=settings.oidc,
         ) as session_ends,
         contextlib.aclosing(_sessions(settings, stores, client, session_ends)) as sessions,
+        open_payments(settings.payment, stores) as payments,
     ):
         if not settings.has_own_issuer:
             verifier.keys.watch()
@@ -155,6 +160,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
             _pass_signer(settings),
             call_limits=CallLimits(make_rate_limits(settings.limit)),
             signed_in_may_buy=settings.signed_in_may_buy,
+            payments=payments,
         )
         async with open_graphql_service(
             resources,
@@ -179,6 +185,13 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
                 event_streams=service.event_streams,
                 revocations=session_ends.revocations,
                 backchannel_logout=session_ends.backchannel_logout,
+                payment_webhooks=PaymentWebhooks(
+                    payments.provider,
+                    stores.payment_inbox,
+                    installation=payments.installation,
+                    takes_live=settings.is_production,
+                    max_bytes=settings.limit.webhook_bytes,
+                ),
                 issuer=None if settings.has_own_issuer else verifier.keys,
             )
 
@@ -287,9 +300,10 @@ async def run(settings: Settings) -> None:
         stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
         if settings.loads_demo:
             await load_demo(Resources(stores, _pass_signer(settings)).context(None, "demo"))
+        payments = await stack.enter_async_context(open_payments(settings.payment, stores))
         server = _Server(settings, stores, engine)
         async with asyncio.TaskGroup() as group:
-            workers = group.create_task(run_workers(stores, urls.redis))
+            workers = group.create_task(run_workers(stores, urls.redis, payments=payments))
             await _serve(server, listener)
             workers.cancel()
 

@@ -2,7 +2,8 @@
 
 A pass is not accepted as an access token, nor an access token as a pass. The claims and the key
 determine the bytes of a pass (Ed25519 signatures are deterministic), so no pass has to be stored.
-All processes that share the key file create the same passes.
+All processes that share the key file create the same passes. Gates, partners and pages verify them
+with the public key, which `/.well-known/jwks.json` publishes.
 """
 
 import base64
@@ -15,6 +16,11 @@ import jwt
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from auth.challenges import ChallengeSigner
 from domain.ids import ConcertId, EntryId, PersonId, fingerprint
@@ -25,6 +31,12 @@ MAX_LENGTH = 1_024
 _CHALLENGES = b"onsale challenges"
 MAX_SIGNED_KEPT = 10_000
 """The maximum number of signed passes kept in memory, about 1 KB each."""
+
+JWKS_LIFE_S = 600
+# CORS headers are sent even if the request has no Origin header, because a shared cache may answer
+# a page's request with a response that it stored for a server.
+_JWKS_HEADERS = {"Cache-Control": f"public, max-age={JWKS_LIFE_S}", "Access-Control-Allow-Origin": "*"}
+_PREFLIGHT = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])
 
 
 class BadPass(Exception):
@@ -140,3 +152,11 @@ def _pem(key: Ed25519PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+async def _jwks(request: Request) -> JSONResponse:
+    signer: PassSigner = request.state.passes
+    return JSONResponse(signer.jwks, headers=_JWKS_HEADERS)
+
+
+jwks_routes = [Route("/.well-known/jwks.json", _jwks, methods=["GET", "OPTIONS"], middleware=[_PREFLIGHT])]

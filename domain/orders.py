@@ -79,7 +79,7 @@ class Order:
     """
     payment: Payment | None = None
     """None if nothing is to be paid: the order is free, belongs to the house, or is older than
-    payments are.
+    payments are. A refund of such an order adds a payment without attempts.
     """
     effects: Effects = NO_EFFECTS
     work_at: datetime | None = None

@@ -44,6 +44,8 @@ class LimitSettings:
     aliases: int = 30
     directives: int = 50
     root_fields: int = 20
+    webhook_bytes: int = 524_288
+    """The maximum size of a payment webhook. Those of Stripe have a few kilobytes."""
 
     @classmethod
     def read(cls, reader: SettingsReader) -> "LimitSettings":

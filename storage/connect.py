@@ -22,6 +22,7 @@ from storage.hot.queues import QueueStore
 from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import ScriptClient
 from storage.hot.snapshots import SnapshotStore
+from storage.keys import PAYMENT_EVENTS_CHANNEL
 from storage.mongo.client import Client, Database, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.concerts import ConcertStore
@@ -31,6 +32,7 @@ from storage.mongo.order_batch import OrderBatch
 from storage.mongo.order_updates import OrderUpdates
 from storage.mongo.order_work import OrderWork, WorkerHeartbeats
 from storage.mongo.orders import OrderStore
+from storage.mongo.payment_inbox import PaymentInbox
 from storage.mongo.queue_history import QueueHistory
 from storage.mongo.revocations import RevocationStore
 from storage.mongo.room_audits import RoomAuditStore
@@ -76,6 +78,7 @@ class Stores:
     lotteries: LotteryStore
     lottery_opener: LotteryOpener
     revocations: RevocationStore
+    payment_inbox: PaymentInbox
     hint_publisher: HintPublisher
     detached_tasks: DetachedTasks
     concert_cache: ConcertCache
@@ -133,6 +136,7 @@ async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> As
         await stores.recovery.aclose()
         await stores.order_batch.aclose()
         await stores.order_updates.aclose()
+        await stores.payment_inbox.aclose()
         await client.aclose()
         mongo.close()
 
@@ -149,6 +153,7 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         concerts, hot_state, order_sync=order_sync, house_units=house_units, lottery_opener=lottery_opener
     )
     guarded, detached_tasks = GuardedClient(client, recovery), DetachedTasks()
+    hint_publisher = HintPublisher(client, detached_tasks.start)
     proposals = CapacityProposals(concerts, hot_state, guard=recovery)
     return Stores(
         concerts=concerts,
@@ -177,7 +182,8 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         lotteries=lotteries,
         lottery_opener=lottery_opener,
         revocations=RevocationStore(mongo),
-        hint_publisher=HintPublisher(client, detached_tasks.start),
+        payment_inbox=PaymentInbox(mongo, publish_hint=lambda: hint_publisher.publish(PAYMENT_EVENTS_CHANNEL)),
+        hint_publisher=hint_publisher,
         detached_tasks=detached_tasks,
         concert_cache=concert_cache,
         script_client=client,
@@ -197,6 +203,7 @@ async def _create_indexes(stores: Stores) -> None:
             await stores.queue_history.create_indexes()
             await stores.room_audits.create_indexes()
             await stores.revocations.create_indexes()
+            await stores.payment_inbox.create_indexes()
             # These indexes are created last, because the readiness check depends on them.
             await stores.orders.create_indexes()
             await stores.concerts.backfill_search()

@@ -51,8 +51,8 @@ session             string  a browser's login session, encrypted; named by the h
 renewal             string  the attempt that may renew a login session; expires after ten seconds
 
 No key is permanent. Each concert has a `hints` channel. The `work` channel carries the ids of
-concerts that have new work for the workers, and the `revocations` channel announces that a session
-has ended.
+concerts that have new work for the workers, the `revocations` channel announces that a session has
+ended, and the `payment_events` channel that the inbox of payment events has new ones.
 """
 
 from functools import lru_cache
@@ -90,6 +90,7 @@ KINDS = (
 
 WORK_CHANNEL = "onsale2:work"
 REVOCATIONS_CHANNEL = "onsale2:revocations"
+PAYMENT_EVENTS_CHANNEL = "onsale2:payment_events"
 
 PERMANENT_KEYS: frozenset[str] = frozenset()
 

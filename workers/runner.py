@@ -5,13 +5,16 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.errors import describe_cause
 from domain.ids import ConcertId
+from payments.saga.order_payments import OrderPayments
+from payments.unreachable import UnreachableProvider
 from storage.connect import Stores
-from storage.keys import WORK_CHANNEL
+from storage.keys import PAYMENT_EVENTS_CHANNEL, WORK_CHANNEL
 from subscriptions.feed import GAP, Feed
 from workers.admission import AdmissionWorker
 from workers.apply import ApplyWorker
@@ -20,6 +23,8 @@ from workers.concert_worker import ConcertWorker, run_due
 from workers.expiry import ExpiryWorker
 from workers.history import HistoryWorker
 from workers.opening import OpeningWorker
+from workers.orders import OrderWorker
+from workers.payment_events import PaymentEventsWorker
 from workers.record import RecordWorker
 from workers.schedule import Schedule
 from workers.settle import SettleWorker
@@ -46,30 +51,58 @@ class Worker(Protocol):
     async def run_once(self, stores: Stores) -> int: ...
 
 
-WORKERS = (RecordWorker, ApplyWorker, CapacityWorker, OpeningWorker)
+class PaymentWorker(Worker, Protocol):
+    """A worker that needs the payments of its process."""
+
+    def __init__(self, payments: OrderPayments) -> None: ...
+
+
+WORKERS: tuple[type[Worker], ...] = (RecordWorker, ApplyWorker, CapacityWorker, OpeningWorker)
 CONCERT_WORKERS = (ExpiryWorker, AdmissionWorker, SettleWorker, HistoryWorker)
-ALL = tuple(worker.name for worker in (*CONCERT_WORKERS, *WORKERS))
+PAYMENT_WORKERS: tuple[type[PaymentWorker], ...] = (OrderWorker, PaymentEventsWorker)
+ALL = (
+    *(worker.name for worker in CONCERT_WORKERS),
+    *(worker.name for worker in WORKERS),
+    *(worker.name for worker in PAYMENT_WORKERS),
+)
 
 
-async def run_workers(stores: Stores, redis_url: str, names: Sequence[str] = ALL) -> None:
-    """Run the named workers until canceled. Each name must be in `ALL`."""
-    workers = {worker.name: worker for worker in WORKERS}
+async def run_workers(
+    stores: Stores, redis_url: str, names: Sequence[str] = ALL, *, payments: OrderPayments | None = None
+) -> None:
+    """Run the named workers until canceled. Each name must be in `ALL`.
+
+    Without `payments`, no call reaches a payment provider.
+    """
+    payments = payments or OrderPayments(stores, UnreachableProvider())
+    workers: dict[str, Worker] = {worker.name: worker() for worker in WORKERS if worker.name in names}
+    workers |= {worker.name: worker(payments) for worker in PAYMENT_WORKERS if worker.name in names}
     concert_workers = {worker.name: worker for worker in CONCERT_WORKERS}
-    async with _listen_for_work(stores, redis_url) as schedules, asyncio.TaskGroup() as group:
+    async with _listen_for_work(stores, redis_url) as listening, asyncio.TaskGroup() as group:
+        schedules = listening.schedules
         for name in names:
             if name in workers:
-                group.create_task(run_forever(workers[name](), stores))
+                woken = listening.payment_events if name == PaymentEventsWorker.name else None
+                group.create_task(run_forever(workers[name], stores, woken=woken))
             else:
                 worker = concert_workers[name]()
                 schedules.append(Schedule(active_s=worker.active_s, idle_s=worker.idle_s))
                 group.create_task(run_schedule_forever(worker, stores, schedules[-1]))
 
 
-async def run_forever(worker: Worker, stores: Stores) -> None:
+async def run_forever(worker: Worker, stores: Stores, *, woken: asyncio.Event | None = None) -> None:
+    """Run the worker forever. `woken` ends the pause after a run that succeeded."""
+    woken = woken or asyncio.Event()
     failures = 0
     while True:
+        woken.clear()
         failures = await _attempt(worker.name, lambda: worker.run_once(stores), failures)
-        await asyncio.sleep(_pause_s(worker.interval_s, failures))
+        pause_s = _pause_s(worker.interval_s, failures)
+        if failures:
+            await asyncio.sleep(pause_s)
+        else:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), pause_s)
 
 
 async def run_schedule_forever(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> None:
@@ -108,13 +141,20 @@ def _pause_s(interval_s: float, failures: int) -> float:
     return max(pause_s, interval_s) * random.uniform(0.9, 1.1)  # noqa: S311
 
 
-@asynccontextmanager
-async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[list[Schedule]]:
-    """Yield a list to which the caller adds the schedules to wake when a concert has new work.
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """Objects that messages wake. A missed message delays the work by at most the idle interval."""
 
-    A missed message delays the work by at most the idle interval.
-    """
-    schedules: list[Schedule] = []
+    schedules: list[Schedule] = field(default_factory=list)
+    """The schedules in which a concert with new work becomes due. The caller adds them."""
+    payment_events: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the inbox of payments has new events."""
+
+
+@asynccontextmanager
+async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[_Listening]:
+    listening = _Listening()
+    schedules = listening.schedules
 
     def on_message(message: str) -> None:
         for schedule in schedules:
@@ -126,4 +166,5 @@ async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[list
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()
         feed.listen(WORK_CHANNEL, on_message)
-        yield schedules
+        feed.listen(PAYMENT_EVENTS_CHANNEL, lambda _: listening.payment_events.set())
+        yield listening

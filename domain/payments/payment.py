@@ -78,6 +78,9 @@ class Payment:
     expires_at: datetime
     """The deadline of the buyer. It is written with the order and never moves."""
     attempts: tuple[PaymentAttempt, ...]
+    """Empty for an order that was never to be paid. Such an order has a payment only to record its
+    refunds, and the name of its provider is empty.
+    """
     facts: tuple[ProviderFact, ...] = ()
     refunds: tuple[Refund, ...] = ()
     cancel_requested_at: datetime | None = None

@@ -118,3 +118,12 @@ async def _status(url: str, *, from_address: str, headers: dict[str, str] | None
     transport = httpx2.AsyncHTTPTransport(local_address=from_address)
     async with httpx2.AsyncClient(transport=transport) as client:
         return (await client.get(url, headers=headers)).status_code
+
+
+async def test_large_payment_webhook_passes_through_nginx(site: Site) -> None:
+    async with site.nginx.client() as client:
+        answer = await client.post("/webhooks/payments", content=b"x" * 512 * 1024)
+        too_large = await client.post("/webhooks/payments", content=b"x" * (512 * 1024 + 1))
+    assert answer.status_code == 400
+    assert answer.json().keys() == {"error", "message"}
+    assert too_large.status_code == 413

@@ -9,11 +9,11 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 from websockets.exceptions import InvalidStatus
 
+from auth.passes import jwks_routes
 from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.shop import Shop
 from tests.support.sockets import sockets
-from web import pass_jwks
 from web.logs import TextFormatter
 from web.middleware import RequestMiddleware
 
@@ -82,7 +82,7 @@ async def test_every_page_may_read_the_pass_keys() -> None:
 
 
 def _with_passes() -> ASGIApp:
-    app = Starlette(routes=pass_jwks.routes)
+    app = Starlette(routes=jwks_routes)
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         await app({**scope, "state": {"passes": PASSES}}, receive, send)

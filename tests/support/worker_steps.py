@@ -6,14 +6,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from payments.saga.order_payments import OrderPayments
 from storage.connect import Stores
 from workers.runner import ALL, run_workers
 
 
 @asynccontextmanager
-async def running_workers(stores: Stores, redis_url: str, *names: str) -> AsyncIterator[None]:
+async def running_workers(
+    stores: Stores, redis_url: str, *names: str, payments: OrderPayments | None = None
+) -> AsyncIterator[None]:
     """Run the named workers, or all of them, within the block."""
-    task = asyncio.create_task(run_workers(stores, redis_url, names or ALL))
+    task = asyncio.create_task(run_workers(stores, redis_url, names or ALL, payments=payments))
     try:
         yield
     finally:
