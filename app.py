@@ -202,6 +202,7 @@ def make_rate_limits(limit: LimitSettings) -> RateLimits:
         holds=rates(limit.holds_per_person, limit.holds_per_address),
         purchases=rates(limit.purchases_per_person, limit.purchases_per_address),
         hold_requests=rates(limit.hold_requests_per_person, limit.hold_requests_per_address),
+        payment_syncs=rates(limit.payment_syncs_per_person, limit.payment_syncs_per_address),
     )
 
 

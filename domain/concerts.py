@@ -20,12 +20,15 @@ class ConcertStatus(StrEnum):
     DRAFT = "DRAFT"
     PUBLISHED = "PUBLISHED"
     CLOSED = "CLOSED"
+    CANCELLED = "CANCELLED"
+    """It does not take place. Every order is refunded."""
 
 
 NEXT_STATUS = {
     ConcertStatus.DRAFT: frozenset({ConcertStatus.PUBLISHED}),
-    ConcertStatus.PUBLISHED: frozenset({ConcertStatus.CLOSED}),
-    ConcertStatus.CLOSED: frozenset[ConcertStatus](),
+    ConcertStatus.PUBLISHED: frozenset({ConcertStatus.CLOSED, ConcertStatus.CANCELLED}),
+    ConcertStatus.CLOSED: frozenset({ConcertStatus.CANCELLED}),
+    ConcertStatus.CANCELLED: frozenset[ConcertStatus](),
 }
 """Maps each status to the statuses that may follow it."""
 

@@ -12,6 +12,7 @@ from domain.errors import Unauthenticated
 from domain.ids import ConcertId, PersonId
 from domain.queues import WaitingRoom
 from domain.stock import Stock
+from payments.checkout import Checkout
 from resolvers.call_limits import CallLimits
 from resolvers.history import SoldCounts
 from resolvers.load_once import LoadOnce
@@ -49,6 +50,7 @@ class Context:
     signed_in_may_buy: bool = False
     """Whether people may buy and queue without the role `customer`."""
     call_limits: CallLimits = field(default_factory=CallLimits)
+    checkout: Checkout = field(default_factory=Checkout)
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -97,6 +99,7 @@ class Resources:
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
     signed_in_may_buy: bool = False
     call_limits: CallLimits = field(default_factory=CallLimits)
+    checkout: Checkout = field(default_factory=Checkout)
 
     def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
         return Context(
@@ -109,4 +112,5 @@ class Resources:
             sold_counts=self.sold_counts,
             signed_in_may_buy=self.signed_in_may_buy,
             call_limits=self.call_limits,
+            checkout=self.checkout,
         )
