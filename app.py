@@ -39,6 +39,7 @@ from auth.sessions.sessions import Sessions
 from auth.tokens import TokenVerifier
 from domain.limits.operations import OperationLimits
 from domain.limits.rates import CallRates, Rate, RateLimits
+from payments.opening import open_payments
 from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from resolvers.demo import load_demo
@@ -146,6 +147,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
             settings=settings.oidc,
         ) as session_ends,
         contextlib.aclosing(_sessions(settings, stores, client, session_ends)) as sessions,
+        open_payments(settings, stores) as payments,
     ):
         if not settings.has_own_issuer:
             verifier.keys.watch()
@@ -155,6 +157,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
             _pass_signer(settings),
             call_limits=CallLimits(make_rate_limits(settings.limit)),
             signed_in_may_buy=settings.signed_in_may_buy,
+            payments=payments,
         )
         async with open_graphql_service(
             resources,
@@ -288,9 +291,10 @@ async def run(settings: Settings) -> None:
         stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
         if settings.loads_demo:
             await load_demo(Resources(stores, _pass_signer(settings)).context(None, "demo"))
+        payments = await stack.enter_async_context(open_payments(settings, stores))
         server = _Server(settings, stores, engine)
         async with asyncio.TaskGroup() as group:
-            workers = group.create_task(run_workers(stores, urls.redis))
+            workers = group.create_task(run_workers(stores, urls.redis, payments=payments))
             await _serve(server, listener)
             workers.cancel()
 

@@ -79,9 +79,13 @@ class Order:
     """
     payment: Payment | None = None
     """None if nothing is to be paid: the order is free, belongs to the house, or is older than
-    payments are.
+    payments are. A refund of such an order adds a payment without attempts.
     """
     effects: Effects = NO_EFFECTS
+    work_at: datetime | None = None
+    """When the order worker must look at the order; None if nothing is due. Each change of the
+    order sets it anew.
+    """
 
     @property
     def total(self) -> Money:

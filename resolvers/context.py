@@ -13,6 +13,8 @@ from domain.ids import ConcertId, PersonId
 from domain.queues import WaitingRoom
 from domain.stock import Stock
 from payments.checkout import Checkout
+from payments.saga.order_payments import OrderPayments
+from payments.unreachable import UnreachableProvider
 from resolvers.call_limits import CallLimits
 from resolvers.history import SoldCounts
 from resolvers.load_once import LoadOnce
@@ -51,6 +53,8 @@ class Context:
     """Whether people may buy and queue without the role `customer`."""
     call_limits: CallLimits = field(default_factory=CallLimits)
     checkout: Checkout = field(default_factory=Checkout)
+    given_payments: OrderPayments | None = None
+    """None in a process that takes no payments."""
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -60,6 +64,11 @@ class Context:
     viewer_concerts: LoadOnce[PersonId, tuple[ConcertId, ...]] = field(
         default_factory=LoadOnce, init=False, compare=False
     )
+
+    @property
+    def payments(self) -> OrderPayments:
+        """Return the payments of this process. Without a provider, orders stay unpaid."""
+        return self.given_payments or OrderPayments(self.stores, UnreachableProvider())
 
     def signed_in(self) -> Viewer:
         """Return the viewer. Raises Unauthenticated for an anonymous caller."""
@@ -100,6 +109,8 @@ class Resources:
     signed_in_may_buy: bool = False
     call_limits: CallLimits = field(default_factory=CallLimits)
     checkout: Checkout = field(default_factory=Checkout)
+    payments: OrderPayments | None = None
+    """None in a process that takes no payments."""
 
     def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
         return Context(
@@ -113,4 +124,5 @@ class Resources:
             signed_in_may_buy=self.signed_in_may_buy,
             call_limits=self.call_limits,
             checkout=self.checkout,
+            given_payments=self.payments,
         )

@@ -19,7 +19,8 @@ from resolvers.purchase import Purchase
 async def purchase_hold(
     context: Context, concert_id: ConcertId, id_: HoldId, customer: Customer, idempotency_key: str
 ) -> Order:
-    """Buy a hold, and return the order once a majority of the MongoDB members has recorded it.
+    """Buy a hold, and return the order once a majority of the MongoDB members has recorded it. An
+    order that costs money is then to be paid.
 
     A repeated request returns the current state of the order.
     """
@@ -38,7 +39,7 @@ async def purchase_hold(
         address=context.address,
     )
     with draft_raises(partial(NotFound, "Hold", id_)):
-        return await context.stores.detached_tasks.run(purchase.run(context.stores))
+        return await context.stores.detached_tasks.run(purchase.run(context.stores, context.payments))
 
 
 async def purchase_lines(
@@ -74,7 +75,7 @@ async def _hold_and_run(
 ) -> Order:
     await create_hold(context, purchase.hold_id, lines, digest=purchase.digest, queue_pass=queue_pass)
     try:
-        return await purchase.run(context.stores)
+        return await purchase.run(context.stores, context.payments)
     except Refusal as refusal:
         if not refusal.retryable:
             await purchase.release_hold(context.stores, EndReason.REFUSED)

@@ -1,18 +1,21 @@
-"""The steps of a purchase, in order: begin, insert, record.
+"""The steps of a purchase, in order: begin, insert, record, create the payment intent.
 
-If a purchase stops at any step, the settle worker completes it, so its units end up either free or
-in exactly one order.
+If a purchase stops before its order is inserted, the settle worker completes it, so its units end
+up either free or in exactly one order. If it stops afterward, the order worker continues with the
+payment.
 """
 
 import logging
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from domain.errors import HoldEnded, NotFound, PurchaseInProgress, TemporarilyUnavailable, describe_cause
 from domain.holds import EndReason, Hold, HoldState
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.limits.rates import NO_RATES, CallRates
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from payments.saga.crash_points import CrashPoint
+from payments.saga.order_payments import OrderPayments, now_ms
 from storage.connect import Stores
 from storage.hot.holds import AlreadySold
 from storage.mongo.order_batch import Outcome
@@ -23,6 +26,8 @@ MAX_CONFLICTS = 5
 """The maximum number of attempts. A conflict means that the hot store lost an order; each attempt
 writes the lost orders for these units back to the hot store.
 """
+
+PAY_WITHIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,9 @@ class Purchase:
     def order_id(self) -> OrderId:
         return OrderId(self.hold_id)
 
-    async def run(self, stores: Stores) -> Order:
-        """Run the purchase, and return the order once a majority has recorded it.
+    async def run(self, stores: Stores, payments: OrderPayments) -> Order:
+        """Run the purchase, and return the order once a majority has recorded it: paid if it costs
+        nothing, otherwise with its payment intent if the provider answers in time.
 
         Raises a Refusal. If it is retryable, repeating the request shows the outcome.
         """
@@ -59,11 +65,13 @@ class Purchase:
                     address=self.address,
                 )
             except AlreadySold:
-                return await self._recorded(stores)
-            order = await self._insert(stores, hold)
+                return await payments.begin(await self._recorded(stores))
+            order = await self._insert(stores, payments, hold)
             if order is not None:
+                payments.reached(CrashPoint.ORDER_INSERTED)
                 await stores.order_sync.record(order)
-                return order
+                payments.reached(CrashPoint.ORDER_RECORDED)
+                return await payments.begin(order)
         raise TemporarilyUnavailable("The tickets of this hold are being checked after a restart of the stock store")
 
     async def release_hold(self, stores: Stores, reason: EndReason) -> None:
@@ -76,13 +84,13 @@ class Purchase:
         except TemporarilyUnavailable as error:
             log.warning("hold %s will be released only at its deadline: %s", self.hold_id, describe_cause(error))
 
-    async def _insert(self, stores: Stores, hold: Hold) -> Order | None:
+    async def _insert(self, stores: Stores, payments: OrderPayments, hold: Hold) -> Order | None:
         """Insert the order, and return the recorded order with this id.
 
         Returns None if the hold now has other units and the purchase must begin again. Raises
         HoldEnded, TemporarilyUnavailable, or NotFound for another person's order.
         """
-        order = await self._order(stores, hold)
+        order = await self._order(stores, payments, hold)
         outcome = await stores.order_batch.insert(order)
         if outcome is Outcome.RECORDED:
             return order
@@ -97,27 +105,29 @@ class Purchase:
             raise HoldEnded(self.hold_id, EndReason.NOT_RECORDED)
         return await self._recorded(stores)
 
-    async def _order(self, stores: Stores, hold: Hold) -> Order:
-        now = datetime.now(UTC)
-        # MongoDB stores milliseconds, and the result must equal later reads.
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        return Order(
+    async def _order(self, stores: Stores, payments: OrderPayments, hold: Hold) -> Order:
+        concert = await stores.concert_cache.get(self.concert_id)
+        if concert is None:
+            raise NotFound("Concert", self.concert_id)
+        now = now_ms()
+        order = Order(
             id=self.order_id,
             concert_id=self.concert_id,
             person_id=self.person_id,
-            # Orders become PAID only here. Payments will add PENDING_PAYMENT before PAID.
-            status=OrderStatus.PAID,
+            status=OrderStatus.PENDING_PAYMENT,
             units=hold.units,
             released_units=(),
             lines=hold.lines,
-            currency=await stores.concerts.currency_of(self.concert_id),
+            currency=concert.currency,
             customer=self.customer,
             version=1,
-            events=(OrderEvent("PAID", now),),
+            events=(),
             created_at=now,
             hold_digest=hold.digest,
             pass_entry_id=hold.pass_entry_id,
         )
+        prepared = payments.prepare(order, pay_within=PAY_WITHIN)
+        return replace(prepared, events=(OrderEvent(prepared.status.value, now),))
 
     async def _recorded(self, stores: Stores) -> Order:
         order = await stores.orders.get(self.order_id)

@@ -28,6 +28,7 @@ from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.concerts import ConcertStore
 from storage.mongo.lotteries import LotteryStore
 from storage.mongo.order_batch import OrderBatch
+from storage.mongo.order_updates import OrderUpdates
 from storage.mongo.orders import OrderStore
 from storage.mongo.queue_history import QueueHistory
 from storage.mongo.revocations import RevocationStore
@@ -66,6 +67,7 @@ class Stores:
     concert_writer: ConcertWriter
     house_units: HouseUnits
     order_batch: OrderBatch
+    order_updates: OrderUpdates
     order_sync: OrderSync
     recovery: Recovery
     lotteries: LotteryStore
@@ -127,6 +129,7 @@ async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> As
         await stores.concert_cache.aclose()
         await stores.recovery.aclose()
         await stores.order_batch.aclose()
+        await stores.order_updates.aclose()
         await client.aclose()
         mongo.close()
 
@@ -163,6 +166,7 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         ),
         house_units=house_units,
         order_batch=OrderBatch(orders),
+        order_updates=OrderUpdates(orders),
         order_sync=order_sync,
         recovery=recovery,
         lotteries=lotteries,

@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from domain.errors import OnsaleError
+from payments.opening import open_payments
 from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
@@ -31,8 +32,8 @@ async def run(settings: Settings, names: Sequence[str]) -> None:
     assert task is not None
     for stop in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(stop, task.cancel)
-    async with _opened(settings) as (stores, redis_url):
-        await run_workers(stores, redis_url, names)
+    async with _opened(settings) as (stores, redis_url), open_payments(settings, stores) as payments:
+        await run_workers(stores, redis_url, names, payments=payments)
 
 
 async def run_command(settings: Settings, chosen: Namespace) -> int:

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from domain.errors import describe_cause
 from domain.ids import ConcertId
+from payments.saga.order_payments import OrderPayments
+from payments.unreachable import UnreachableProvider
 from storage.connect import Stores
 from storage.keys import WORK_CHANNEL
 from subscriptions.feed import GAP, Feed
@@ -46,19 +48,37 @@ class Worker(Protocol):
     async def run_once(self, stores: Stores) -> int: ...
 
 
-WORKERS = (RecordWorker, ApplyWorker, CapacityWorker, OpeningWorker)
+class PaymentWorker(Worker, Protocol):
+    """A worker that needs the payments of its process."""
+
+    def __init__(self, payments: OrderPayments) -> None: ...
+
+
+WORKERS: tuple[type[Worker], ...] = (RecordWorker, ApplyWorker, CapacityWorker, OpeningWorker)
 CONCERT_WORKERS = (ExpiryWorker, AdmissionWorker, SettleWorker, HistoryWorker)
-ALL = tuple(worker.name for worker in (*CONCERT_WORKERS, *WORKERS))
+PAYMENT_WORKERS: tuple[type[PaymentWorker], ...] = ()
+ALL = (
+    *(worker.name for worker in CONCERT_WORKERS),
+    *(worker.name for worker in WORKERS),
+    *(worker.name for worker in PAYMENT_WORKERS),
+)
 
 
-async def run_workers(stores: Stores, redis_url: str, names: Sequence[str] = ALL) -> None:
-    """Run the named workers until canceled. Each name must be in `ALL`."""
-    workers = {worker.name: worker for worker in WORKERS}
+async def run_workers(
+    stores: Stores, redis_url: str, names: Sequence[str] = ALL, *, payments: OrderPayments | None = None
+) -> None:
+    """Run the named workers until canceled. Each name must be in `ALL`.
+
+    Without `payments`, no call reaches a payment provider.
+    """
+    payments = payments or OrderPayments(stores, UnreachableProvider())
+    workers: dict[str, Worker] = {worker.name: worker() for worker in WORKERS if worker.name in names}
+    workers |= {worker.name: worker(payments) for worker in PAYMENT_WORKERS if worker.name in names}
     concert_workers = {worker.name: worker for worker in CONCERT_WORKERS}
     async with _listen_for_work(stores, redis_url) as schedules, asyncio.TaskGroup() as group:
         for name in names:
             if name in workers:
-                group.create_task(run_forever(workers[name](), stores))
+                group.create_task(run_forever(workers[name], stores))
             else:
                 worker = concert_workers[name]()
                 schedules.append(Schedule(active_s=worker.active_s, idle_s=worker.idle_s))

@@ -46,7 +46,7 @@ class PaymentAttempt:
     number: int
     started_at: datetime
     intent_id: str | None = None
-    client_secret: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,9 @@ class Payment:
     expires_at: datetime
     """The deadline of the buyer. It is written with the order and never moves."""
     attempts: tuple[PaymentAttempt, ...]
+    """Empty for an order that was never to be paid. Such an order has a payment only to record its
+    refunds, and the name of its provider is empty.
+    """
     facts: tuple[ProviderFact, ...] = ()
     refunds: tuple[Refund, ...] = ()
     cancel_requested_at: datetime | None = None

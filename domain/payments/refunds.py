@@ -16,6 +16,7 @@ from domain.payments.errors import NotRefundable, NotRefundableReason
 from domain.payments.facts import FactKind, FactState
 from domain.payments.payment import Refund
 from domain.payments.status import is_disputed, outstanding_refunds
+from domain.payments.transitions import refundable_units
 
 _PAID = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REFUND_PENDING})
 """The statuses of orders that may have units left to refund."""
@@ -54,12 +55,6 @@ def refunded_minor(order: Order) -> int:
     return sum(
         fact.amount_minor for fact in facts if fact.kind is FactKind.REFUND and fact.state is FactState.SUCCEEDED
     )
-
-
-def refundable_units(order: Order) -> tuple[Unit, ...]:
-    """Return the units whose refund has not been requested yet."""
-    requested = {unit for refund in (order.payment.refunds if order.payment else ()) for unit in refund.units}
-    return tuple(unit for unit in order.units if unit not in requested)
 
 
 def raise_unless_refundable(order: Order) -> None:

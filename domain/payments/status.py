@@ -20,7 +20,7 @@ _STATUS_WHEN_FREED = {
 def derive_status(order: Order) -> OrderStatus:
     if order.status in (OrderStatus.VOID, OrderStatus.WITHDRAWN):
         return order.status
-    if order.payment is not None and accepted_payment(order) is None:
+    if order.payment is not None and order.payment.attempts and accepted_payment(order) is None:
         return _status_when_unpaid(order)
     if is_dispute_lost(order):
         return OrderStatus.DISPUTE_LOST
@@ -144,7 +144,8 @@ def _refunded_minor(order: Order, intent_id: str) -> int:
 
 
 def _is_recorded(order: Order, fact: ProviderFact) -> bool:
-    return order.payment is not None and fact.intent_id == order.payment.attempt.intent_id
+    payment = order.payment
+    return payment is not None and bool(payment.attempts) and fact.intent_id == payment.attempt.intent_id
 
 
 def _pays_total(order: Order, fact: ProviderFact) -> bool:

@@ -10,13 +10,12 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
 
 from domain.errors import TemporarilyUnavailable
-from domain.holds import TicketLine
 from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit, tier_of
-from domain.money import CurrencyCode
-from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from domain.orders import Order, OrderStatus
 from domain.page import Page
 from storage.mongo.client import Database, Document, Session, raises_unavailable
 from storage.mongo.cursors import find_page
+from storage.mongo.order_documents import order_document, order_from_document
 
 NAMESPACE_EXISTS = 48
 UNITS_INDEX = "units_recorded_once"
@@ -184,49 +183,3 @@ class OrderStore:
             {"_id": order.id, "version": order.version - 1}, order_document(order), session=session
         )
         return bool(result.matched_count)
-
-
-def order_document(order: Order) -> Document:
-    document: Document = {
-        "_id": order.id,
-        "concertId": order.concert_id,
-        "personId": order.person_id,
-        "status": order.status,
-        "units": list(order.units),
-        "releasedUnits": list(order.released_units),
-        "lines": [
-            {"tierId": line.tier_id, "quantity": line.quantity, "unitPriceMinor": line.unit_price_minor}
-            for line in order.lines
-        ],
-        "currency": order.currency,
-        "customer": {"name": order.customer.name, "email": order.customer.email},
-        "version": order.version,
-        "events": [{"kind": event.kind, "at": event.at} for event in order.events],
-        "createdAt": order.created_at,
-        "holdDigest": order.hold_digest,
-        "passPlace": order.pass_entry_id,
-        "updatedAt": order.events[-1].at,
-    }
-    return document
-
-
-def order_from_document(document: Document) -> Order:
-    return Order(
-        id=OrderId(document["_id"]),
-        concert_id=ConcertId(document["concertId"]),
-        person_id=PersonId(document["personId"]),
-        status=OrderStatus(document["status"]),
-        units=tuple(Unit(unit) for unit in document.get("units", ())),
-        released_units=tuple(Unit(unit) for unit in document.get("releasedUnits", ())),
-        lines=tuple(
-            TicketLine(TierId(line["tierId"]), line["quantity"], line["unitPriceMinor"])
-            for line in document.get("lines", ())
-        ),
-        currency=CurrencyCode(document["currency"]),
-        customer=Customer(**document["customer"]),
-        version=document["version"],
-        events=tuple(OrderEvent(event["kind"], event["at"]) for event in document.get("events", ())),
-        created_at=document["createdAt"],
-        hold_digest=document["holdDigest"],
-        pass_entry_id=document.get("passPlace"),
-    )

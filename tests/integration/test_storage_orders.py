@@ -17,7 +17,7 @@ from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage.connect import Stores
 from storage.mongo import order_batch
 from storage.mongo.order_batch import Outcome, outcomes_of
-from storage.mongo.orders import order_document
+from storage.mongo.order_documents import order_document
 from tests.support.sale import is_ready
 from tests.support.waiting import wait_until
 

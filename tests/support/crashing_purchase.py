@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from domain.ids import ConcertId, HoldId, PersonId
+from payments.saga.order_payments import OrderPayments
+from payments.unreachable import UnreachableProvider
 from resolvers.purchase import Purchase
 from storage.connect import Stores, open_stores
 from tests.support.sale import CUSTOMER
@@ -40,7 +42,7 @@ async def buy(stores: Stores, purchase: Purchase, when: str) -> None:
             stores.order_batch.insert = crash_after(stores.order_batch.insert)  # type: ignore[method-assign]
         case "after-record":
             stores.order_sync.record = crash_after(stores.order_sync.record)  # type: ignore[method-assign]
-    await purchase.run(stores)
+    await purchase.run(stores, OrderPayments(stores, UnreachableProvider()))
 
 
 async def main() -> None:

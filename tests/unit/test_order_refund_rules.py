@@ -19,10 +19,10 @@ from domain.payments.refunds import (
     raise_unless_refundable,
     refund_lines,
     refund_state,
-    refundable_units,
     refunded_minor,
     shown_refunds,
 )
+from domain.payments.transitions import refundable_units
 
 NOW = datetime(2026, 6, 1, 18, tzinfo=UTC)
 STANDING, BALCONY = TierId("abcdefghjkmn-1"), TierId("abcdefghjkmn-2")

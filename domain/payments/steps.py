@@ -1,0 +1,98 @@
+"""What is due for an order, and when.
+
+A step is a call to the provider or to the stock. The order worker does one step at a time and
+stores its result, so a crash between two steps loses nothing: the stored order says again which
+step is due.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.orders import Order, OrderStatus
+from domain.payments.facts import FactState
+from domain.payments.payment import Payment, Refund
+from domain.payments.status import is_dispute_lost, outstanding_refunds, refund_fact
+
+CREATION_WINDOW = timedelta(seconds=5)
+"""The time that the purchase itself has to create the intent. Afterward, the worker takes over."""
+POLL_PENDING_REFUND_AFTER = timedelta(hours=1)
+"""When to ask about a refund that the provider has accepted. Its webhook is usually faster."""
+RETRY_FAILED_REFUND_AFTER = timedelta(minutes=1)
+LONGEST_REFUND_PAUSE = timedelta(hours=6)
+
+
+class StepKind(StrEnum):
+    CREATE_INTENT = "CREATE_INTENT"
+    CLOSE = "CLOSE"
+    """Cancel the intent, and free the units once the provider has confirmed it."""
+    TAKE_UNITS = "TAKE_UNITS"
+    """Take units for a payment that arrived after the order's units had been given back."""
+    SEND_REFUND = "SEND_REFUND"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    kind: StepKind
+    due_at: datetime
+    refund: Refund | None = None
+    """Set only for SEND_REFUND."""
+
+
+def next_step(order: Order, now: datetime, *, grace_until: datetime | None = None) -> Step | None:
+    """Return the step that has been due longest, or None if no step is due.
+
+    No deadline of a buyer has passed before `grace_until`, the end of the grace period that
+    follows a gap of the workers.
+    """
+    due = [step for step in _steps(order, grace_until) if step.due_at <= now]
+    return min(due, key=lambda step: step.due_at, default=None)
+
+
+def work_at(order: Order) -> datetime | None:
+    """Return when the next step is due, or None if the order needs no work."""
+    return min((step.due_at for step in _steps(order)), default=None)
+
+
+def _steps(order: Order, grace_until: datetime | None = None) -> list[Step]:
+    payment = order.payment
+    if payment is None:
+        return []
+    steps = [_refund_step(order, payment, refund) for refund in _sendable_refunds(order)]
+    if order.status is OrderStatus.LATE_PAYMENT:
+        steps.append(Step(StepKind.TAKE_UNITS, order.events[-1].at))
+    if order.status is OrderStatus.PENDING_PAYMENT:
+        deadline = max(payment.expires_at, grace_until or payment.expires_at)
+        steps.append(Step(StepKind.CLOSE, min(payment.cancel_requested_at or deadline, deadline)))
+        if payment.attempt.intent_id is None and payment.cancel_requested_at is None:
+            created_by = payment.attempt.started_at + CREATION_WINDOW
+            if created_by < deadline:
+                steps.append(Step(StepKind.CREATE_INTENT, created_by))
+    return steps
+
+
+def _sendable_refunds(order: Order) -> list[Refund]:
+    """Return the outstanding refunds, without those of money that the bank has taken back."""
+    outstanding = outstanding_refunds(order)
+    if not is_dispute_lost(order):
+        return list(outstanding)
+    assert order.payment is not None
+    return [refund for refund in outstanding if refund.intent_id != order.payment.attempt.intent_id]
+
+
+def _refund_step(order: Order, payment: Payment, refund: Refund) -> Step:
+    fact = refund_fact(order, refund)
+    if fact is None:
+        return Step(StepKind.SEND_REFUND, refund.requested_at, refund)
+    if fact.state is FactState.FAILED:
+        return Step(StepKind.SEND_REFUND, fact.at + _pause_after(payment, refund), refund)
+    return Step(StepKind.SEND_REFUND, fact.at + POLL_PENDING_REFUND_AFTER, refund)
+
+
+def _pause_after(payment: Payment, refund: Refund) -> timedelta:
+    """Return the pause before a failed refund is made again. It grows with each failure."""
+    by_number = {refund.number: refund for refund in payment.refunds}
+    pause, replaced = RETRY_FAILED_REFUND_AFTER, refund.replaces
+    while replaced is not None and pause < LONGEST_REFUND_PAUSE:
+        pause, replaced = pause * 4, by_number[replaced].replaces
+    return min(pause, LONGEST_REFUND_PAUSE)

@@ -1,0 +1,64 @@
+"""Compare-and-set changes of orders.
+
+A change is a pure function of the stored order. If another process changed the order first, the
+function is applied to the newer version, so no change is lost and none is made twice.
+"""
+
+from collections.abc import Callable
+
+from domain.errors import TemporarilyUnavailable
+from domain.ids import ConcertId, OrderId
+from domain.orders import Order
+from payments.saga.crash_points import CrashPoint, Reached
+from storage.connect import Stores
+from storage.mongo.order_updates import UpdateOutcome
+
+MAX_CONFLICTS = 20
+"""The number of attempts. The purchase, webhooks, the worker and the buyer may change an order at
+the same time, but rarely more than a few of them do.
+"""
+
+
+class UnitsTaken(Exception):
+    """Another order has one of the units that this order was to get."""
+
+
+class OrderChanges:
+    def __init__(self, stores: Stores, reached: Reached) -> None:
+        self._stores = stores
+        self._reached = reached
+
+    async def get(self, order_id: OrderId, concert_id: ConcertId) -> Order | None:
+        """Return the order, or None if the concert has no order with this id."""
+        order = await self._stores.orders.get(order_id)
+        return order if order is not None and order.concert_id == concert_id else None
+
+    async def change(self, order: Order, decide: Callable[[Order], Order]) -> Order:
+        """Store what `decide` makes of the order, tell the hot state, and return the stored order.
+
+        Raises UnitsTaken, and TemporarilyUnavailable if it is unknown whether the change was
+        stored.
+        """
+        for _ in range(MAX_CONFLICTS):
+            changed = decide(order)
+            if changed is order:
+                return order
+            match await self._stores.order_updates.update(changed):
+                case UpdateOutcome.WON:
+                    self._reached(CrashPoint.ORDER_UPDATED)
+                    await self._stores.order_sync.record(changed)
+                    self._reached(CrashPoint.STOCK_UPDATED)
+                    return changed
+                case UpdateOutcome.LOST:
+                    order = await self._read_again(order)
+                case UpdateOutcome.UNIT_TAKEN:
+                    raise UnitsTaken(order.id)
+                case UpdateOutcome.UNKNOWN:
+                    raise TemporarilyUnavailable("It is not known yet whether the change of this order was stored")
+        raise TemporarilyUnavailable("This order is being changed by many requests")
+
+    async def _read_again(self, order: Order) -> Order:
+        newer = await self.get(order.id, order.concert_id)
+        if newer is None:
+            raise TemporarilyUnavailable("The order database has not confirmed this order yet")
+        return newer

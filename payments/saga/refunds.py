@@ -1,0 +1,71 @@
+"""Refunds at the provider. A refund is never lost: it is sent until the provider has made it."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from domain.orders import Order
+from domain.payments import transitions
+from domain.payments.facts import FactState, ProviderFact
+from domain.payments.payment import Refund
+from domain.payments.status import refund_fact
+from payments.provider import OrderReference, PaymentProvider, ProviderRefused
+from payments.saga.crash_points import CrashPoint, Reached
+from payments.saga.order_changes import OrderChanges
+
+log = logging.getLogger(__name__)
+
+KEYS_LAST = timedelta(hours=20)
+"""The age up to which a refund is repeated under its idempotency key. Providers forget keys after
+24 hours, and would then make the same refund twice.
+"""
+
+
+class Refunds:
+    def __init__(
+        self, changes: OrderChanges, provider: PaymentProvider, *, clock: Callable[[], datetime], reached: Reached
+    ) -> None:
+        self._changes = changes
+        self._provider = provider
+        self._clock = clock
+        self._reached = reached
+
+    async def send(self, order: Order, refund: Refund, reference: OrderReference) -> Order:
+        """Make the provider refund the money, and record what it answers.
+
+        The provider is asked for its refunds first, so that a refund whose answer was lost is
+        found and not made again. Raises ProviderUnavailable.
+        """
+        assert refund.intent_id is not None
+        order = await self._apply(order, await self._provider.list_refunds(refund.intent_id))
+        fact = refund_fact(order, refund)
+        if fact is not None:
+            return await self._replace(order, refund) if fact.state is FactState.FAILED else order
+        if self._clock() - refund.requested_at > KEYS_LAST:
+            return await self._replace(order, refund)
+        amount = transitions.refund_amount(order, refund)
+        try:
+            facts = await self._provider.create_refund(reference, refund, amount)
+        except ProviderRefused as refusal:
+            return await self._after_refusal(order, refund, refusal)
+        self._reached(CrashPoint.REFUND_CREATED)
+        return await self._apply(order, facts)
+
+    async def _after_refusal(self, order: Order, refund: Refund, refusal: ProviderRefused) -> Order:
+        """Read the provider's refunds again, and replace this one unless it is among them.
+
+        A refund in the provider's dashboard may have left less money than this refund returns; the
+        one that replaces it returns what is left.
+        """
+        log.error("the provider refused refund %d of order %s: %s", refund.number, order.id, refusal)
+        assert refund.intent_id is not None
+        order = await self._apply(order, await self._provider.list_refunds(refund.intent_id))
+        if refund_fact(order, refund) is not None:
+            return order
+        return await self._replace(order, refund)
+
+    async def _replace(self, order: Order, refund: Refund) -> Order:
+        return await self._changes.change(order, lambda order: transitions.replace_refund(order, refund, self._clock()))
+
+    async def _apply(self, order: Order, facts: tuple[ProviderFact, ...]) -> Order:
+        return await self._changes.change(order, lambda order: transitions.apply_facts(order, facts, self._clock()))
