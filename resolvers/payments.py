@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 
-from domain.errors import Forbidden, IdempotencyConflict, NotFound
+from domain.errors import Forbidden, IdempotencyConflict, NotFound, TemporarilyUnavailable
 from domain.holds import TicketRequest
 from domain.ids import OrderId, fingerprint
 from domain.orders import Order, OrderStatus
-from domain.payments.errors import OrderNotCancelable
+from domain.payments.errors import NotRefundable, OrderNotCancelable
 from domain.payments.facts import FactKind, ProviderFact
 from domain.payments.payment import Payment, RefundReason
 from domain.payments.refunds import choose_units, raise_unless_buyer_may_refund, raise_unless_refundable
@@ -23,6 +23,8 @@ from resolvers.holds import fingerprint_parts
 from resolvers.orders import get_order
 from resolvers.permissions import organizes
 
+MAX_CONFLICTS = 20
+"""The maximum number of attempts to refund tickets while other requests refund the same order."""
 _OVER_UNPAID = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatus.PAYMENT_FAILED})
 
 
@@ -108,17 +110,23 @@ async def refund_order(
                 raise IdempotencyConflict
             return order
     await _raise_unless_may_refund(context, order)
-    raise_unless_refundable(order)
-    return await context.stores.detached_tasks.run(
-        context.payments.request_refund(
+    for _ in range(MAX_CONFLICTS):
+        raise_unless_refundable(order)
+        units = None if lines is None else choose_units(order, lines)
+        request = context.payments.request_refund(
             order,
-            units=None if lines is None else choose_units(order, lines),
+            units=units,
             reason=RefundReason.REQUESTED,
             requested_by=context.signed_in().person_id,
             request_key=request_key,
             digest=digest,
         )
-    )
+        try:
+            return await context.stores.detached_tasks.run(request)
+        except NotRefundable:
+            # Another request has just taken some of these units. Others may be left.
+            order = await _get(context, order_id)
+    raise TemporarilyUnavailable("This order is being refunded by many requests")
 
 
 async def _raise_unless_may_refund(context: Context, order: Order) -> None:

@@ -13,6 +13,7 @@ from domain.errors import IdempotencyConflict, NotFound, TemporarilyUnavailable,
 from domain.ids import ConcertId, OrderId, PersonId, Unit
 from domain.orders import Order, OrderStatus
 from domain.payments import transitions
+from domain.payments.errors import NotRefundable, NotRefundableReason
 from domain.payments.facts import ProviderFact
 from domain.payments.payment import RefundReason
 from domain.payments.steps import Step, StepKind, next_step
@@ -157,8 +158,8 @@ class OrderPayments:
         """Decide to refund the units, or all that are left if `units` is None, and send the refund
         if the provider answers. A repeated request changes nothing.
 
-        Units whose refund was requested before are not refunded again. Raises IdempotencyConflict
-        for another request with the same key.
+        Raises IdempotencyConflict for another request with the same key, and NotRefundable if no
+        unit is left, or the refund of one of the units has been requested before.
         """
 
         def decide(order: Order) -> Order:
@@ -168,7 +169,9 @@ class OrderPayments:
                     raise IdempotencyConflict
                 return order
             left = transitions.refundable_units(order)
-            chosen = left if units is None else tuple(unit for unit in units if unit in left)
+            chosen = left if units is None else tuple(units)
+            if not chosen or not set(chosen) <= set(left):
+                raise NotRefundable(NotRefundableReason.NOTHING_LEFT, order.status)
             return transitions.add_refund(
                 order,
                 chosen,

@@ -305,7 +305,7 @@ async def test_buyer_needs_the_organizer_after_the_deadline(paying: PayingShop) 
 
 async def test_house_order_is_hidden_even_from_admins(paying: PayingShop) -> None:
     concert = await paying.on_sale()
-    tiers = [{"id": concert.tiers[0], "capacity": 90}]
+    tiers = [{"tierId": concert.tiers[0], "capacity": 90}]
     update = "mutation ($input: UpdateConcertInput!) { updateConcert(input: $input) { __typename } }"
     await paying.shop.fields(update, by="olivia", input={"concertId": concert.id, "tiers": tiers})
     houses = [o async for o in paying.stores.orders.iterate_concert(concert_id(concert.id)) if o.person_id == "house"]

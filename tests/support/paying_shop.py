@@ -24,26 +24,32 @@ ORDER_FIELDS = """
     id number status version cancelRequestedAt total { minor } refunded { minor }
     lines { tierId quantity }
     refunds { state reason amount { minor currency } lines { tierId quantity } }
+"""
+_PAYMENT = """
     payment {
       provider publishableKey intentId clientSecret deadline secondsUntilDeadline testPaymentUrl
       lastDecline { code }
     }
 """
-READ = f"query ($id: ID!) {{ order(id: $id) {{ {ORDER_FIELDS} }} }}"
-UPDATED = f"subscription ($id: ID!) {{ orderUpdated(orderId: $id) {{ {ORDER_FIELDS} }} }}"
+READ = f"query ($id: ID!) {{ order(id: $id) {{ {ORDER_FIELDS} {_PAYMENT} }} }}"
+UPDATED = f"subscription ($id: ID!) {{ orderUpdated(orderId: $id) {{ {ORDER_FIELDS} {_PAYMENT} }} }}"
 _ERRORS = """
     __typename
     ... on DomainError { code message retryable retryAfterSeconds }
     ... on InvalidInputError { problems { path message } }
-    ... on NotRefundableError { reason refundsUntil refundable }
 """
+_NOT_REFUNDABLE = "... on NotRefundableError { reason refundsUntil refundable }"
 
 
 def order_mutation(name: str) -> str:
     """Return the document of a mutation that returns an order."""
     type_name = name[0].upper() + name[1:]
+    is_refund = name == "refundOrder"
+    errors = _ERRORS + (_NOT_REFUNDABLE if is_refund else "")
+    # Organizers, who must not read the payment, refund orders too.
+    fields = ORDER_FIELDS + ("" if is_refund else _PAYMENT)
     return f"""mutation ($input: {type_name}Input!) {{
-      {name}(input: $input) {{ {_ERRORS} ... on {type_name}Success {{ order {{ {ORDER_FIELDS} }} }} }}
+      {name}(input: $input) {{ {errors} ... on {type_name}Success {{ order {{ {fields} }} }} }}
     }}"""
 
 
@@ -62,7 +68,7 @@ class PayingShop:
 
     async def buy(self, concert: OnSale, *quantities: int, by: str = "alice") -> Answer:
         """Buy the given quantity of each tier, and return the order."""
-        input_ = {
+        input_: dict[str, object] = {
             "concertId": concert.id,
             "lines": lines(concert, *quantities),
             "customerName": "Alice",

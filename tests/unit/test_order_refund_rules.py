@@ -1,5 +1,6 @@
 """What has been refunded for an order, and what may still be refunded."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -62,9 +63,13 @@ def with_refunds(*refunds: Refund, facts: tuple[ProviderFact, ...] = ()) -> Orde
 
 def refusal(order: Order, *lines: TicketRequest) -> NotRefundable:
     with pytest.raises(NotRefundable) as refused:
-        raise_unless_refundable(order)
-        choose_units(order, lines)
+        check_refund(order, lines)
     return refused.value
+
+
+def check_refund(order: Order, lines: Sequence[TicketRequest]) -> None:
+    raise_unless_refundable(order)
+    choose_units(order, lines)
 
 
 def test_refund_is_pending_until_the_provider_confirms_it() -> None:
