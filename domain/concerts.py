@@ -64,6 +64,10 @@ class Tier:
         return self.capacity if self.to_withdraw else None
 
 
+DEFAULT_PAYMENT_MS = 600_000
+"""Ten minutes: enough to find a card and confirm the payment in a banking app, twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class ConcertTerms:
     """Terms that an organizer may change later: program, venue, sale times and limits."""
@@ -77,6 +81,10 @@ class ConcertTerms:
     limit_per_order: int
     limit_per_person: int
     hold_duration_ms: int
+    payment_duration_ms: int = DEFAULT_PAYMENT_MS
+    """The time to pay an order. An order keeps the deadline that it began with."""
+    refunds_until: datetime | None = None
+    """Until then, buyers may return their orders themselves; None means never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,8 @@ class ConcertChange:
     limit_per_order: int | None = None
     limit_per_person: int | None = None
     hold_duration_ms: int | None = None
+    payment_duration_ms: int | None = None
+    refunds_until: datetime | None = None
     room: RoomSettingsPatch | None = None
     tiers: tuple[TierChange, ...] = ()
     new_tiers: tuple[TierDraft, ...] = ()
@@ -173,6 +183,10 @@ class ConcertChange:
             limit_per_order=terms.limit_per_order if self.limit_per_order is None else self.limit_per_order,
             limit_per_person=terms.limit_per_person if self.limit_per_person is None else self.limit_per_person,
             hold_duration_ms=terms.hold_duration_ms if self.hold_duration_ms is None else self.hold_duration_ms,
+            payment_duration_ms=(
+                terms.payment_duration_ms if self.payment_duration_ms is None else self.payment_duration_ms
+            ),
+            refunds_until=terms.refunds_until if self.refunds_until is None else self.refunds_until,
         )
 
 

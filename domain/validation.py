@@ -28,9 +28,14 @@ MAX_QUANTITY = 1_000
 MAX_LIMIT = 1_000
 MAX_TIERS = 50
 MAX_TIER_CAPACITY = 200_000
-MAX_PRICE_MINOR = 2_000_000
-"""The total for MAX_LIMIT tickets at this price still fits into GraphQL's 32-bit Int."""
+MAX_PRICE_MINOR = 999_999_999_999
+"""In any currency; what the payment provider takes is usually less. The total for MAX_LIMIT tickets
+at this price still fits into 53 bits.
+"""
 MAX_HOLD = timedelta(hours=2)
+MIN_PAYMENT_S = 60
+MAX_PAYMENT_S = 1_800
+"""A buyer who never pays keeps tickets from others for this long."""
 MAX_ACTIVE_USERS = 1_000_000
 MAX_ROOM_TIME_S = 7_200
 MAX_MESSAGE = 500
@@ -238,6 +243,7 @@ def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProble
         "startsAt": terms.starts_at,
         "salesStartAt": terms.sales_start_at,
         "salesEndAt": terms.sales_end_at,
+        "refundsUntil": terms.refunds_until,
     }
     for path, moment in moments.items():
         if moment is not None and not EARLIEST <= moment < LATEST:
@@ -248,6 +254,9 @@ def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProble
     longest_s = int(MAX_HOLD.total_seconds())
     if terms.hold_duration_ms is not None and not 1_000 <= terms.hold_duration_ms <= longest_s * 1_000:
         yield FieldProblem("holdDurationSeconds", f"must be between 1 and {longest_s} seconds")
+    if terms.payment_duration_ms is not None:
+        seconds = terms.payment_duration_ms // 1_000
+        yield from number_problems("paymentDurationSeconds", seconds, MIN_PAYMENT_S, MAX_PAYMENT_S)
 
 
 def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProblem]:
@@ -257,6 +266,8 @@ def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProbl
         yield FieldProblem("salesEndAt", "must be after salesStartAt")
     if end is not None and concert is not None and end > concert + timedelta(days=1):
         yield FieldProblem("salesEndAt", "must be at most one day after startsAt")
+    if terms.refunds_until is not None and concert is not None and terms.refunds_until > concert:
+        yield FieldProblem("refundsUntil", "must not be after startsAt; tickets cannot be returned during the concert")
 
 
 def room_problems(

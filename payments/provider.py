@@ -44,6 +44,8 @@ class AmountLimits:
 
     lowest: int
     highest: int
+    step: int = 1
+    """Every amount must be a multiple of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import TypeVar
 
+import payments.amounts
 from domain.cancellations import CancellationProgress
 from domain.concerts import (
     NEXT_STATUS,
@@ -22,6 +23,7 @@ from domain.errors import FieldProblem, IllegalTransition, InvalidInput, Tempora
 from domain.ids import ConcertId, PersonId, new_concert_id, tier_id
 from domain.money import CurrencyCode
 from domain.page import Page
+from domain.payments.prices import PriceRules, changed_price_problems, draft_price_problems
 from domain.stock import Stock, TierStock
 from domain.text.cleaning import clean_change, clean_draft
 from domain.text.search_words import fold, without_pasted
@@ -44,6 +46,8 @@ from storage.mongo.concerts import SlugTaken
 
 Shown = TypeVar("Shown")
 
+PRICE_RULES: PriceRules = payments.amounts
+"""The limits of payments. Both providers, `stripe` and `sandbox`, have those of Stripe."""
 _VERBS = {
     ConcertStatus.PUBLISHED: "published",
     ConcertStatus.CLOSED: "closed",
@@ -133,7 +137,7 @@ async def read_stock(context: Context, concert: Concert) -> Stock:
 
 
 async def create_concert(context: Context, draft: ConcertDraft) -> Concert:
-    raise_problems(draft_problems(draft))
+    raise_problems(chain(draft_problems(draft), draft_price_problems(draft, PRICE_RULES)))
     draft = clean_draft(draft)
     id_, creator = new_concert_id(), context.signed_in().person_id
     now = datetime.now(UTC)
@@ -252,7 +256,12 @@ def _apply(change: ConcertChange, before: Concert) -> Concert:
     if is_closed or before.status is ConcertStatus.CANCELLED:
         raise IllegalTransition(before.id, before.status, "changed")
     after = _changed(before, change)
-    found = (change_problems(change), changed_concert_problems(before, after, change), _past_problems(before, change))
+    found = (
+        change_problems(change),
+        changed_concert_problems(before, after, change),
+        changed_price_problems(before, after, change, PRICE_RULES),
+        _past_problems(before, change),
+    )
     raise_problems(chain.from_iterable(found))
     return after
 

@@ -176,6 +176,13 @@ class Concert(ids.Node):
         description="The maximum number of tickets one person may hold and own, across all tiers."
     )
     hold_duration_seconds: int = strawberry.field(description="How long a hold lasts, in seconds.")
+    payment_duration_seconds: int = strawberry.field(description="The time to pay an order, in seconds.")
+    refunds_until: datetime | None = strawberry.field(
+        description=(
+            "Until this time, buyers can return their orders themselves. If null or over, only the organizer and"
+            " admins can refund an order."
+        )
+    )
     status: ConcertStatus = strawberry.field(description="The status of the concert.")
     version: int = strawberry.field(
         description="Increases with every change. Pass it to `updateConcert` as `expectedVersion`."
@@ -211,6 +218,8 @@ class Concert(ids.Node):
             limit_per_order=terms.limit_per_order,
             limit_per_person=terms.limit_per_person,
             hold_duration_seconds=terms.hold_duration_ms // 1000,
+            payment_duration_seconds=terms.payment_duration_ms // 1000,
+            refunds_until=terms.refunds_until,
             status=concert.status,
             version=concert.version,
             organizer_id=concert.organizer_id,

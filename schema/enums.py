@@ -59,19 +59,8 @@ def _show(enum: type[StrEnum], description: str, **values: str) -> None:
 
 _show(
     CurrencyCode,
-    "The ISO 4217 code of a currency.",
-    AUD="Australian dollar.",
-    CAD="Canadian dollar.",
-    CHF="Swiss franc.",
-    CZK="Czech koruna.",
-    DKK="Danish krone.",
-    EUR="Euro.",
-    GBP="Pound sterling.",
-    JPY="Japanese yen.",
-    NOK="Norwegian krone.",
-    PLN="Polish zloty.",
-    SEK="Swedish krona.",
-    USD="US dollar.",
+    "The ISO 4217 code of a currency. Tickets that cost money need one that the payment provider takes.",
+    **{code.name: f"{code.label}." for code in CurrencyCode},
 )
 _show(
     ConcertStatus,

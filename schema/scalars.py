@@ -1,13 +1,14 @@
 """Scalars for times and amounts.
 
-A DateTime is in UTC, with `Z`. A Decimal is a string, so no client rounds it.
+A DateTime is in UTC, with `Z`. A Decimal is a string, so no client rounds it. A SafeInt is a
+number, because every client reads an integer of 53 bits exactly.
 """
 
 import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Self
+from typing import NewType, Self
 
 import strawberry
 from graphql import GraphQLError
@@ -21,6 +22,10 @@ _EXAMPLE = "2026-12-31T20:00:00Z"
 # No sale is outside these years, and every time inside them can be converted to any time zone and
 # stored in both stores.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
+
+SafeInt = NewType("SafeInt", int)
+MAX_SAFE_INT = 2**53 - 1
+"""JavaScript's Number.MAX_SAFE_INTEGER: a double tells all integers up to here apart."""
 
 
 def write_date_time(value: datetime) -> str:
@@ -58,6 +63,20 @@ def write_decimal(value: Decimal) -> str:
     return f"{value:f}"
 
 
+def read_safe_int(value: object) -> int:
+    """Return the integer. Like GraphQL's Int, accepts 5.0, which some encoders write for 5.
+
+    Raises GraphQLError.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise GraphQLError("A SafeInt must be a whole number, such as 4950.")
+    if abs(value) > MAX_SAFE_INT:
+        raise GraphQLError(f"A SafeInt must be between -{MAX_SAFE_INT} and {MAX_SAFE_INT}.")
+    return value
+
+
 SCALARS: dict[object, strawberry.types.scalar.ScalarDefinition] = {
     datetime: strawberry.scalar(
         name="DateTime",
@@ -65,6 +84,14 @@ SCALARS: dict[object, strawberry.types.scalar.ScalarDefinition] = {
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=write_date_time,
         parse_value=read_date_time,
+    ),
+    SafeInt: strawberry.scalar(
+        name="SafeInt",
+        description=(
+            "A whole number between -(2^53 - 1) and 2^53 - 1, written as a JSON number. JavaScript reads it exactly."
+        ),
+        serialize=read_safe_int,
+        parse_value=read_safe_int,
     ),
     Decimal: strawberry.scalar(
         name="Decimal",
@@ -80,9 +107,9 @@ class Money:
     amount: Decimal = strawberry.field(
         description="The amount in currency units, with as many decimal places as the currency has."
     )
-    minor: int = strawberry.field(description="The amount in the smallest unit of the currency, such as cents.")
+    minor: SafeInt = strawberry.field(description="The amount in the smallest unit of the currency, such as cents.")
     currency: CurrencyCode = strawberry.field(description="The currency of the amount.")
 
     @classmethod
     def of(cls, minor: int, currency: CurrencyCode) -> Self:
-        return cls(amount=domain.money.Money(minor, currency).amount, minor=minor, currency=currency)
+        return cls(amount=domain.money.Money(minor, currency).amount, minor=SafeInt(minor), currency=currency)

@@ -5,12 +5,13 @@ from datetime import datetime
 import strawberry
 
 import domain.concerts
-from domain.concerts import ConcertChange, ConcertDraft, ConcertTerms, TierChange, TierDraft
+from domain.concerts import DEFAULT_PAYMENT_MS, ConcertChange, ConcertDraft, ConcertTerms, TierChange, TierDraft
 from domain.ids import PersonId
 from domain.queues import NO_ROOM
 from schema.enums import CurrencyCode
 from schema.ids import IdReader
 from schema.mutations.room_inputs import WaitingRoomInput
+from schema.scalars import SafeInt
 
 
 @strawberry.input(description="Where a concert takes place.")
@@ -26,7 +27,12 @@ class VenueInput:
 @strawberry.input(description="A new tier.")
 class TierInput:
     name: str = strawberry.field(description="The name of the tier.")
-    price_minor: int = strawberry.field(description="The price in the smallest unit of the concert's currency.")
+    price_minor: SafeInt = strawberry.field(
+        description=(
+            "The price in the smallest unit of the concert's currency. 0 means free. The lowest and the highest price"
+            " depend on the currency."
+        )
+    )
     capacity: int = strawberry.field(description="The total number of tickets on sale.")
 
     def read(self) -> TierDraft:
@@ -54,6 +60,16 @@ class CreateConcertInput:
         default=8, description="The maximum number of tickets one person may hold and own, across all tiers."
     )
     hold_duration_seconds: int = strawberry.field(default=600, description="How long a hold lasts, in seconds.")
+    payment_duration_seconds: int = strawberry.field(
+        default=DEFAULT_PAYMENT_MS // 1000, description="The time to pay an order, in seconds, from 60 to 1800."
+    )
+    refunds_until: datetime | None = strawberry.field(
+        default=None,
+        description=(
+            "Until this time, buyers can return their orders themselves; at the latest, until the concert starts. If"
+            " null, only the organizer and admins can refund an order."
+        ),
+    )
     waiting_room: WaitingRoomInput | None = strawberry.field(
         default=None, description="The settings of the waiting room. If null, the waiting room is off."
     )
@@ -71,6 +87,8 @@ class CreateConcertInput:
                 limit_per_order=self.limit_per_order,
                 limit_per_person=self.limit_per_person,
                 hold_duration_ms=self.hold_duration_seconds * 1000,
+                payment_duration_ms=self.payment_duration_seconds * 1000,
+                refunds_until=self.refunds_until,
             ),
             slug=self.slug,
             currency=self.currency,
@@ -83,7 +101,7 @@ class CreateConcertInput:
 class TierChangeInput:
     tier_id: strawberry.ID = strawberry.field(description="The id of the tier to change.")
     name: str | None = strawberry.field(default=None, description="The new name.")
-    price_minor: int | None = strawberry.field(
+    price_minor: SafeInt | None = strawberry.field(
         default=None, description="The price for new holds. Existing holds keep their price."
     )
     capacity: int | None = strawberry.field(
@@ -124,6 +142,16 @@ class UpdateConcertInput:
     hold_duration_seconds: int | None = strawberry.field(
         default=None, description="The new duration of holds, in seconds."
     )
+    payment_duration_seconds: int | None = strawberry.field(
+        default=None, description="The new time to pay an order, in seconds. Existing orders keep their deadline."
+    )
+    refunds_until: datetime | None = strawberry.field(
+        default=None,
+        description=(
+            "The new time until which buyers can return their orders themselves. To stop returns now, send a time that"
+            " has passed."
+        ),
+    )
     waiting_room: WaitingRoomInput | None = strawberry.field(
         default=None, description="Settings of the waiting room to change."
     )
@@ -150,6 +178,8 @@ class UpdateConcertInput:
             limit_per_order=self.limit_per_order,
             limit_per_person=self.limit_per_person,
             hold_duration_ms=None if self.hold_duration_seconds is None else self.hold_duration_seconds * 1000,
+            payment_duration_ms=None if self.payment_duration_seconds is None else self.payment_duration_seconds * 1000,
+            refunds_until=self.refunds_until,
             room=self.waiting_room.read() if self.waiting_room else None,
             tiers=tuple(tier.read(reader, f"tiers.{i}") for i, tier in enumerate(self.tiers or ())),
             new_tiers=tuple(tier.read() for tier in self.new_tiers or ()),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from domain.concerts import Concert, ConcertFilter, ConcertStatus, ConcertTerms, Tier, Venue
+from domain.concerts import DEFAULT_PAYMENT_MS, Concert, ConcertFilter, ConcertStatus, ConcertTerms, Tier, Venue
 from domain.errors import NotFound
 from domain.ids import ConcertId, PersonId, TierId
 from domain.money import CurrencyCode
@@ -216,6 +216,8 @@ def _document(concert: Concert) -> Document:
         "limitPerOrder": terms.limit_per_order,
         "limitPerPerson": terms.limit_per_person,
         "holdDurationMs": terms.hold_duration_ms,
+        "paymentDurationMs": terms.payment_duration_ms,
+        "refundsUntil": terms.refunds_until,
         "tiers": [
             {"id": t.id, "name": t.name, "priceMinor": t.price_minor, "capacity": t.capacity, "top": t.top}
             for t in concert.tiers
@@ -253,6 +255,9 @@ def _concert(document: Document) -> Concert:
             limit_per_order=document["limitPerOrder"],
             limit_per_person=document["limitPerPerson"],
             hold_duration_ms=document["holdDurationMs"],
+            # Documents from earlier versions of Onsale lack both fields.
+            payment_duration_ms=document.get("paymentDurationMs", DEFAULT_PAYMENT_MS),
+            refunds_until=document.get("refundsUntil"),
         ),
         currency=CurrencyCode(document["currency"]),
         tiers=tuple(

@@ -123,8 +123,8 @@ async def test_invalid_purchase_without_a_hold_is_refused_and_changes_nothing(
         ({"holdDurationSeconds": 2**31 - 1}, ["holdDurationSeconds"]),
         ({"tiers": []}, ["tiers"]),
         ({"tiers": [{"name": "A", "priceMinor": -1, "capacity": 0}]}, ["tiers.0.priceMinor", "tiers.0.capacity"]),
-        ({"tiers": [{"name": "A", "priceMinor": 1, "capacity": 2**31 - 1}]}, ["tiers.0.capacity"]),
-        ({"tiers": [{"name": "A", "priceMinor": 1, "capacity": 1}] * 2}, ["tiers.1.name"]),
+        ({"tiers": [{"name": "A", "priceMinor": 100, "capacity": 2**31 - 1}]}, ["tiers.0.capacity"]),
+        ({"tiers": [{"name": "A", "priceMinor": 100, "capacity": 1}] * 2}, ["tiers.1.name"]),
     ],
 )  # fmt: skip
 async def test_invalid_concert_is_refused_and_not_created(shop: Shop, change: Input, paths: list[str]) -> None:

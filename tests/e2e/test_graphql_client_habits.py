@@ -182,9 +182,9 @@ async def test_token_in_the_wrong_field_of_connection_init_gets_a_hint(
                 "salesEndAt": "2031-01-01T00:00:00Z",
                 "tiers": [{"tierId": "y", "name": "A"}, {"tierId": "y", "name": "a"}],
                 "newTiers": [
-                    {"name": "A", "priceMinor": 1, "capacity": 1},
-                    {"name": "B", "priceMinor": 1, "capacity": 1},
-                    {"name": "b", "priceMinor": 1, "capacity": 1},
+                    {"name": "A", "priceMinor": 100, "capacity": 1},
+                    {"name": "B", "priceMinor": 100, "capacity": 1},
+                    {"name": "b", "priceMinor": 100, "capacity": 1},
                 ],
                 "waitingRoom": {
                     "opensAt": "2031-01-15T00:00:00Z",

@@ -83,7 +83,8 @@ async def test_null_leaves_every_field_unchanged(stores: Stores) -> None:
     concert = await on_sale(stores, 5)
     optional = (
         "expectedVersion", "name", "venue", "description", "startsAt", "salesStartAt", "salesEndAt", "limitPerOrder",
-        "limitPerPerson", "holdDurationSeconds", "waitingRoom", "tiers", "newTiers",
+        "limitPerPerson", "holdDurationSeconds", "paymentDurationSeconds", "refundsUntil", "waitingRoom", "tiers",
+        "newTiers",
     )  # fmt: skip
     answer = await update(stores, concert, **dict.fromkeys(optional))
     assert (answer["__typename"], answer["concert"]["version"]) == ("UpdateConcertSuccess", concert.version)

@@ -7,8 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
+import payments.amounts
 from bench.clients.catalog import CONCERTS_FILE, demo_concerts
-from domain.money import CurrencyCode
+from domain.payments.prices import draft_price_problems
 from domain.validation import draft_problems
 
 CONCERTS: list[dict[str, Any]] = orjson.loads(CONCERTS_FILE.read_bytes())
@@ -51,7 +52,7 @@ def test_catalog_is_large_and_varied_and_has_no_duplicates() -> None:
     assert len({concert["name"] for concert in CONCERTS}) == 30
     assert len({concert["venue"]["name"] for concert in CONCERTS}) == 30
     assert len({concert["venue"]["country"] for concert in CONCERTS}) == 19
-    assert {concert["currency"] for concert in CONCERTS} == {code.value for code in CurrencyCode}
+    assert len({concert["currency"] for concert in CONCERTS}) == 12
 
 
 @each_concert
@@ -105,3 +106,8 @@ def test_times_are_relative_to_the_time_of_loading() -> None:
     evening = NOW.replace(hour=19) + timedelta(days=96)
     assert (first.terms.starts_at, first.terms.sales_start_at) == (evening, NOW - timedelta(hours=72))
     assert first.terms.hold_duration_ms == 600_000
+
+
+def test_every_price_can_be_paid() -> None:
+    for draft in demo_concerts(NOW):
+        assert list(draft_price_problems(draft, payments.amounts)) == []

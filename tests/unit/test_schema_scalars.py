@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.money import CurrencyCode
-from schema.scalars import Money, read_date_time, write_date_time, write_decimal
+from schema.scalars import Money, read_date_time, read_safe_int, write_date_time, write_decimal
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_time_survives_a_round_trip_with_millisecond_precision(moment: datetime)
         (4950, CurrencyCode.EUR, "49.50"),
         (0, CurrencyCode.EUR, "0.00"),
         (5, CurrencyCode.USD, "0.05"),
-        (2**31 - 1, CurrencyCode.USD, "21474836.47"),
+        (2**53 - 1, CurrencyCode.USD, "90071992547409.91"),
         (5000, CurrencyCode.JPY, "5000"),
     ],
 )
@@ -92,3 +92,20 @@ def test_money_amount_has_the_decimal_places_of_its_currency(minor: int, currenc
 
 def test_decimal_is_written_without_an_exponent() -> None:
     assert write_decimal(Decimal("1E+3")) == "1000"
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(0, 0), (-1, -1), (4950, 4950), (4950.0, 4950), (2**53 - 1, 2**53 - 1), (1 - 2**53, 1 - 2**53)],
+)
+def test_safe_int_is_read_exactly(value: object, number: int) -> None:
+    read = read_safe_int(value)
+    assert (read, type(read)) == (number, int)
+
+
+@pytest.mark.parametrize(
+    "value", [2**53, -(2**53), 1e16, 1.5, float("inf"), float("nan"), "4950", True, None, [1], Decimal(5)]
+)
+def test_number_that_a_client_could_read_as_another_is_refused(value: object) -> None:
+    with pytest.raises(GraphQLError):
+        read_safe_int(value)
