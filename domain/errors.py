@@ -183,12 +183,14 @@ class HoldEnded(Refusal):
 
 
 class PurchaseInProgress(Refusal):
-    """The purchase is complete, or its outcome will be known within about a minute."""
+    """The hold has an order, or its purchase will be settled within about a minute."""
 
     code = ErrorCode.PURCHASE_IN_PROGRESS
 
-    def __init__(self, hold_id: HoldId) -> None:
-        super().__init__("The purchase of this hold is in progress or complete; check your orders.")
+    def __init__(self, hold_id: HoldId, *, awaits_payment: bool = False) -> None:
+        unpaid = "The order of this hold awaits payment; to give the tickets back, cancel it with cancelOrder."
+        other = "The purchase of this hold is in progress or complete; check your orders."
+        super().__init__(unpaid if awaits_payment else other)
         self.hold_id = hold_id
 
 

@@ -19,8 +19,9 @@ NEXT_STATE = {
     HoldState.HELD: frozenset({HoldState.BUYING, HoldState.SOLD, HoldState.ENDED}),
     HoldState.BUYING: frozenset({HoldState.BUYING, HoldState.SOLD, HoldState.ENDED}),
     HoldState.SOLD: frozenset({HoldState.SOLD, HoldState.ENDED}),
-    # An order found in MongoDB overrides the state of its hold in the hot store.
-    HoldState.ENDED: frozenset({HoldState.SOLD}),
+    # An order found in MongoDB overrides the state of its hold in the hot store, and a late payment
+    # takes units again.
+    HoldState.ENDED: frozenset({HoldState.BUYING, HoldState.SOLD}),
 }
 """Maps each state to the states that may follow it. SOLD follows SOLD when an order returns some of
 its units.

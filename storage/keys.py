@@ -5,13 +5,14 @@ state               hash    incarnation, epoch, version, clock, settings copied 
                             with each sale, whether a hint was published that no process has acted
                             on yet, and proposed lower capacities
 tiers               hash    <tier>|top, next, held, sold, withdrawn, price, capacity
-units               hash    unit -> hold id, or `=` and the order id once the order is recorded; a
-                            free unit has no field
+units               hash    unit -> hold id, or `=` and the order id once the order is recorded,
+                            paid or not; a free unit has no field
 free                zset    returned units, all with score 0; units that were never taken are
                             `next`..`top`
 holds               hash    hold id -> record (JSON); ended holds are kept for replays
 deadlines           zset    hold id -> deadline, unix ms; HELD only
-buying              zset    hold id -> time at which to settle it, unix ms; BUYING only
+buying              zset    hold id -> time at which to settle it, unix ms; BUYING without a
+                            recorded order only
 people              hash    person -> counts of held and owned units, and ids of active holds (JSON)
 purchases           hash    fingerprint of an idempotency key -> digest of the input sent with it
 changes             zset    person -> version at which one of their entries or holds last changed

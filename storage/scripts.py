@@ -65,15 +65,17 @@ HOLD_TICKETS = _script(
     "HOLD CONFLICT RATE_LIMITED NOT_ON_SALE NOT_ADMITTED UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT SOLD_OUT"
     " UNKNOWN RECOVERING",
 )
-RELEASE_HOLD = _script("release_hold", "incarnation hold_id person reason", "HOLD NO_HOLD BUYING UNKNOWN RECOVERING")
+RELEASE_HOLD = _script(
+    "release_hold", "incarnation hold_id person reason", "HOLD NO_HOLD BUYING ORDERED UNKNOWN RECOVERING"
+)
 BEGIN_PURCHASE = _script(
     "begin_purchase",
     "incarnation hold_id person purchase_key digest address rates",
-    "BUYING PASS_BOUND SOLD ENDED NO_HOLD CONFLICT RATE_LIMITED UNKNOWN RECOVERING",
+    "BUYING PASS_BOUND ORDERED ENDED NO_HOLD CONFLICT RATE_LIMITED UNKNOWN RECOVERING",
 )
 RECORD_ORDER = _script(
     "record_order",
-    "incarnation epoch order_id person order_version sold_or_withdrawn origin units*",
+    "incarnation epoch order_id person order_version stock_state origin pay_until_ms units*",
     "RECORDED KNOWN UNKNOWN RECOVERING",
 )
 LOWER_CAPACITY = _script(

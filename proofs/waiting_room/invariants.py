@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from domain.concerts import Concert
-from domain.orders import Order, OrderStatus
+from domain.orders import Order, StockState
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
 
@@ -51,8 +51,10 @@ def _hold_violations(records: Records) -> Iterator[str]:
     active: dict[str, set[str]] = defaultdict(set)
     for id_, hold in ((id_, json.loads(text)) for id_, text in records["holds"].items()):
         state, person = hold["state"], hold["person"]
-        by_state[state].add(id_)
-        owner = f"={id_}" if state == "SOLD" else id_
+        is_recorded = hold["order_version"] > 0
+        # A purchase whose order is recorded, and awaits payment, is not among those to settle.
+        by_state["RECORDED" if state == "BUYING" and is_recorded else state].add(id_)
+        owner = f"={id_}" if is_recorded and not hold.get("is_taken_again") else id_
         yield from (
             f"hold {id_} has unit {u}, which belongs to {owners.get(u)}"
             for u in hold["units"]
@@ -80,13 +82,17 @@ async def _counter_violations(stores: Stores, concert: Concert, records: Records
     found = []
     for tier, counted in zip(stored.tiers, (await stores.holds.read_stock(concert.id)).tiers, strict=True):
         prefix = f"{tier.id}:"
-        paid = [order for order in orders if order.status is OrderStatus.PAID]
-        sold = sum(unit.startswith(prefix) for order in paid for unit in order.units)
+        of_state = {
+            state: sum(
+                unit.startswith(prefix) for order in orders if order.stock_state is state for unit in order.units
+            )
+            for state in StockState
+        }
         owners = [owner for unit, owner in records["units"].items() if unit.startswith(prefix)]
-        held = sum(not owner.startswith("=") for owner in owners)
+        held = sum(not owner.startswith("=") for owner in owners) + of_state[StockState.BUYING]
         returned = sum(unit.startswith(prefix) for unit in records["free"])
         unassigned = int(records["tiers"][f"{tier.id}|top"]) - int(records["tiers"][f"{tier.id}|next"]) + 1
-        expected = (tier.capacity, returned + unassigned, held, sold)
+        expected = (tier.capacity, returned + unassigned, held, of_state[StockState.SOLD])
         actual = (counted.capacity, counted.available, counted.held, counted.sold)
         if actual != expected or not 0 <= counted.available <= counted.capacity:
             found.append(f"{tier.id}: (capacity, available, held, sold) is {actual}, but the records say {expected}")

@@ -36,7 +36,7 @@ from storage.scripts import ScriptReplyError
 
 
 class AlreadySold(Exception):
-    """The hold has already become an order, which the caller should read instead."""
+    """The hold already has an order, which the caller should read instead."""
 
 
 class HoldStore:
@@ -102,7 +102,7 @@ class HoldStore:
         """End a hold and return it.
 
         Raises NotFound if the hold is unknown or belongs to another person, and PurchaseInProgress
-        if it is being bought or has been sold.
+        if it is being bought or has an order.
         """
         word, rest = await self._client.call(scripts.RELEASE_HOLD, concert_id, hold_id, person_id, reason)
         match word:
@@ -110,6 +110,8 @@ class HoldStore:
                 return hold_from_reply(concert_id, hold_id, rest)
             case "BUYING":
                 raise PurchaseInProgress(hold_id)
+            case "ORDERED":
+                raise PurchaseInProgress(hold_id, awaits_payment=rest[0] == 1)
             case "NO_HOLD":
                 raise NotFound("Hold", hold_id)
             case _:
@@ -128,9 +130,9 @@ class HoldStore:
     ) -> Hold:
         """Move a hold to BUYING, and return it with the units to record.
 
-        Raises AlreadySold if the hold has become an order, PurchaseInProgress if another hold with
-        the same pass is being bought, HoldEnded if the hold has ended, IdempotencyConflict if the
-        key was used with another input, NotFound if the hold is unknown or belongs to another
+        Raises AlreadySold if the hold has an order, paid or not, PurchaseInProgress if another hold
+        with the same pass is being bought, HoldEnded if the hold has ended, IdempotencyConflict if
+        the key was used with another input, NotFound if the hold is unknown or belongs to another
         person, and RateLimited if a limit is exceeded.
         """
         word, rest = await self._client.call(
@@ -147,7 +149,7 @@ class HoldStore:
                 return hold_from_reply(concert_id, hold_id, rest)
             case "PASS_BOUND":
                 raise PurchaseInProgress(hold_id)
-            case "SOLD":
+            case "ORDERED":
                 raise AlreadySold
             case "ENDED":
                 raise HoldEnded(hold_id, EndReason(replies.text(rest[0])))
@@ -198,8 +200,10 @@ def hold_from_reply(concert_id: ConcertId, hold_id: HoldId, rest: Reply) -> Hold
 def _hold(concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_until_ms: int) -> Hold:
     record: dict[str, Any] = json.loads(replies.text(text))
     state = HoldState(record["state"])
-    is_active = state in (HoldState.HELD, HoldState.BUYING)
-    expires_ms = max(record["deadline_ms"], grace_until_ms) if is_active else record["deadline_ms"]
+    # The deadline of a payment, which MongoDB has too, is judged by the order worker, and no grace
+    # period of the hot store extends it.
+    is_extended = state in (HoldState.HELD, HoldState.BUYING) and not record.get("order_version")
+    expires_ms = max(record["deadline_ms"], grace_until_ms) if is_extended else record["deadline_ms"]
     return Hold(
         id=hold_id,
         concert_id=concert_id,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from domain.concerts import Concert, Tier
 from domain.ids import ConcertId, HoldId, OrderId, TierId, Unit
 from domain.lottery import Permutation
-from domain.orders import Order, OrderStatus
+from domain.orders import Order, StockState
 from storage import scripts
 from storage.hot import replies
 from storage.hot.script_client import ScriptClient
@@ -119,14 +119,8 @@ class HotState:
 
         Only a recovery passes `epoch`.
         """
-        counter = "withdrawn" if order.status is OrderStatus.WITHDRAWN else "sold"
-        origin: dict[str, object] = {
-            "lines": [[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines],
-            "created_ms": _ms(order.created_at),
-            "digest": order.hold_digest,
-        }
-        if order.pass_entry_id is not None:
-            origin["pass"] = order.pass_entry_id
+        awaits_payment = order.stock_state is StockState.BUYING and order.payment is not None
+        pay_until_ms = _ms(order.payment.expires_at) if order.payment is not None and awaits_payment else ""
         word, _ = await self._client.call(
             scripts.RECORD_ORDER,
             order.concert_id,
@@ -134,8 +128,9 @@ class HotState:
             order.id,
             order.person_id,
             order.version,
-            counter,
-            json.dumps(origin),
+            order.stock_state,
+            _origin(order),
+            pay_until_ms,
             *order.units,
         )
         return replies.expect(scripts.RECORD_ORDER, word, "RECORDED", "KNOWN", "UNKNOWN", "RECOVERING")
@@ -302,6 +297,18 @@ def keys_expire_at(concert: Concert) -> datetime:
 def is_history(concert: Concert) -> bool:
     """Return whether the concert's keys have expired. If so, the concert is not applied again."""
     return keys_expire_at(concert) <= datetime.now(UTC)
+
+
+def _origin(order: Order) -> str:
+    """Return what a store that lost the hold of an order needs to make it again, as JSON."""
+    origin: dict[str, object] = {
+        "lines": [[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines],
+        "created_ms": _ms(order.created_at),
+        "digest": order.hold_digest,
+    }
+    if order.pass_entry_id is not None:
+        origin["pass"] = order.pass_entry_id
+    return json.dumps(origin)
 
 
 def _settings(concert: Concert) -> dict[str, str | int]:

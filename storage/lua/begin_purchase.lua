@@ -1,7 +1,7 @@
 --[[ Move a hold from HELD to BUYING, if the store's clock has not reached its deadline. A BUYING
 hold never expires; its owner may begin the purchase again. The hold's pass is bound to the hold: no
-other hold under that pass can be bought until this one ends. A repeated call with the same key is
-not counted toward the rates.
+other hold under that pass can be bought until this one ends. A hold with a recorded order, whatever
+became of it, is left unchanged. A repeated call with the same key is not counted toward the rates.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation   as seen by this connection
 ARGV[2]   hold_id
@@ -10,7 +10,7 @@ ARGV[4]   purchase_key  fingerprint of person, concert, operation and idempotenc
 ARGV[5]   digest        of the whole input
 ARGV[6]   address       of the caller, or ''
 ARGV[7]   rates         see lib/rates.lua
-Replies   BUYING record effective_deadline_ms | PASS_BOUND | SOLD | ENDED reason | NO_HOLD
+Replies   BUYING record effective_deadline_ms | PASS_BOUND | ORDERED | ENDED reason | NO_HOLD
           | CONFLICT | RATE_LIMITED scope retry_after_ms | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries rates
@@ -26,7 +26,7 @@ if not remembered then
   if scope then return {'RATE_LIMITED', scope, retry_after_ms} end
   redis.call('HSET', PURCHASES, ARGV[4], ARGV[5])
 end
-if record.state == 'SOLD' then return {'SOLD'} end
+if record.order_version > 0 then return {'ORDERED'} end
 if record.state == 'ENDED' then return {'ENDED', record.reason} end
 -- The expiry worker will end the hold. This script changes nothing, so that both report the same
 -- reason.

@@ -1,37 +1,38 @@
---[[ Make the store agree with one order in MongoDB: after a sale, a settlement, a conflict or a
-change of capacity, or in a recovery. The order's units are taken from their owners, the other units
-of its hold are freed, and the order's units are counted for the person. A hold that loses a
-unit gets another one or ends. An order version that is already recorded changes nothing.
+--[[ Make the store agree with one order in MongoDB: after a purchase, a payment, a settlement, a
+conflict or a change of capacity, or in a recovery. The order's units are taken from their owners,
+the other units of its hold are freed, and the order's units are counted for the person. A hold that
+loses a unit gets another one or ends. An order that awaits payment keeps its hold BUYING: its units
+count as held, and its pass is bound but not spent. An order version that is already recorded
+changes nothing.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    as seen by this connection
 ARGV[2]   epoch          of the calling recovery, or ''
 ARGV[3]   order_id       the same as the hold's id
 ARGV[4]   person
 ARGV[5]   order_version
-ARGV[6]   sold_or_withdrawn  the counter in which its units are counted
+ARGV[6]   stock_state    what the order means for the stock: BUYING, SOLD, WITHDRAWN or ENDED
 ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of the hold, if the store lacks it
-ARGV[8*]  units          of the order as it is now; none if it has ended
+ARGV[8]   pay_until_ms   deadline of the payment, for BUYING; otherwise ''
+ARGV[9*]  units          of the order as it is now; none if it has ended
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries admission order_units
 local refusal = check_incarnation(ARGV[1], ARGV[2])
 if refusal then return refusal end
-local id, version, counter, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
-local origin = cjson.decode(ARGV[7])
-local record = read_hold(id) or {person = ARGV[4], digest = origin.digest, state = 'ENDED', reason = '', units = {},
-  lines = origin.lines, created_ms = origin.created_ms, deadline_ms = now, order_version = 0,
-  pass = origin.pass}
-if record.order_version >= version then return {'KNOWN'} end
+local id, version, stock_state, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
+local record = read_or_make_hold(id, ARGV[4], ARGV[7])
+if record.order_version > version then return {'KNOWN'} end
+if record.order_version == version and has_stock_state(record, stock_state) then return {'KNOWN'} end
 
-local before = record.state == 'SOLD' and counter or 'held'
+local before, after = counter_of(record), COUNTERS[stock_state]
 local wanted, displaced = {}, {}
-for index = 8, #ARGV do wanted[ARGV[index]] = true end
+for index = 9, #ARGV do wanted[ARGV[index]] = true end
 for _, unit in ipairs(record.units) do
   add_to_counter(tier_of(unit), before, -1)
   if not wanted[unit] then free_unit(unit) end
 end
-move_person_units(record, id, before == 'held', #ARGV - 7)
-for index = 8, #ARGV do
+move_person_units(record, id, before, after, #ARGV - 8)
+for index = 9, #ARGV do
   local unit = ARGV[index]
   local owner = redis.call('HGET', UNITS, unit)
   if not owner then
@@ -41,12 +42,11 @@ for index = 8, #ARGV do
   else
     displaced[#displaced + 1] = unit
   end
-  add_to_counter(tier_of(unit), counter, 1)
+  add_to_counter(tier_of(unit), after, 1)
 end
-record.units = list_from(ARGV, 8)
-record.order_version, record.deadline_ms, record.counter = version, now, counter
-record.state, record.reason = 'SOLD', ''
-if #ARGV < 8 then record.state, record.reason = 'ENDED', 'ORDER_ENDED' end
+record.units, record.order_version, record.counter, record.is_taken_again = list_from(ARGV, 9), version, after, nil
+record.state, record.reason = HOLD_STATES[stock_state], stock_state == 'ENDED' and 'ORDER_ENDED' or ''
+record.deadline_ms = stock_state == 'BUYING' and tonumber(ARGV[8]) or now
 redis.call('ZREM', DEADLINES, id)
 redis.call('ZREM', BUYING, id)
 write_hold(id, record)
@@ -57,6 +57,7 @@ for _, unit in ipairs(displaced) do
   local owner = redis.call('HGET', UNITS, unit)
   if owner then displace(unit, owner, mine) else take_unit(unit, mine) end
 end
+if record.pass and record.state == 'BUYING' then bind_pass(record, id) end
 local spent = record.pass and record.state == 'SOLD' and spend_pass(record)
 if spent then
   count_flow(spent, 'tickets', nil, #record.units)

@@ -12,7 +12,7 @@ from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.holds import HoldState
 from domain.ids import HOUSE, ConcertId, HoldId, OrderId, PersonId, Unit
-from domain.orders import Order
+from domain.orders import Order, StockState
 from storage.hot.hot_state import HotState, is_recorded, keys_expire_at
 from storage.hot.person_concerts import PersonConcerts
 from storage.mongo.client import raises_unavailable
@@ -22,6 +22,12 @@ from storage.sync.concert_cache import ConcertCache
 log = logging.getLogger(__name__)
 
 BATCH = 500
+_HOLD_STATES = {
+    StockState.BUYING: HoldState.BUYING,
+    StockState.SOLD: HoldState.SOLD,
+    StockState.WITHDRAWN: HoldState.SOLD,
+    StockState.ENDED: HoldState.ENDED,
+}
 
 
 class OrderSync:
@@ -97,13 +103,14 @@ class OrderSync:
     async def settle(self, concert_id: ConcertId, hold_id: HoldId) -> HoldState:
         """Settle a purchase whose outcome is unknown.
 
-        Return SOLD if its order exists, or ENDED if it can never exist. A VOID order is written
-        before the order is read, so that an insert still in flight fails because of the VOID order.
+        Return BUYING if its order awaits payment, SOLD if its order has units for another reason,
+        and ENDED if its order has none or can never exist. A VOID order is written before the order
+        is read, so that an insert still in flight fails because of the VOID order.
         """
         found = await self._orders.find_or_void(OrderId(hold_id), concert_id, now=datetime.now(UTC))
         if found is not None:
             await self.sync(found)
-            return HoldState.SOLD
+            return _HOLD_STATES[found.stock_state]
         await self._hot_state.void_hold(concert_id, hold_id)
         return HoldState.ENDED
 

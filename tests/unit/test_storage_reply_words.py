@@ -67,6 +67,7 @@ AFTER_WORD: dict[str, Any] = {
     "UNKNOWN_TIER": [TIER.encode()],
     "begin_purchase BUYING": [HOLD, b"3"],
     "ENDED": [b"EXPIRED"],
+    "release_hold ORDERED": [1],
     "IN_USE": [TIER.encode(), 7],
     "BEHIND": [1],
     "lower_capacity STALE": [3],

@@ -1,5 +1,28 @@
--- Functions for recording an order: they take units by number, and displace the holds and orders
--- that have them.
+-- Functions for recording an order: they make its hold agree with it, take units by number, and
+-- displace the holds and orders that have them.
+
+-- Maps each stock state of an order to the counter of its units, and to the state of its hold.
+local COUNTERS = {BUYING = 'held', SOLD = 'sold', WITHDRAWN = 'withdrawn', ENDED = 'held'}
+local HOLD_STATES = {BUYING = 'BUYING', SOLD = 'SOLD', WITHDRAWN = 'SOLD', ENDED = 'ENDED'}
+
+-- Returns the hold of an order, or an ended hold made from the order's origin if the store lacks it.
+local function read_or_make_hold(id, person, origin_text)
+  local origin = cjson.decode(origin_text)
+  return read_hold(id) or {person = person, digest = origin.digest, state = 'ENDED', reason = '', units = {},
+    lines = origin.lines, created_ms = origin.created_ms, deadline_ms = now, order_version = 0, pass = origin.pass}
+end
+
+-- Returns the counter in which the units of a hold are counted.
+local function counter_of(record)
+  return record.state == 'SOLD' and record.counter or 'held'
+end
+
+-- Returns whether a hold agrees with this stock state of its order. A hold that has taken units again
+-- agrees with an order that has none.
+local function has_stock_state(record, stock_state)
+  if record.is_taken_again then return stock_state == 'ENDED' end
+  return record.state == HOLD_STATES[stock_state] and (record.state ~= 'SOLD' or record.counter == COUNTERS[stock_state])
+end
 
 -- Takes one unit that has no owner. If its number is higher than those of all units taken so far,
 -- the skipped numbers become free units.
@@ -16,12 +39,13 @@ local function take_unit(unit, owner)
   redis.call('HSET', UNITS, unit, owner)
 end
 
--- Updates the person's counts: the order's units replace those that the record held or owned.
-local function move_person_units(record, id, was_held, units_now)
+-- Updates the person's counts and active holds: the order's units replace those of its hold.
+local function move_person_units(record, id, before, after, units_now)
   local person = read_person(record.person)
-  if was_held then person.held = person.held - #record.units else person.owned = person.owned - #record.units end
-  person.owned = person.owned + units_now
-  remove_hold_id(person, id)
+  local from, to = before == 'held' and 'held' or 'owned', after == 'held' and 'held' or 'owned'
+  person[from] = person[from] - #record.units
+  person[to] = person[to] + units_now
+  if to == 'held' and units_now > 0 then add_hold_id(person, id) else remove_hold_id(person, id) end
   write_person(record.person, person)
 end
 
@@ -34,16 +58,17 @@ local function list_without(list, gone)
 end
 
 -- Takes a unit from another owner. A hold that loses the unit gets another one or ends. An order
--- that loses it has already lost it in MongoDB.
+-- that loses it, paid or not, has already lost it in MongoDB.
 local function displace(unit, owner, new_owner)
   local tier, other_id = tier_of(unit), string.gsub(owner, '^=', '')
   local other = read_hold(other_id)
   redis.call('HSET', UNITS, unit, new_owner)
   other.units = list_without(other.units, unit)
   local person = read_person(other.person)
-  if other.state == 'SOLD' then
-    add_to_counter(tier, other.counter, -1)
-    person.owned = person.owned - 1
+  if has_order(other) then
+    local counter, count = counter_of(other), other.state == 'SOLD' and 'owned' or 'held'
+    add_to_counter(tier, counter, -1)
+    person[count] = person[count] - 1
     write_person(other.person, person)
     write_hold(other_id, other)
     return

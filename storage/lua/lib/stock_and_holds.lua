@@ -44,6 +44,12 @@ local function read_hold(id)
   return text and cjson.decode(text)
 end
 
+-- Returns whether an order has the units of this hold. The hold of an order without units, which may
+-- have taken some again, has none of them.
+local function has_order(record)
+  return record.order_version > 0 and not record.is_taken_again and record.state ~= 'ENDED'
+end
+
 local function write_hold(id, record)
   local text = cjson.encode(record)
   redis.call('HSET', HOLDS, id, text)
@@ -59,6 +65,13 @@ end
 local function write_person(id, person)
   redis.call('HSET', PEOPLE, id, cjson.encode(person))
   touched_people[id] = true
+end
+
+local function add_hold_id(person, id)
+  for _, known in ipairs(person.holds) do
+    if known == id then return end
+  end
+  person.holds[#person.holds + 1] = id
 end
 
 local function remove_hold_id(person, id)
@@ -80,5 +93,6 @@ local function end_hold(id, record, reason)
   redis.call('ZREM', DEADLINES, id)
   redis.call('ZREM', BUYING, id)
   record.state, record.reason, record.units, record.deadline_ms = 'ENDED', reason, {}, now
+  record.is_taken_again = nil
   return write_hold(id, record)
 end
