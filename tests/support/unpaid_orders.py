@@ -9,7 +9,7 @@ from domain.orders import Order, OrderEvent, OrderStatus
 from domain.payments.payment import Payment, PaymentAttempt
 from storage.connect import Stores
 from storage.mongo.order_batch import Outcome
-from storage.mongo.orders import order_document
+from storage.mongo.order_documents import order_document
 from tests.support.hold_orders import order_of
 
 TIME_TO_PAY = timedelta(minutes=10)
