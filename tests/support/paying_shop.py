@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from domain.ids import OrderId
 from domain.limits.rates import NO_LIMITS, RateLimits
 from domain.orders import Order
 from payments.checkout import Checkout
-from payments.saga.order_payments import OrderPayments
+from payments.saga.order_payments import OrderPayments, now_ms
 from schema.ids import decode
 from storage.connect import Stores
 from tests.support.provider_double import ProviderDouble, StoredIntent
@@ -33,6 +34,18 @@ _PAYMENT = """
 """
 READ = f"query ($id: ID!) {{ order(id: $id) {{ {ORDER_FIELDS} {_PAYMENT} }} }}"
 UPDATED = f"subscription ($id: ID!) {{ orderUpdated(orderId: $id) {{ {ORDER_FIELDS} {_PAYMENT} }} }}"
+CANCEL = """
+mutation ($input: CancelConcertInput!) {
+  cancelConcert(input: $input) {
+    __typename
+    ... on CancelConcertSuccess { concert { status isOnSale version } }
+    ... on DomainError { code message }
+  }
+}
+"""
+PROGRESS = """
+query ($id: ID!) { concert(id: $id) { cancellation { startedAt finishedAt openOrders refundedOrders } } }
+"""
 _ERRORS = """
     __typename
     ... on DomainError { code message retryable retryAfterSeconds }
@@ -58,10 +71,15 @@ class PayingShop:
     shop: Shop
     provider: ProviderDouble
     payments: OrderPayments
+    ahead: timedelta = timedelta()
+    """How far the clock of the cancellation worker is ahead."""
     worker: CancellationWorker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.worker = CancellationWorker(self.payments)
+        self.worker = self.make_worker()
+
+    def make_worker(self) -> CancellationWorker:
+        return CancellationWorker(self.payments, clock=lambda: now_ms() + self.ahead)
 
     async def on_sale(self, **changes: object) -> OnSale:
         return await self.shop.on_sale(**({"tiers": TIERS} | changes))
@@ -97,6 +115,19 @@ class PayingShop:
     async def refund(self, order: Answer, *, by: str = "olivia", key: str | None = None, **rest: object) -> Answer:
         input_ = {"orderId": order["id"], "idempotencyKey": key or new_key(), **rest}
         return await self.change("refundOrder", input_, by=by)
+
+    async def cancel(self, concert: OnSale) -> Answer:
+        """Cancel a concert, and return the result."""
+        return (await self.shop.fields(CANCEL, by="olivia", input={"concertId": concert.id}))["cancelConcert"]
+
+    async def undo_orders(self) -> None:
+        """Let the worker make one pass over the orders of each canceled concert."""
+        self.ahead += timedelta(minutes=1)
+        while await self.worker.run_once(self.stores):
+            pass
+
+    async def progress(self, concert: OnSale) -> Answer:
+        return (await self.shop.fields(PROGRESS, by="olivia", id=concert.id))["concert"]["cancellation"]
 
     async def read(self, order: Answer, *, by: str = "alice") -> Answer:
         return (await self.shop.fields(READ, by=by, id=order["id"]))["order"]
