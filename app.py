@@ -147,7 +147,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
             settings=settings.oidc,
         ) as session_ends,
         contextlib.aclosing(_sessions(settings, stores, client, session_ends)) as sessions,
-        open_payments(settings, stores) as payments,
+        open_payments(settings.payment, stores) as payments,
     ):
         if not settings.has_own_issuer:
             verifier.keys.watch()
@@ -291,7 +291,7 @@ async def run(settings: Settings) -> None:
         stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
         if settings.loads_demo:
             await load_demo(Resources(stores, _pass_signer(settings)).context(None, "demo"))
-        payments = await stack.enter_async_context(open_payments(settings, stores))
+        payments = await stack.enter_async_context(open_payments(settings.payment, stores))
         server = _Server(settings, stores, engine)
         async with asyncio.TaskGroup() as group:
             workers = group.create_task(run_workers(stores, urls.redis, payments=payments))

@@ -1,25 +1,37 @@
-"""Opens the payment provider of a process, and closes its connections at the end."""
+"""Opens the payments of a process, and closes the connections to the provider at the end."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from payments.provider import PaymentProvider
+from payments.providers import open_provider
 from payments.saga.order_payments import OrderPayments
 from payments.unreachable import UnreachableProvider
-from settings import Settings
+from settings import PaymentSettings
 from storage.connect import Stores
+
+log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_payments(settings: Settings, stores: Stores) -> AsyncIterator[OrderPayments]:
-    """Yield the payments of this process. The caller owns the stores."""
-    provider = _make_provider(settings)
+async def open_payments(settings: PaymentSettings, stores: Stores) -> AsyncIterator[OrderPayments]:
+    """Yield the payments of this process. The caller owns the stores.
+
+    Raises SettingsError.
+    """
+    provider = _open(settings)
     try:
         yield OrderPayments(stores, provider)
     finally:
         await provider.aclose()
 
 
-def _make_provider(settings: Settings) -> PaymentProvider:
-    del settings
-    return UnreachableProvider()
+def _open(settings: PaymentSettings) -> PaymentProvider:
+    if settings.provider == "sandbox" and settings.url is None:
+        log.warning(
+            "no payment sandbox runs, so only free orders can be completed; run `python app.py`,"
+            " or set ONSALE_PAYMENT_URL to the address of a sandbox"
+        )
+        return UnreachableProvider()
+    return open_provider(settings)

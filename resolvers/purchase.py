@@ -27,8 +27,6 @@ MAX_CONFLICTS = 5
 writes the lost orders for these units back to the hot store.
 """
 
-PAY_WITHIN = timedelta(minutes=10)
-
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
@@ -126,7 +124,7 @@ class Purchase:
             hold_digest=hold.digest,
             pass_entry_id=hold.pass_entry_id,
         )
-        prepared = payments.prepare(order, pay_within=PAY_WITHIN)
+        prepared = payments.prepare(order, pay_within=timedelta(milliseconds=concert.terms.payment_duration_ms))
         return replace(prepared, events=(OrderEvent(prepared.status.value, now),))
 
     async def _recorded(self, stores: Stores) -> Order:

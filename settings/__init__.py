@@ -6,10 +6,19 @@ from pathlib import Path
 
 from settings.limits import LimitSettings
 from settings.oidc import OidcSettings
+from settings.payment import PaymentSettings
 from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
 from settings.session import SessionSettings
 
-__all__ = ["SLOWEST_PUSH_MS", "LimitSettings", "OidcSettings", "SessionSettings", "Settings", "SettingsError"]
+__all__ = [
+    "SLOWEST_PUSH_MS",
+    "LimitSettings",
+    "OidcSettings",
+    "PaymentSettings",
+    "SessionSettings",
+    "Settings",
+    "SettingsError",
+]
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ class Settings:
     """
     limit: LimitSettings = field(default_factory=LimitSettings)
     session: SessionSettings = field(default_factory=SessionSettings)
+    payment: PaymentSettings = field(default_factory=PaymentSettings)
 
     @property
     def is_production(self) -> bool:
@@ -153,6 +163,7 @@ class Settings:
             buyers=reader.choice("BUYERS", ("customer", "signed-in"), cls.buyers),
             limit=LimitSettings.read(reader),
             session=SessionSettings.read(reader),
+            payment=PaymentSettings.read(reader),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE", "SESSION_KEYS")

@@ -140,11 +140,11 @@ class SettingsReader:
             )
             return default
 
-    def require_https(self, name: str, url: str | None) -> None:
+    def require_https(
+        self, name: str, url: str | None, *, why: str = "because cookies are sent over https only"
+    ) -> None:
         if url is not None and not url.startswith("https://"):
-            self._problems.append(
-                f"ONSALE_{name} is {url[:64]!r}; production requires https, because cookies are sent over https only"
-            )
+            self._problems.append(f"ONSALE_{name} is {url[:64]!r}; production requires https, {why}")
 
     def refuse_old_name(self, name: str, *, new: str) -> None:
         """Report a setting under its old name, which would otherwise be ignored silently."""

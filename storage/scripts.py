@@ -78,6 +78,11 @@ RECORD_ORDER = _script(
     "incarnation epoch order_id person order_version stock_state origin pay_until_ms units*",
     "RECORDED KNOWN UNKNOWN RECOVERING",
 )
+TAKE_AGAIN = _script(
+    "take_again",
+    "incarnation order_id person order_version origin starts_ms",
+    "TAKEN SOLD_OUT PERSON_LIMIT OVER STALE UNKNOWN RECOVERING",
+)
 LOWER_CAPACITY = _script(
     "lower_capacity",
     "incarnation version proposal is_large tier*",

@@ -32,7 +32,7 @@ async def run(settings: Settings, names: Sequence[str]) -> None:
     assert task is not None
     for stop in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(stop, task.cancel)
-    async with _opened(settings) as (stores, redis_url), open_payments(settings, stores) as payments:
+    async with _opened(settings) as (stores, redis_url), open_payments(settings.payment, stores) as payments:
         await run_workers(stores, redis_url, names, payments=payments)
 
 

@@ -23,6 +23,7 @@ from workers.concert_worker import ConcertWorker, run_due
 from workers.expiry import ExpiryWorker
 from workers.history import HistoryWorker
 from workers.opening import OpeningWorker
+from workers.orders import OrderWorker
 from workers.record import RecordWorker
 from workers.schedule import Schedule
 from workers.settle import SettleWorker
@@ -57,7 +58,7 @@ class PaymentWorker(Worker, Protocol):
 
 WORKERS: tuple[type[Worker], ...] = (RecordWorker, ApplyWorker, CapacityWorker, OpeningWorker)
 CONCERT_WORKERS = (ExpiryWorker, AdmissionWorker, SettleWorker, HistoryWorker)
-PAYMENT_WORKERS: tuple[type[PaymentWorker], ...] = (CancellationWorker,)
+PAYMENT_WORKERS: tuple[type[PaymentWorker], ...] = (OrderWorker, CancellationWorker)
 ALL = (
     *(worker.name for worker in CONCERT_WORKERS),
     *(worker.name for worker in WORKERS),

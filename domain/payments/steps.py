@@ -46,6 +46,8 @@ def next_step(order: Order, now: datetime, *, grace_until: datetime | None = Non
     follows a gap of the workers.
     """
     due = [step for step in _steps(order, grace_until) if step.due_at <= now]
+    if any(step.kind is StepKind.CLOSE for step in due):
+        due = [step for step in due if step.kind is not StepKind.CREATE_INTENT]
     return min(due, key=lambda step: step.due_at, default=None)
 
 
@@ -82,17 +84,26 @@ def _sendable_refunds(order: Order) -> list[Refund]:
 
 def _refund_step(order: Order, payment: Payment, refund: Refund) -> Step:
     fact = refund_fact(order, refund)
+    repeats = _count_repeats(payment, refund)
     if fact is None:
-        return Step(StepKind.SEND_REFUND, refund.requested_at, refund)
+        # The first replacement is sent immediately: a spent key says nothing about the refund.
+        pause = _pause(repeats - 2) if repeats > 1 else timedelta()
+        return Step(StepKind.SEND_REFUND, refund.requested_at + pause, refund)
     if fact.state is FactState.FAILED:
-        return Step(StepKind.SEND_REFUND, fact.at + _pause_after(payment, refund), refund)
+        return Step(StepKind.SEND_REFUND, fact.at + _pause(repeats), refund)
     return Step(StepKind.SEND_REFUND, fact.at + POLL_PENDING_REFUND_AFTER, refund)
 
 
-def _pause_after(payment: Payment, refund: Refund) -> timedelta:
-    """Return the pause before a failed refund is made again. It grows with each failure."""
+def _count_repeats(payment: Payment, refund: Refund) -> int:
+    """Return how many earlier refunds this one replaces, directly or not."""
     by_number = {refund.number: refund for refund in payment.refunds}
-    pause, replaced = RETRY_FAILED_REFUND_AFTER, refund.replaces
-    while replaced is not None and pause < LONGEST_REFUND_PAUSE:
-        pause, replaced = pause * 4, by_number[replaced].replaces
-    return min(pause, LONGEST_REFUND_PAUSE)
+    repeats = 0
+    while refund.replaces is not None:
+        repeats, refund = repeats + 1, by_number[refund.replaces]
+    return repeats
+
+
+def _pause(repeats: int) -> timedelta:
+    """Return the pause before a refund is made again. It grows with each repetition."""
+    factor: int = 4 ** min(repeats, 10)
+    return min(RETRY_FAILED_REFUND_AFTER * factor, LONGEST_REFUND_PAUSE)

@@ -44,6 +44,7 @@ CANCEL_REQUESTED = "CANCEL_REQUESTED"
 REFUND_REQUESTED = "REFUND_REQUESTED"
 REFUND_REPEATED = "REFUND_REPEATED"
 ATTEMPT_STARTED = "ATTEMPT_STARTED"
+WAITING = "WAITING_FOR_PROVIDER"
 _REPEATED = frozenset({DECLINED, FACTS_ADDED, REFUND_REPEATED, ATTEMPT_STARTED})
 """Events of which only the last one in a row is kept, so that the history stays short."""
 
@@ -136,6 +137,16 @@ def free_without_intent(order: Order, now: datetime, *, attempt: int) -> Order:
     return _conclude(order, _with_payment(order, freed_by=_freed_by(payment, now)), now, kind=FACTS_ADDED)
 
 
+def note_waiting(order: Order, now: datetime) -> Order:
+    """Note in the history of a pending order that the provider has not yet said whether it was
+    paid.
+    """
+    if order.status is not OrderStatus.PENDING_PAYMENT or order.events[-1].kind == WAITING:
+        return order
+    changed = replace(order, events=(*order.events, OrderEvent(WAITING, now)), version=order.version + 1)
+    return replace(changed, work_at=work_at(changed))
+
+
 def take_units(order: Order, units: tuple[Unit, ...], now: datetime) -> Order:
     """Give units to an order whose payment came late."""
     if order.status is not OrderStatus.LATE_PAYMENT:
@@ -212,6 +223,12 @@ def replace_refund(order: Order, refund: Refund, now: datetime) -> Order:
     return _conclude(order, _with_payment(order, refunds=(*payment.refunds, again)), now, kind=REFUND_REPEATED)
 
 
+def is_larger_than_payment(order: Order, refund: Refund) -> bool:
+    """Return whether other refunds have left less of the payment than this refund returns."""
+    paid = next((fact for fact in successes(order) if fact.intent_id == refund.intent_id), None)
+    return paid is not None and refund.amount_minor > _left_of(order, paid, without=refund)
+
+
 def refundable_units(order: Order) -> tuple[Unit, ...]:
     """Return the units of a paid order whose refund has not been requested yet."""
     if order.status not in _REFUNDABLE:
@@ -244,8 +261,9 @@ def _conclude(before: Order, changed: Order, now: datetime, *, kind: str) -> Ord
     """
     for rule in _RULES:
         changed = rule(changed, now)
+    changed = _release_dead_units(changed)
     status = derive_status(changed)
-    changed = _release_dead_units(replace(changed, status=status))
+    changed = replace(changed, status=status)
     if status in _ALIVE and not changed.effects.states:
         changed = replace(changed, effects=due_effects())
     if changed == before:

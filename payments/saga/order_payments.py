@@ -6,7 +6,7 @@ stop between any two steps; the stored order then says what is due, and the orde
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from domain.errors import IdempotencyConflict, NotFound, TemporarilyUnavailable, describe_cause
@@ -20,6 +20,7 @@ from domain.payments.steps import Step, StepKind, next_step
 from payments.provider import OrderReference, PaymentProvider, ProviderRefused, ProviderUnavailable
 from payments.saga.crash_points import Reached, ignore
 from payments.saga.intents import Intents
+from payments.saga.late_payments import LatePayments
 from payments.saga.order_changes import OrderChanges
 from payments.saga.refunds import Refunds
 from storage.connect import Stores
@@ -40,10 +41,6 @@ def now_ms() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-async def _no_installation() -> str:
-    return ""
-
-
 class OrderPayments:
     def __init__(
         self,
@@ -53,21 +50,20 @@ class OrderPayments:
         clock: Callable[[], datetime] = now_ms,
         reached: Reached = ignore,
         intent_within_s: float = INTENT_WITHIN_S,
-        installation: Callable[[], Awaitable[str]] = _no_installation,
     ) -> None:
         self.provider = provider
         self.reached = reached
         self._stores = stores
         self._clock = clock
-        self._installation = installation
         self._intent_within_s = intent_within_s
         self._changes = OrderChanges(stores, reached)
         self._intents = Intents(self._changes, provider, clock=clock, reached=reached)
+        self._late_payments = LatePayments(stores, self._changes, clock=clock, reached=reached)
         self._refunds = Refunds(self._changes, provider, clock=clock, reached=reached)
 
     async def installation(self) -> str:
         """Return the id of this installation. Raises TemporarilyUnavailable."""
-        return await self._installation()
+        return await self._stores.installation.id()
 
     def prepare(self, order: Order, *, pay_within: timedelta) -> Order:
         """Return a new order as it is to be inserted: PAID if it costs nothing, otherwise pending,
@@ -131,7 +127,7 @@ class OrderPayments:
             changed = await self._perform(step, order)
             if changed.version == order.version:
                 return order
-            order = changed
+            order, now = changed, max(now, self._clock())
         return order
 
     async def request_cancel(self, order: Order, reason: str) -> Order:
@@ -184,6 +180,10 @@ class OrderPayments:
 
         return await self._advance_if_possible(await self._changes.change(order, decide))
 
+    async def tell_that_order_waits(self, order: Order) -> Order:
+        """Add to the order's history, which the buyer may read, that it waits for the provider."""
+        return await self._changes.change(order, lambda order: transitions.note_waiting(order, self._clock()))
+
     async def _create_intent(self, order: Order) -> Order:
         try:
             return await self._intents.create(order, await self._reference(order), is_first_try=True)
@@ -202,7 +202,7 @@ class OrderPayments:
                 assert step.refund is not None
                 return await self._refunds.send(order, step.refund, reference)
             case StepKind.TAKE_UNITS:
-                raise NotImplementedError
+                return await self._late_payments.take_units(order)
 
     async def _advance_if_possible(self, order: Order) -> Order:
         """Do what is due now. After a failure, the order worker does it."""

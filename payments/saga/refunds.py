@@ -9,7 +9,7 @@ from domain.payments import transitions
 from domain.payments.facts import FactState, ProviderFact
 from domain.payments.payment import Refund
 from domain.payments.status import refund_fact
-from payments.provider import OrderReference, PaymentProvider, ProviderRefused
+from payments.provider import KeySpent, OrderReference, PaymentProvider, ProviderRefused
 from payments.saga.crash_points import CrashPoint, Reached
 from payments.saga.order_changes import OrderChanges
 
@@ -34,7 +34,7 @@ class Refunds:
         """Make the provider refund the money, and record what it answers.
 
         The provider is asked for its refunds first, so that a refund whose answer was lost is
-        found and not made again. Raises ProviderUnavailable.
+        found and not made again. Raises ProviderUnavailable or ProviderRefused.
         """
         assert refund.intent_id is not None
         order = await self._apply(order, await self._provider.list_refunds(refund.intent_id))
@@ -52,17 +52,19 @@ class Refunds:
         return await self._apply(order, facts)
 
     async def _after_refusal(self, order: Order, refund: Refund, refusal: ProviderRefused) -> Order:
-        """Read the provider's refunds again, and replace this one unless it is among them.
+        """Read the provider's refunds again, and replace this one if its key is spent, or if a
+        refund in the provider's dashboard has left less money than it returns.
 
-        A refund in the provider's dashboard may have left less money than this refund returns; the
-        one that replaces it returns what is left.
+        Any other refusal is raised, and the refund is sent again later.
         """
-        log.error("the provider refused refund %d of order %s: %s", refund.number, order.id, refusal)
         assert refund.intent_id is not None
         order = await self._apply(order, await self._provider.list_refunds(refund.intent_id))
         if refund_fact(order, refund) is not None:
             return order
-        return await self._replace(order, refund)
+        if isinstance(refusal, KeySpent) or transitions.is_larger_than_payment(order, refund):
+            log.warning("refund %d of order %s is replaced: %s", refund.number, order.id, refusal)
+            return await self._replace(order, refund)
+        raise refusal
 
     async def _replace(self, order: Order, refund: Refund) -> Order:
         return await self._changes.change(order, lambda order: transitions.replace_refund(order, refund, self._clock()))

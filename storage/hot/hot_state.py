@@ -56,6 +56,14 @@ class FreeUnits:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenUnits:
+    word: str
+    """TAKEN; SOLD_OUT, PERSON_LIMIT or OVER, which are final; STALE, UNKNOWN or RECOVERING."""
+    units: tuple[Unit, ...] = ()
+    """The units of all lines; set only with TAKEN."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExpiryRun:
     word: str
     """EXPIRED, UNKNOWN or RECOVERING."""
@@ -134,6 +142,30 @@ class HotState:
             *order.units,
         )
         return replies.expect(scripts.RECORD_ORDER, word, "RECORDED", "KNOWN", "UNKNOWN", "RECOVERING")
+
+    async def take_again(self, order: Order, *, starts_at: datetime) -> TakenUnits:
+        """Take units for a late payment. `order` has none, and `starts_at` is when its concert
+        starts.
+
+        The units are held until a later version of the order is recorded. Until then, a repeated
+        call returns the same units, unless an order in MongoDB turned out to own one of them.
+        """
+        word, rest = await self._client.call(
+            scripts.TAKE_AGAIN,
+            order.concert_id,
+            order.id,
+            order.person_id,
+            order.version,
+            _origin(order),
+            _ms(starts_at),
+        )
+        match word:
+            case "TAKEN":
+                return TakenUnits(word, tuple(Unit(replies.text(unit)) for unit in rest))
+            case "SOLD_OUT" | "PERSON_LIMIT" | "OVER" | "STALE" | "UNKNOWN" | "RECOVERING":
+                return TakenUnits(word)
+            case _:
+                raise ScriptReplyError(scripts.TAKE_AGAIN.name, word)
 
     async def lower_capacity(
         self, concert: Concert, lowered: Sequence[Tier], *, proposal: str, is_large: bool

@@ -87,6 +87,10 @@ async def test_production_has_no_development_issuer(tmp_path: Path, given_stores
         "PUBLIC_URL": "https://tickets.example",
         "PASS_KEY_FILE": str(tmp_path / "pass.pem"),
         "SESSION_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "PAYMENT_PROVIDER": "stripe",
+        "PAYMENT_SECRET_KEY": "sk_live_kW9sQpT2xRz7LmB4",
+        "PAYMENT_PUBLISHABLE_KEY": "pk_live_kW9sQpT2xRz7LmB4",
+        "PAYMENT_WEBHOOK_SECRETS": "whsec_kW9sQpT2xRz7LmB4vYc8NfJ1",
     }
     application = Application(tmp_path / "onsale", ENV="production", **settings)
     await application.start()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.concerts import Concert
+from domain.concerts import Concert, TierDraft
 from domain.holds import Hold
 from domain.ids import fingerprint
 from domain.orders import Order
@@ -80,7 +80,13 @@ async def opened_till(redis_url: str, mongo_url: str, database: str) -> AsyncIte
         yield Till(stores)
 
 
-async def concert_for_sale(till: Till, *capacities: int, **changes: Any) -> Concert:
+async def concert_for_sale(
+    till: Till, *capacities: int, prices: tuple[int, ...] | None = None, **changes: Any
+) -> Concert:
+    """Put a concert on sale, with these prices in minor units, or 25.00 for the first tier."""
+    if prices is not None:
+        pairs = enumerate(zip(prices, capacities, strict=True), 1)
+        changes["tiers"] = tuple(TierDraft(f"Tier {number}", *pair) for number, pair in pairs)
     return await on_sale(till.stores, *capacities, **changes)
 
 

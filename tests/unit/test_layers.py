@@ -51,6 +51,7 @@ THIRD_PARTY_USERS = {
     "email_validator": {"domain/text/email_addresses.py"},
     "orjson": {"web", "schema", "storage", "subscriptions"},
     "stripe": {"payments"},
+    "aiohttp": {"payments"},
     "reportlab": {"tickets"},
     "segno": {"tickets"},
 }

@@ -16,6 +16,10 @@ PRODUCTION = {
     "ONSALE_OIDC_ISSUER": "https://id.example.org/realms/onsale",
     "ONSALE_PASS_KEY_FILE": "pass-key.pem",
     "ONSALE_SESSION_KEYS": "kW9sQpT2xRz7LmB4vYc8NfJ1hDg6EaU3kW9sQpT2xRw=",
+    "ONSALE_PAYMENT_PROVIDER": "stripe",
+    "ONSALE_PAYMENT_SECRET_KEY": "sk_live_kW9sQpT2xRz7LmB4",
+    "ONSALE_PAYMENT_PUBLISHABLE_KEY": "pk_live_kW9sQpT2xRz7LmB4",
+    "ONSALE_PAYMENT_WEBHOOK_SECRETS": "whsec_kW9sQpT2xRz7LmB4vYc8NfJ1",
 }
 ISSUER = "https://id.example.org/realms/onsale"
 
@@ -166,6 +170,10 @@ def test_all_problems_are_listed_at_once() -> None:
         "ONSALE_OIDC_ALGORITHMS",
         "ONSALE_OIDC_ROLE_NAMES",
         "ONSALE_OIDC_CLIENT_SECRET",
+        "ONSALE_PAYMENT_PROVIDER",
+        "ONSALE_PAYMENT_SECRET_KEY",
+        "ONSALE_PAYMENT_PUBLISHABLE_KEY",
+        "ONSALE_PAYMENT_WEBHOOK_SECRETS",
         "ONSALE_REDIS_URL",
         "ONSALE_MONGO_URL",
         "ONSALE_PUBLIC_URL",

@@ -184,6 +184,7 @@ CALLS: dict[Script, Call] = {
     scripts.CLAIM_LOGIN_RENEWAL: lambda client: LoginSessions(client).claim_renewal(DIGEST, gap_s=1.0),
     scripts.APPLY_CONCERT: lambda client: HotState(client).apply_concert(CONCERT),
     scripts.RECORD_ORDER: lambda client: HotState(client).record_order(ORDER),
+    scripts.TAKE_AGAIN: lambda client: HotState(client).take_again(ORDER, starts_at=NOW),
     scripts.LOWER_CAPACITY: lambda client: HotState(client).lower_capacity(
         CONCERT, CONCERT.tiers, proposal=KEY, is_large=False
     ),

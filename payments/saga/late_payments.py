@@ -1,0 +1,67 @@
+"""Payments that arrive after the order's units were given back.
+
+Only the order worker does this step, one worker at a time per order.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from domain.errors import TemporarilyUnavailable
+from domain.ids import Unit
+from domain.orders import Order
+from domain.payments import transitions
+from payments.saga.crash_points import CrashPoint, Reached
+from payments.saga.order_changes import OrderChanges, UnitsTaken
+from storage.connect import Stores
+
+log = logging.getLogger(__name__)
+
+MAX_CONFLICTS = 5
+"""The number of attempts. After each conflict, the hot state learns the orders that it had lost."""
+
+
+class LatePayments:
+    def __init__(
+        self, stores: Stores, changes: OrderChanges, *, clock: Callable[[], datetime], reached: Reached
+    ) -> None:
+        self._stores = stores
+        self._changes = changes
+        self._clock = clock
+        self._reached = reached
+
+    async def take_units(self, order: Order) -> Order:
+        """Give the order units again if all of its lines can have them; otherwise decide to refund
+        it.
+
+        Raises TemporarilyUnavailable if the stock cannot be asked now.
+        """
+        for _ in range(MAX_CONFLICTS):
+            units = await self._take(order)
+            if not units:
+                return await self._changes.change(
+                    order, lambda order: transitions.refuse_late_payment(order, self._clock())
+                )
+            self._reached(CrashPoint.UNITS_TAKEN)
+            try:
+                return await self._changes.change(
+                    order, lambda order, units=units: transitions.take_units(order, units, self._clock())
+                )
+            except UnitsTaken:
+                await self._stores.order_sync.sync_owners(units)
+        raise TemporarilyUnavailable("The tickets of this order are being checked after a restart of the stock store")
+
+    async def _take(self, order: Order) -> tuple[Unit, ...]:
+        """Return units for all lines of the order, or none if they cannot be taken."""
+        concert = await self._stores.concert_cache.get(order.concert_id)
+        if concert is None or concert.terms.starts_at <= self._clock():
+            return ()
+        taken = await self._stores.hot_state.take_again(order, starts_at=concert.terms.starts_at)
+        match taken.word:
+            case "TAKEN":
+                return taken.units
+            case "SOLD_OUT" | "PERSON_LIMIT" | "OVER":
+                log.info("order %s was paid late and gets no tickets: %s", order.id, taken.word)
+                return ()
+            case _:
+                raise TemporarilyUnavailable("The stock store is recovering")
