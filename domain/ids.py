@@ -22,6 +22,12 @@ EntryId = NewType("EntryId", int)
 # Characters that look alike (0 and o; 1, l and i) are omitted, because people copy ids by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
+_ID_HEX = 32
+"""The length of the id of a hold or an order: 128 bits in hex."""
+_NUMBER_HEX = 15
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_AS_TYPED = str.maketrans("OIL", "011", " -")
+
 HOUSE = PersonId("house")
 """The account that buys units to take them off sale when a capacity is lowered."""
 
@@ -70,9 +76,33 @@ def fingerprint(*parts: str) -> str:
     return sha.hexdigest()
 
 
+def order_number(order_id: OrderId) -> str:
+    """Return the number of an order that people read and type: the first 60 bits of the id, as
+    twelve characters in Crockford's Base32.
+    """
+    value = int(order_id[:_NUMBER_HEX], 16)
+    return "".join(_CROCKFORD[value >> shift & 31] for shift in range(55, -1, -5))
+
+
+def order_ids_of_number(number: str) -> tuple[OrderId, OrderId]:
+    """Return the lowest and the highest order id with this number.
+
+    Accepts what people type: lower case, spaces, hyphens, and O, I and L for 0 and 1. Raises
+    ValueError for a text that is not a number of an order.
+    """
+    text = number.upper().translate(_AS_TYPED)
+    if len(text) != 12 or not set(text) <= set(_CROCKFORD):
+        raise ValueError(f"{number!r} is not the number of an order, which has 12 letters and digits")
+    value = 0
+    for character in text:
+        value = value << 5 | _CROCKFORD.index(character)
+    prefix = f"{value:0{_NUMBER_HEX}x}"
+    return OrderId(prefix.ljust(_ID_HEX, "0")), OrderId(prefix.ljust(_ID_HEX, "f"))
+
+
 def hold_id(person_id: PersonId, concert_id: ConcertId, operation: str, idempotency_key: str) -> HoldId:
     """Return the hold id of a request: the first 128 bits of the arguments' fingerprint, in hex.
 
     A repeated request therefore has the same id.
     """
-    return HoldId(fingerprint(person_id, concert_id, operation, idempotency_key)[:32])
+    return HoldId(fingerprint(person_id, concert_id, operation, idempotency_key)[:_ID_HEX])

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.holds import TicketLine
-from domain.ids import ConcertId, EntryId, OrderId, PersonId, Unit
+from domain.ids import ConcertId, EntryId, OrderId, PersonId, Unit, order_number
 from domain.money import CurrencyCode, Money
 from domain.payments.payment import NO_EFFECTS, Effects, Payment
 
@@ -31,7 +31,7 @@ class OrderStatus(StrEnum):
 
 
 class StockState(StrEnum):
-    """What an order means for the stock. The hot state is made to agree with it."""
+    """The meaning of an order for the stock. The hot state is made to agree with it."""
 
     BUYING = "BUYING"
     """Its units are held for a payment: recorded, counted as held, and the pass is not spent."""
@@ -86,6 +86,13 @@ class Order:
     """When the order worker must look at the order; None if nothing is due. Each change of the
     order sets it anew.
     """
+
+    @property
+    def number(self) -> str:
+        """Return the number that people read and type. Two orders may have the same one, but it is
+        so unlikely that no one will see it.
+        """
+        return order_number(self.id)
 
     @property
     def total(self) -> Money:

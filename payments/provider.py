@@ -16,7 +16,7 @@ from domain.payments.payment import PaymentAttempt, Refund
 
 @dataclass(frozen=True, slots=True)
 class OrderReference:
-    """What the metadata of every provider object of ours says."""
+    """The order that the metadata of each of our objects at the provider names."""
 
     order_id: OrderId
     concert_id: ConcertId

@@ -26,9 +26,11 @@ from storage.mongo.cancellations import CancellationStore
 from storage.mongo.client import Client, Database, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.concerts import ConcertStore
+from storage.mongo.installation import InstallationStore
 from storage.mongo.lotteries import LotteryStore
 from storage.mongo.order_batch import OrderBatch
 from storage.mongo.order_updates import OrderUpdates
+from storage.mongo.order_work import OrderWork, WorkerHeartbeats
 from storage.mongo.orders import OrderStore
 from storage.mongo.queue_history import QueueHistory
 from storage.mongo.revocations import RevocationStore
@@ -68,6 +70,9 @@ class Stores:
     house_units: HouseUnits
     order_batch: OrderBatch
     order_updates: OrderUpdates
+    order_work: OrderWork
+    worker_heartbeats: WorkerHeartbeats
+    installation: InstallationStore
     order_sync: OrderSync
     recovery: Recovery
     lotteries: LotteryStore
@@ -167,6 +172,9 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         house_units=house_units,
         order_batch=OrderBatch(orders),
         order_updates=OrderUpdates(orders),
+        order_work=OrderWork(mongo),
+        worker_heartbeats=WorkerHeartbeats(mongo),
+        installation=InstallationStore(mongo),
         order_sync=order_sync,
         recovery=recovery,
         lotteries=lotteries,

@@ -102,7 +102,7 @@ class EffectState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What must follow from a paid order. Each transition writes the effects that it causes."""
+    """The work that must follow a paid order. Each transition writes the effects that it causes."""
 
     states: dict[str, EffectState] = field(default_factory=dict)
     """By name: `tickets`, `document`, `mail`, `sales`."""

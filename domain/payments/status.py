@@ -1,5 +1,4 @@
-"""What an order is worth: its status, as a pure function of the provider's facts and our own
-decisions.
+"""The status of an order, as a pure function of the provider's facts and our own decisions.
 
 Webhooks, the buyer's confirmation and the reconciliation all store facts and then call
 `derive_status`. None of them sets a status itself, so it does not matter which of them comes first.

@@ -90,7 +90,7 @@ def _payment_document(payment: Payment) -> Document:
             }
             for attempt in payment.attempts
         ],
-        "facts": [_fact_document(fact) for fact in payment.facts],
+        "facts": [fact_document(fact) for fact in payment.facts],
         "refunds": [_refund_document(refund) for refund in payment.refunds],
         "cancelRequestedAt": payment.cancel_requested_at,
         "cancelReason": payment.cancel_reason,
@@ -113,7 +113,7 @@ def _payment(document: Document) -> Payment:
             )
             for attempt in document["attempts"]
         ),
-        facts=tuple(_fact(fact) for fact in document["facts"]),
+        facts=tuple(fact_from_document(fact) for fact in document["facts"]),
         refunds=tuple(_refund(refund) for refund in document["refunds"]),
         cancel_requested_at=document["cancelRequestedAt"],
         cancel_reason=document["cancelReason"],
@@ -122,7 +122,7 @@ def _payment(document: Document) -> Payment:
     )
 
 
-def _fact_document(fact: ProviderFact) -> Document:
+def fact_document(fact: ProviderFact) -> Document:
     return {
         "kind": fact.kind,
         "id": fact.id,
@@ -136,7 +136,7 @@ def _fact_document(fact: ProviderFact) -> Document:
     }
 
 
-def _fact(document: Document) -> ProviderFact:
+def fact_from_document(document: Document) -> ProviderFact:
     currency = document["currency"]
     return ProviderFact(
         kind=FactKind(document["kind"]),

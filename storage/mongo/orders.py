@@ -1,16 +1,18 @@
 """Orders in MongoDB.
 
-The unique index ensures that a unit is in at most one order, whatever the state of Redis.
+The unique index ensures that a unit is in at most one order, whatever the state of Redis. It begins
+with the concert, which a unit names, so that the collection can be sharded by concert.
 """
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
 
 from domain.errors import TemporarilyUnavailable
-from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit, tier_of
+from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit, concert_of, order_ids_of_number, tier_of
 from domain.orders import Order, OrderStatus
 from domain.page import Page
 from storage.mongo.client import Database, Document, Session, raises_unavailable
@@ -18,7 +20,10 @@ from storage.mongo.cursors import find_page
 from storage.mongo.order_documents import order_document, order_from_document
 
 NAMESPACE_EXISTS = 48
-UNITS_INDEX = "units_recorded_once"
+_INDEX_NOT_FOUND = 27
+UNITS_INDEX = "concert_units_recorded_once"
+_OLD_INDEXES = ("units_recorded_once", "concertId_1_status_1")
+"""Indexes of earlier versions, which newer ones replace."""
 _UNIQUE_ITEMS = {"$jsonSchema": {"properties": {"units": {"bsonType": "array", "uniqueItems": True}}}}
 
 
@@ -42,12 +47,30 @@ class OrderStore:
             if isinstance(error, OperationFailure) and error.code != NAMESPACE_EXISTS:
                 raise
             await self._database.command("collMod", "orders", validator=_UNIQUE_ITEMS)
+        await self._create_index("concertId", "_id")
+        await self._create_index("concertId", "status", "_id")
+        await self._create_index("concertId", "workAt", only={"workAt": {"$exists": True}})
+        await self._create_index("payment.attempts.intentId", only={"payment.attempts.intentId": {"$gt": ""}})
+        await self._create_index("updatedAt")
         await self.collection.create_index([("personId", ASCENDING), ("createdAt", DESCENDING), ("_id", ASCENDING)])
-        await self.collection.create_index([("concertId", ASCENDING), ("status", ASCENDING)])
-        await self.collection.create_index([("updatedAt", ASCENDING)])
-        await self.collection.create_index(
-            [("units", ASCENDING)], name=UNITS_INDEX, unique=True, partialFilterExpression={"units": {"$gt": ""}}
-        )
+        # The readiness check depends on this index, so it is created last.
+        await self._create_index("concertId", "units", name=UNITS_INDEX, unique=True, only={"units": {"$gt": ""}})
+        await self._drop_old_indexes()
+
+    async def _create_index(self, *fields: str, only: Document | None = None, **options: Any) -> None:
+        if only is not None:
+            options["partialFilterExpression"] = only
+        await self.collection.create_index([(field, ASCENDING) for field in fields], **options)
+
+    async def _drop_old_indexes(self) -> None:
+        """Drop the indexes of earlier versions, after those that replace them have been created."""
+        for name in set(_OLD_INDEXES) & set(await self.collection.index_information()):
+            try:
+                await self.collection.drop_index(name)
+            except OperationFailure as error:
+                # Another process that has just started may have dropped it.
+                if error.code != _INDEX_NOT_FOUND:
+                    raise
 
     async def has_unit_guards(self) -> bool:
         """Return whether both guards on units exist: the unique index, and the validator that
@@ -71,8 +94,9 @@ class OrderStore:
     @raises_unavailable
     async def find_owners(self, units: Sequence[Unit]) -> tuple[Order, ...]:
         """Return every order that has one of these units."""
-        # With `$gt`, the query can use the partial index.
-        query = {"units": {"$in": list(units), "$gt": ""}}
+        concerts = {concert_of(tier_of(unit)) for unit in units}
+        # A further condition, such as `$gt`, would make MongoDB read all units of the concerts.
+        query = {"concertId": {"$in": list(concerts)}, "units": {"$in": list(units)}}
         return tuple([order_from_document(document) async for document in self.collection.find(query)])
 
     @raises_unavailable
@@ -85,6 +109,33 @@ class OrderStore:
         return await find_page(
             self.collection, query, order_from_document, sort_field="createdAt", first=first, after=after
         )
+
+    @raises_unavailable
+    async def page_of_concert(self, concert_id: ConcertId, *, after: OrderId | None, limit: int) -> tuple[Order, ...]:
+        """Return the next orders of a concert by id, without VOID orders."""
+        query = {"concertId": concert_id, "_id": {"$gt": after or ""}, "status": {"$ne": OrderStatus.VOID}}
+        found = self.collection.find(query).sort("_id", ASCENDING).limit(limit)
+        return tuple([order_from_document(document) async for document in found])
+
+    @raises_unavailable
+    async def find_by_number(self, concert_id: ConcertId, number: str) -> tuple[Order, ...]:
+        """Return the orders of a concert with this number, usually one.
+
+        Raises ValueError for a text that is not a number of an order.
+        """
+        lowest, highest = order_ids_of_number(number)
+        query = {
+            "concertId": concert_id,
+            "_id": {"$gte": lowest, "$lte": highest},
+            "status": {"$ne": OrderStatus.VOID},
+        }
+        return tuple([order_from_document(document) async for document in self.collection.find(query)])
+
+    @raises_unavailable
+    async def find_by_intent(self, intent_id: str) -> tuple[Order, ...]:
+        """Return the orders that recorded this payment intent, for an event that names no order."""
+        query = {"payment.attempts.intentId": intent_id}
+        return tuple([order_from_document(document) async for document in self.collection.find(query)])
 
     async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
         """Yield every order that a recovery records.
@@ -129,14 +180,14 @@ class OrderStore:
 
     @raises_unavailable
     async def count_sold(self, concert_ids: Collection[ConcertId]) -> dict[ConcertId, dict[TierId, int]]:
-        """Return the number of units in people's orders by concert and tier, with one
-        aggregation.
+        """Return the number of units that people have bought by concert and tier, with one
+        aggregation. Units that wait for a payment are not counted.
         """
-        of_people = {"$nin": [OrderStatus.VOID, OrderStatus.WITHDRAWN]}
+        is_sold = {"$nin": [OrderStatus.VOID, OrderStatus.WITHDRAWN, OrderStatus.PENDING_PAYMENT]}
         tier = {"$arrayElemAt": [{"$split": ["$units", ":"]}, 0]}
         found = self.collection.aggregate(
             [
-                {"$match": {"concertId": {"$in": list(concert_ids)}, "status": of_people}},
+                {"$match": {"concertId": {"$in": list(concert_ids)}, "status": is_sold}},
                 {"$project": {"_id": 0, "concertId": 1, "units": 1}},
                 {"$unwind": "$units"},
                 {"$group": {"_id": {"concert": "$concertId", "tier": tier}, "sold": {"$sum": 1}}},

@@ -16,8 +16,14 @@ from resolvers import holds, orders, queues
 from storage.connect import Stores
 from tests.support.sale import buy, check_invariants, context, hold, opened, stock
 from tests.support.store_copies import until_trusted
+from tests.support.waiting import wait_until
 
 DATA = Path(__file__).parent / "data" / "version_with_onsale_keys.json"
+OLD_UNITS_INDEX: dict[str, Any] = {
+    "name": "units_recorded_once",
+    "unique": True,
+    "partialFilterExpression": {"units": {"$gt": ""}},
+}
 SOLD, QUEUED = ConcertId("9ycvp5jp9zdu"), ConcertId("vnr8e3bgv8cy")
 
 
@@ -28,6 +34,9 @@ async def upgraded(valkey_url: str, mongo_url: str, mongo_database: str) -> Asyn
     with MongoClient[dict[str, Any]](mongo_url) as client:
         for name, documents in data["mongodb"].items():
             client[mongo_database][name].insert_many(json_util.loads(json.dumps(documents)))
+        old_orders = client[mongo_database]["orders"]
+        old_orders.create_index("units", **OLD_UNITS_INDEX)
+        old_orders.create_index([("concertId", 1), ("status", 1)])
     async with opened(valkey_url, mongo_url, mongo_database) as stores:
         yield stores
 
@@ -81,3 +90,21 @@ async def test_upgrade_loses_entries_but_people_can_rejoin(upgraded: Stores) -> 
     assert await queues.get_viewer_entry(context(upgraded, "ann"), QUEUED) is None
     joined = [await queues.join_queue(context(upgraded, who), QUEUED) for who in ("cyd", "ann")]
     assert [entry.position for entry in joined] == [1, 2]
+
+
+async def test_upgrade_replaces_indexes_that_do_not_begin_with_the_concert(upgraded: Stores) -> None:
+    indexes = upgraded.orders.collection.index_information
+
+    async def are_old_ones_gone() -> bool:
+        return not {"units_recorded_once", "concertId_1_status_1"} & set(await indexes())
+
+    await wait_until(are_old_ones_gone, what="the end of the old indexes")
+    assert await upgraded.problems() == []
+    assert (await indexes())["concert_units_recorded_once"]["key"] == [("concertId", 1), ("units", 1)]
+
+
+async def test_upgrade_finds_old_orders_by_their_number(upgraded: Stores) -> None:
+    order = (await upgraded.orders.page_of_concert(SOLD, after=None, limit=1))[0]
+    assert order.payment is None
+    assert await upgraded.orders.find_by_number(SOLD, order.number) == (order,)
+    assert await upgraded.orders.find_owners(order.units[:1]) == (order,)
