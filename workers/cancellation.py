@@ -1,8 +1,8 @@
 """Cancels or refunds the orders of canceled concerts, page by page.
 
-Unpaid orders are asked to be canceled, and paid ones to be refunded; the order worker carries both
-out. The job repeats its pass until no order is open, so an order that failed, or that was inserted
-behind the pass, is found by the next one.
+This worker only records what is to be done, and the order worker does it, so a provider that is
+slow or down does not stop the job. The job repeats its pass until no order is open. So an order
+that failed, or that was inserted behind the pass, is found by the next one.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ MAX_PAGES_PER_RUN = 10
 class OrderRequests(Protocol):
     """The requests that this worker makes of the saga. Repeating one changes nothing."""
 
-    async def request_cancel(self, order: Order, reason: str) -> Order: ...
+    async def request_cancel(self, order: Order, reason: str, *, at_once: bool) -> Order: ...
 
     async def request_refund(
         self,
@@ -42,6 +42,7 @@ class OrderRequests(Protocol):
         requested_by: PersonId | None,
         request_key: str,
         digest: str,
+        at_once: bool,
     ) -> Order: ...
 
 
@@ -105,7 +106,7 @@ class CancellationWorker:
 
     async def _request(self, order: Order, job: CancellationJob) -> Order:
         if order.status is OrderStatus.PENDING_PAYMENT:
-            return await self._payments.request_cancel(order, "CONCERT")
+            return await self._payments.request_cancel(order, "CONCERT", at_once=False)
         # The bank decides about the money of a disputed payment. If the buyer loses, the next pass
         # refunds it.
         if is_disputed(order) or not refundable_units(order):
@@ -117,6 +118,7 @@ class CancellationWorker:
             requested_by=job.requested_by,
             request_key=fingerprint("cancelConcert", order.id),
             digest="",
+            at_once=False,
         )
 
 

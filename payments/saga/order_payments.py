@@ -130,16 +130,17 @@ class OrderPayments:
             order, now = changed, max(now, self._clock())
         return order
 
-    async def request_cancel(self, order: Order, reason: str) -> Order:
+    async def request_cancel(self, order: Order, reason: str, *, at_once: bool = True) -> Order:
         """Record that a pending order is to be canceled, and cancel it if the provider answers.
 
         `reason` is `BUYER` or `CONCERT`. An order that is not pending is returned unchanged. If
-        the buyer has just paid, the order is paid.
+        the buyer has just paid, the order is paid. If `at_once` is false, the provider is left to
+        the order worker, which limits how many calls run at a time.
         """
         order = await self._changes.change(
             order, lambda order: transitions.request_cancel(order, reason, self._clock())
         )
-        return await self._advance_if_possible(order)
+        return await self._advance_if_possible(order) if at_once else order
 
     async def request_refund(
         self,
@@ -150,9 +151,11 @@ class OrderPayments:
         requested_by: PersonId | None,
         request_key: str,
         digest: str,
+        at_once: bool = True,
     ) -> Order:
         """Decide to refund the units, or all that are left if `units` is None, and send the refund
-        if the provider answers. A repeated request changes nothing.
+        if the provider answers; if `at_once` is false, the order worker sends it. A repeated
+        request changes nothing.
 
         Raises IdempotencyConflict for another request with the same key, and NotRefundable if no
         unit is left, or the refund of one of the units has been requested before.
@@ -178,7 +181,8 @@ class OrderPayments:
                 request_digest=digest,
             )
 
-        return await self._advance_if_possible(await self._changes.change(order, decide))
+        order = await self._changes.change(order, decide)
+        return await self._advance_if_possible(order) if at_once else order
 
     async def tell_that_order_waits(self, order: Order) -> Order:
         """Add to the order's history, which the buyer may read, that it waits for the provider."""

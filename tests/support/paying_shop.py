@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from domain.ids import OrderId
 from domain.limits.rates import NO_LIMITS, RateLimits
@@ -15,6 +15,7 @@ from storage.connect import Stores
 from tests.support.provider_double import ProviderDouble, StoredIntent
 from tests.support.shop import Answer, OnSale, Shop, lines, new_key, shop_on
 from workers.cancellation import CancellationWorker
+from workers.orders import OrderWorker
 
 CHECKOUT = Checkout("sandbox", "pk_test_sandbox", "https://sandbox.example")
 TIERS = [
@@ -72,14 +73,14 @@ class PayingShop:
     provider: ProviderDouble
     payments: OrderPayments
     ahead: timedelta = timedelta()
-    """How far the clock of the cancellation worker is ahead."""
-    worker: CancellationWorker = field(init=False)
+    """How far the clocks of the workers are ahead."""
 
-    def __post_init__(self) -> None:
-        self.worker = self.make_worker()
+    def now(self) -> datetime:
+        return now_ms() + self.ahead
 
     def make_worker(self) -> CancellationWorker:
-        return CancellationWorker(self.payments, clock=lambda: now_ms() + self.ahead)
+        """Return the cancellation worker of another process."""
+        return CancellationWorker(self.payments, clock=self.now)
 
     async def on_sale(self, **changes: object) -> OnSale:
         return await self.shop.on_sale(**({"tiers": TIERS} | changes))
@@ -121,10 +122,16 @@ class PayingShop:
         return (await self.shop.fields(CANCEL, by="olivia", input={"concertId": concert.id}))["cancelConcert"]
 
     async def undo_orders(self) -> None:
-        """Let the worker make one pass over the orders of each canceled concert."""
-        self.ahead += timedelta(minutes=1)
-        while await self.worker.run_once(self.stores):
-            pass
+        """Let the workers make one pass over the orders of each canceled concert, and do what that
+        pass has requested.
+        """
+        for _ in range(2):
+            # No job is paused, and no order is leased, for longer.
+            self.ahead += timedelta(minutes=2)
+            await self.make_worker().run_once(self.stores)
+            await OrderWorker(self.payments, clock=self.now).run_once(self.stores)
+        self.ahead += timedelta(minutes=2)
+        await self.make_worker().run_once(self.stores)
 
     async def progress(self, concert: OnSale) -> Answer:
         return (await self.shop.fields(PROGRESS, by="olivia", id=concert.id))["concert"]["cancellation"]
