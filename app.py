@@ -39,12 +39,13 @@ from auth.sessions.sessions import Sessions
 from auth.tokens import TokenVerifier
 from domain.limits.operations import OperationLimits
 from domain.limits.rates import CallRates, Rate, RateLimits
+from payments.checkout import Checkout
 from payments.opening import open_payments
 from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from resolvers.demo import load_demo
 from schema import DocumentRules, Engine, TrustedDocumentsError, build_engine
-from settings import LimitSettings, Settings, SettingsError
+from settings import LimitSettings, PaymentSettings, Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
@@ -158,6 +159,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
             call_limits=CallLimits(make_rate_limits(settings.limit)),
             signed_in_may_buy=settings.signed_in_may_buy,
             payments=payments,
+            checkout=make_checkout(settings.payment),
         )
         async with open_graphql_service(
             resources,
@@ -194,6 +196,11 @@ def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None)
 def _login_limit(settings: Settings, stores: Stores) -> LoginLimit:
     rate = settings.limit.logins_per_address
     return LoginLimit(stores.call_counter, Rate(*rate) if rate else None)
+
+
+def make_checkout(payment: PaymentSettings) -> Checkout:
+    sandbox_url = payment.url if payment.provider == "sandbox" else None
+    return Checkout(payment.provider, payment.publishable_key or "", sandbox_url)
 
 
 def make_rate_limits(limit: LimitSettings) -> RateLimits:

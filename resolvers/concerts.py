@@ -9,7 +9,6 @@ from itertools import chain
 from typing import TypeVar
 
 import payments.amounts
-from domain.cancellations import CancellationProgress
 from domain.concerts import (
     NEXT_STATUS,
     Concert,
@@ -23,6 +22,7 @@ from domain.errors import FieldProblem, IllegalTransition, InvalidInput, Tempora
 from domain.ids import ConcertId, PersonId, new_concert_id, tier_id
 from domain.money import CurrencyCode
 from domain.page import Page
+from domain.payments.cancellations import CancellationProgress
 from domain.payments.prices import PriceRules, changed_price_problems, draft_price_problems
 from domain.stock import Stock, TierStock
 from domain.text.cleaning import clean_change, clean_draft

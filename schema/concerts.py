@@ -9,10 +9,10 @@ import strawberry
 
 import domain.concerts
 import domain.stock
-from domain.cancellations import CancellationProgress
 from domain.errors import BadUserInput
 from domain.ids import ConcertId
 from domain.page import DEFAULT_PAGE_SIZE
+from domain.payments.cancellations import CancellationProgress
 from resolvers import concerts as resolve
 from resolvers.context import Context
 from resolvers.history import is_past

@@ -95,6 +95,7 @@ class PaymentDecline:
     )
 )
 class PaymentAttempt:
+    person_id: strawberry.Private[PersonId]
     provider: PaymentProvider = strawberry.field(description="The provider that takes the payment.")
     publishable_key: str = strawberry.field(description="The public key to start the provider's library with.")
     intent_id: str = strawberry.field(description="The provider's id of the payment intent.")
@@ -113,8 +114,9 @@ class PaymentAttempt:
     )
 
     @classmethod
-    def of(cls, attempt: PayableAttempt) -> Self:
+    def of(cls, attempt: PayableAttempt, *, owner: PersonId) -> Self:
         return cls(
+            person_id=owner,
             provider=PaymentProvider(attempt.provider),
             publishable_key=attempt.publishable_key,
             intent_id=attempt.intent_id,
@@ -202,7 +204,7 @@ class Order(ids.Node):
     )
     def payment(self, info: Info) -> PaymentAttempt | None:
         attempt = find_payable_attempt(info.context, self.order)
-        return PaymentAttempt.of(attempt) if attempt else None
+        return PaymentAttempt.of(attempt, owner=self.person_id) if attempt else None
 
     @computed("The concert. Null with a top-level error if the catalog is unavailable.")
     async def concert(self, info: Info) -> Concert | None:

@@ -135,6 +135,7 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Hold.*": Permission.OWNER,
     "Order.*": Permission.OWNER,
     "Order.payment": Permission.OWNER_ALONE,
+    "PaymentAttempt.*": Permission.OWNER_ALONE,
 }
 
 NODE_PERMISSIONS: Mapping[Kind, Permission] = {

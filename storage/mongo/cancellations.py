@@ -10,9 +10,9 @@ from datetime import datetime
 
 from pymongo import ASCENDING, ReturnDocument
 
-from domain.cancellations import LEASE, OPEN, UNDOABLE, CancellationJob, CancellationProgress
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import OrderStatus
+from domain.payments.cancellations import LEASE, OPEN, UNDOABLE, CancellationJob, CancellationProgress
 from storage.mongo.client import Database, Document, raises_unavailable
 
 
