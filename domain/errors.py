@@ -170,6 +170,7 @@ _HOW_HOLDS_END = {
     EndReason.NOT_RECORDED: "ended because its purchase was not recorded in time",
     EndReason.PASS_SPENT: "ended because its queue pass was spent on another order",
     EndReason.ORDER_ENDED: "ended because its order returned all of its tickets",
+    EndReason.CONCERT_CANCELLED: "ended because the concert was canceled",
 }
 
 
@@ -177,7 +178,9 @@ class HoldEnded(Refusal):
     code = ErrorCode.HOLD_ENDED
 
     def __init__(self, hold_id: HoldId, reason: EndReason) -> None:
-        super().__init__(f"This hold {_HOW_HOLDS_END[reason]}; hold the tickets again with a new idempotency key.")
+        again = "hold the tickets again with a new idempotency key"
+        step = "choose another concert" if reason is EndReason.CONCERT_CANCELLED else again
+        super().__init__(f"This hold {_HOW_HOLDS_END[reason]}; {step}.")
         self.hold_id = hold_id
         self.reason = reason
 

@@ -43,6 +43,7 @@ class EndReason(StrEnum):
     """The hold's queue pass was spent on another order."""
     ORDER_ENDED = "ORDER_ENDED"
     """The order returned all of its units."""
+    CONCERT_CANCELLED = "CONCERT_CANCELLED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ class EntryEnd(StrEnum):
     """An organizer reset the queue."""
     SALE_OVER = "SALE_OVER"
     """The sale was closed, or its window ended."""
+    CONCERT_CANCELLED = "CONCERT_CANCELLED"
 
 
 class PassStatus(StrEnum):

@@ -74,7 +74,9 @@ _show(
     HoldState,
     "The state of a hold.",
     HELD="The tickets are reserved for you until `expiresAt`.",
-    BUYING="A purchase has started. Its outcome is known within about a minute; until then, the hold does not expire.",
+    BUYING=(
+        "A purchase has started, and is settled within about a minute; or its order awaits payment until `expiresAt`."
+    ),
     SOLD="Its tickets became an order.",
     ENDED="It returned its tickets; `reason` says why.",
 )
@@ -88,6 +90,7 @@ _show(
     NOT_RECORDED="A purchase started but was never recorded.",
     PASS_SPENT="Its pass was spent on another order.",
     ORDER_ENDED="Its order returned all of its tickets.",
+    CONCERT_CANCELLED="The concert was canceled.",
 )
 _show(
     EntryState,
@@ -113,6 +116,7 @@ _show(
     SESSION_OVER="Its pass was not used in time.",
     RESET="An organizer reset the queue.",
     SALE_OVER="The sale ended. If it opens again, a new round begins, and you can join again.",
+    CONCERT_CANCELLED="The concert was canceled.",
 )
 _show(
     QueueingMethod,

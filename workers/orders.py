@@ -131,14 +131,17 @@ class OrderWorker:
             return order
         except (ProviderUnavailable, ProviderRefused, TimeoutError) as error:
             _outage.failed(order.id, error)
-            return await self._wait(order, step, describe_cause(error))
+            await self._wait(order, step, describe_cause(error))
+            return None
         except Exception as error:
             # One order that cannot be worked on must not stop the others.
             log.exception("order %s cannot be worked on", order.id)
-            return await self._wait(order, step, describe_cause(error))
+            await self._wait(order, step, describe_cause(error))
+            return None
         _outage.succeeded(order.id)
         if advanced.version == order.version:
-            return await self._wait(order, step, "the provider has not decided yet")
+            await self._wait(order, step, "the provider has not decided yet")
+            return None
         self._waiting.pop(order.id, None)
         return advanced
 

@@ -44,12 +44,13 @@ class LatePayments:
                 )
             self._reached(CrashPoint.UNITS_TAKEN)
             try:
-                return await self._changes.change(
-                    order, lambda order, units=units: transitions.take_units(order, units, self._clock())
-                )
+                return await self._give(order, units)
             except UnitsTaken:
                 await self._stores.order_sync.sync_owners(units)
         raise TemporarilyUnavailable("The tickets of this order are being checked after a restart of the stock store")
+
+    async def _give(self, order: Order, units: tuple[Unit, ...]) -> Order:
+        return await self._changes.change(order, lambda order: transitions.take_units(order, units, self._clock()))
 
     async def _take(self, order: Order) -> tuple[Unit, ...]:
         """Return units for all lines of the order, or none if they cannot be taken."""

@@ -30,6 +30,7 @@ if record.order_version > 0 then return {'ORDERED'} end
 if record.state == 'ENDED' then return {'ENDED', record.reason} end
 -- The expiry worker will end the hold. This script changes nothing, so that both report the same
 -- reason.
+if record.state == 'HELD' and queue_state().status == 'CANCELLED' then return {'ENDED', 'CONCERT_CANCELLED'} end
 if record.state == 'HELD' and is_due(record.deadline_ms) then return {'ENDED', 'EXPIRED'} end
 if record.pass and not bind_pass(record, id) then return {'PASS_BOUND'} end
 

@@ -1,6 +1,7 @@
---[[ One run of the expiry worker: end holds that are due, remove rates that no longer limit anyone,
+--[[ One run of the expiry worker: end holds that are due, and all holds of a canceled concert that
+are not being bought; remove rates that no longer limit anyone,
 and set the expiry time of every key created since the last run. A run after a gap of more than five
-seconds ends no holds; instead, it grants all people the grace period for lost connections.
+seconds ends no due holds; instead, it grants all people the grace period for lost connections.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   limit        maximum number of holds to end in this run
@@ -23,9 +24,11 @@ for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, expire_at_ms, 'NX') e
 local past_rates = redis.call('ZCOUNT', RATES, '-inf', now * 1000)
 if past_rates > 0 then redis.call('ZREMRANGEBYRANK', RATES, 0, math.min(past_rates, MAX_RATES_REMOVED) - 1) end
 
-local due = {}
-if is_counting() then due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', now, 'LIMIT', 0, ARGV[2]) end
-for _, id in ipairs(due) do end_hold(id, read_hold(id), 'EXPIRED') end
+local is_cancelled, due = redis.call('HGET', STATE, 'status') == 'CANCELLED', {}
+if is_cancelled or is_counting() then
+  due = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', is_cancelled and '+inf' or now, 'LIMIT', 0, ARGV[2])
+end
+for _, id in ipairs(due) do end_hold(id, read_hold(id), is_cancelled and 'CONCERT_CANCELLED' or 'EXPIRED') end
 -- A grace period extends every deadline, even though no record is written.
 if was_gap or #due > 0 then commit() end
 local pending = 0

@@ -12,7 +12,7 @@ from storage.connect import Stores
 from tests.support.sale import draft, organizer
 from tests.support.snapshots import CONCERT, NOW
 
-DRAFT, PUBLISHED, CLOSED = ConcertStatus
+DRAFT, PUBLISHED, CLOSED, _ = ConcertStatus
 
 
 def concert(name: str, status: ConcertStatus, *, starts_in: timedelta) -> Concert:

@@ -18,7 +18,7 @@ local function end_due()
       postponed = postponed + 1
     else
       local why = entry.state == 'READY' and 'NOT_CLAIMED' or 'SESSION_OVER'
-      end_entry(person, entry, is_called_over(person, entry) and 'SALE_OVER' or why)
+      end_entry(person, entry, is_called_over(person, entry) and sale_end_reason() or why)
     end
   end
   return #absent + #over - postponed, #absent == MAX_ENDED or #over == MAX_ENDED

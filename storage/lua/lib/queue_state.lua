@@ -76,11 +76,16 @@ local function is_active(person, entry)
   return is_waiting(entry)
 end
 
+-- Returns why the sale of this round ended.
+local function sale_end_reason()
+  return queue_state().status == 'CANCELLED' and 'CONCERT_CANCELLED' or 'SALE_OVER'
+end
+
 -- Returns why an entry that is stored as waiting has ended: because of the end of its sale, or
 -- because of an earlier reset.
 local function end_of_waiting(entry)
   local room = queue_state()
-  if entry.round == room.round then return 'SALE_OVER' end
+  if entry.round == room.round then return sale_end_reason() end
   local over_id = redis.call('HGET', STATE, 'over|' .. entry.round)
   return over_id and entry.id <= tonumber(over_id) and 'SALE_OVER' or 'RESET'
 end
@@ -124,7 +129,7 @@ local function entry_json(person, entry)
       if not queue_state().is_opened then entry.state = 'PREQUEUED' end
     end
   elseif is_called_over(person, entry) then
-    entry.state, entry.ended = 'EXPIRED', 'SALE_OVER'
+    entry.state, entry.ended = 'EXPIRED', sale_end_reason()
   end
   return cjson.encode(entry)
 end
