@@ -22,6 +22,7 @@ from storage.hot.queues import QueueStore
 from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import ScriptClient
 from storage.hot.snapshots import SnapshotStore
+from storage.mongo.cancellations import CancellationStore
 from storage.mongo.client import Client, Database, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.concerts import ConcertStore
@@ -55,6 +56,7 @@ class Stores:
     concerts: ConcertStore
     orders: OrderStore
     room_audits: RoomAuditStore
+    cancellations: CancellationStore
     holds: HoldStore
     queues: QueueStore
     snapshots: SnapshotStore
@@ -154,6 +156,7 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         concerts=concerts,
         orders=orders,
         room_audits=room_audits,
+        cancellations=CancellationStore(mongo),
         holds=HoldStore(guarded),
         queues=QueueStore(guarded),
         snapshots=SnapshotStore(guarded),
@@ -196,6 +199,7 @@ async def _create_indexes(stores: Stores) -> None:
             await stores.concerts.create_indexes()
             await stores.queue_history.create_indexes()
             await stores.room_audits.create_indexes()
+            await stores.cancellations.create_indexes()
             await stores.revocations.create_indexes()
             # These indexes are created last, because the readiness check depends on them.
             await stores.orders.create_indexes()
