@@ -30,8 +30,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: COSTLIEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
 
 
-# One Keycloak for the identity tests, started with the session.
-pytest_plugins = ["tests.support.keycloak"]
+# One Keycloak for the identity tests, started with the session, and one payment sandbox for each
+# module that pays.
+pytest_plugins = ["tests.support.keycloak", "tests.support.sandbox"]
 
 # Session fixtures share an event loop that runs for the whole session; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -209,7 +209,11 @@ class OrderPayments:
                 return await self._late_payments.take_units(order)
 
     async def _advance_if_possible(self, order: Order) -> Order:
-        """Do what is due now. After a failure, the order worker does it."""
+        """Do what is due now. After a failure, the order worker does it, as it always does for a
+        late payment.
+        """
+        if order.status is OrderStatus.LATE_PAYMENT:
+            return order
         try:
             return await self.advance(order, self._clock())
         except (ProviderUnavailable, ProviderRefused, TemporarilyUnavailable) as error:

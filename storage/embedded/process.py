@@ -55,6 +55,10 @@ class ServerProcess(ABC):
     @abstractmethod
     def url(self) -> str: ...
 
+    @property
+    def working_directory(self) -> Path:
+        return self.directory
+
     @abstractmethod
     def _arguments(self) -> list[str]: ...
 
@@ -150,7 +154,7 @@ class ServerProcess(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd=self.directory,
+                cwd=self.working_directory,
                 start_new_session=True,
                 pass_fds=(lock.fileno(),),
             )

@@ -64,9 +64,9 @@ async def run_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | 
     """
     async with AsyncExitStack() as stack:
         if redis_url is None:
-            redis_url = (await stack.enter_async_context(_run_server(make_valkey(data_dir / "valkey")))).url
+            redis_url = (await stack.enter_async_context(run_server(make_valkey(data_dir / "valkey")))).url
         if mongo_url is None:
-            mongo_url = (await stack.enter_async_context(_run_server(make_mongod(data_dir / "mongod")))).url
+            mongo_url = (await stack.enter_async_context(run_server(make_mongod(data_dir / "mongod")))).url
         yield StoreUrls(redis_url, mongo_url)
 
 
@@ -129,7 +129,7 @@ def mongod_executable() -> Path:
 
 
 @asynccontextmanager
-async def _run_server(child: ServerProcess) -> AsyncIterator[ServerProcess]:
+async def run_server(child: ServerProcess) -> AsyncIterator[ServerProcess]:
     """Run the server until the block ends, and restart it whenever it exits."""
     await child.start()
     restarting = asyncio.create_task(_keep_running(child))

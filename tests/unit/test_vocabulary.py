@@ -25,6 +25,7 @@ FOLDERS = (
     "resolvers",
     "schema",
     "auth",
+    "payments",
     "web",
     "workers",
     "bench",
