@@ -1,4 +1,4 @@
-"""What the browsers of an installation need to pay, besides the intents of their orders."""
+"""The values that all browsers need to pay, besides the intents of their orders."""
 
 from dataclasses import dataclass
 

@@ -30,7 +30,7 @@ _OVER_UNPAID = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatu
 
 @dataclass(frozen=True, slots=True)
 class PayableAttempt:
-    """What the owner's client needs to pay an order. Only the owner may read it."""
+    """The values that the owner's client needs to pay an order. Only the owner may read them."""
 
     provider: str
     publishable_key: str

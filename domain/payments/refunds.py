@@ -1,4 +1,4 @@
-"""What has been refunded for an order, and what a buyer or an organizer may still refund.
+"""The refunds of an order, and the rules for what a buyer or an organizer may still refund.
 
 A refund is requested for the whole order or for a number of tickets in some tiers. Units whose
 refund has been requested are not refunded again.

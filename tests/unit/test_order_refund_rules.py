@@ -1,4 +1,4 @@
-"""What has been refunded for an order, and what may still be refunded."""
+"""The refunds of an order, and the rules for what may still be refunded."""
 
 from collections.abc import Sequence
 from dataclasses import replace
