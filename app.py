@@ -39,12 +39,13 @@ from auth.sessions.sessions import Sessions
 from auth.tokens import TokenVerifier
 from domain.limits.operations import OperationLimits
 from domain.limits.rates import CallRates, Rate, RateLimits
+from payments.checkout import Checkout
 from payments.opening import open_payments
 from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from resolvers.demo import load_demo
 from schema import DocumentRules, Engine, TrustedDocumentsError, build_engine
-from settings import LimitSettings, Settings, SettingsError
+from settings import LimitSettings, PaymentSettings, Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
@@ -161,6 +162,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
             call_limits=CallLimits(make_rate_limits(settings.limit)),
             signed_in_may_buy=settings.signed_in_may_buy,
             payments=payments,
+            checkout=make_checkout(settings.payment),
         )
         async with open_graphql_service(
             resources,
@@ -206,6 +208,11 @@ def _login_limit(settings: Settings, stores: Stores) -> LoginLimit:
     return LoginLimit(stores.call_counter, Rate(*rate) if rate else None)
 
 
+def make_checkout(payment: PaymentSettings) -> Checkout:
+    sandbox_url = payment.url if payment.provider == "sandbox" else None
+    return Checkout(payment.provider, payment.publishable_key or "", sandbox_url)
+
+
 def make_rate_limits(limit: LimitSettings) -> RateLimits:
     def rates(per_person: tuple[int, int] | None, per_address: tuple[int, int] | None) -> CallRates:
         return CallRates(per_person and Rate(*per_person), per_address and Rate(*per_address))
@@ -215,6 +222,7 @@ def make_rate_limits(limit: LimitSettings) -> RateLimits:
         holds=rates(limit.holds_per_person, limit.holds_per_address),
         purchases=rates(limit.purchases_per_person, limit.purchases_per_address),
         hold_requests=rates(limit.hold_requests_per_person, limit.hold_requests_per_address),
+        payment_syncs=rates(limit.payment_syncs_per_person, limit.payment_syncs_per_address),
     )
 
 

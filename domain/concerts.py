@@ -21,6 +21,7 @@ class ConcertStatus(StrEnum):
     PUBLISHED = "PUBLISHED"
     CLOSED = "CLOSED"
     CANCELLED = "CANCELLED"
+    """It does not take place. Every order is refunded."""
 
 
 NEXT_STATUS = {

@@ -20,7 +20,8 @@ OnsaleError
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
 │   ├── ChallengeRequired    the queue asks for a proof of work, which is missing or not valid
 │   ├── RateLimited          too many calls by a person or from an address; says when to try again
-│   └── TemporarilyUnavailable  a store is down, recovering or overloaded
+│   ├── TemporarilyUnavailable  a store is down, recovering or overloaded
+│   └── …                    the refusals about payments: domain/payments/errors.py
 └── Denial                   a top-level error
     ├── Unauthenticated
     ├── SessionLost          the login session has ended; sign in again
@@ -29,7 +30,7 @@ OnsaleError
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -39,6 +40,7 @@ from domain.ids import ConcertId, HoldId, TierId
 from domain.limits.challenges import Challenge, ChallengeReason
 from domain.limits.rates import LimitedCall, Rate, RateScope
 from domain.queues import RoomStatus
+from domain.text.phrases import format_tickets, format_time
 
 
 class ErrorCode(StrEnum):
@@ -57,18 +59,11 @@ class ErrorCode(StrEnum):
     ROOM_NOT_OPEN = "ROOM_NOT_OPEN"
     QUEUE_OPENED = "QUEUE_OPENED"
     CAPACITY_IN_USE = "CAPACITY_IN_USE"
+    ORDER_NOT_CANCELABLE = "ORDER_NOT_CANCELABLE"
+    NOT_REFUNDABLE = "NOT_REFUNDABLE"
     CHALLENGE_REQUIRED = "CHALLENGE_REQUIRED"
     RATE_LIMITED = "RATE_LIMITED"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
-
-
-def _at(moment: datetime) -> str:
-    """Format a time as the API does, in whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _tickets(count: int) -> str:
-    return "1 ticket" if count == 1 else f"{count} tickets"
 
 
 class OnsaleError(Exception):
@@ -115,8 +110,14 @@ class NotOnSale(Refusal):
     code = ErrorCode.NOT_ON_SALE
 
     def __init__(self, concert_id: ConcertId, status: ConcertStatus, opens_at: datetime | None = None) -> None:
-        when = f"opens at {_at(opens_at)}; try again then" if opens_at else "is not open; choose another concert"
-        super().__init__(f"The sale of this concert {when}.")
+        when = (
+            f"opens at {format_time(opens_at)}; try again then" if opens_at else "is not open; choose another concert"
+        )
+        is_canceled = status is ConcertStatus.CANCELLED
+        what = (
+            "This concert has been canceled; choose another one" if is_canceled else f"The sale of this concert {when}"
+        )
+        super().__init__(f"{what}.")
         self.concert_id = concert_id
         self.status = status
         self.opens_at = opens_at
@@ -133,9 +134,9 @@ class SoldOut(Refusal):
     def __init__(self, tier_id: TierId, available: int, next_release_at: datetime | None) -> None:
         if available:
             verb = "is" if available == 1 else "are"
-            super().__init__(f"Only {_tickets(available)} {verb} left in this tier; ask for fewer.")
+            super().__init__(f"Only {format_tickets(available)} {verb} left in this tier; ask for fewer.")
         elif next_release_at:
-            when = _at(next_release_at)
+            when = format_time(next_release_at)
             super().__init__(f"All remaining tickets in this tier are held; try again when a hold ends at {when}.")
         else:
             super().__init__("This tier is sold out; choose another tier.")
@@ -154,7 +155,7 @@ class LimitExceeded(Refusal):
 
     def __init__(self, scope: LimitScope, limit: int, *, held: int, owned: int) -> None:
         have = f", and you hold {held} and own {owned}" if scope is LimitScope.PERSON else ""
-        super().__init__(f"The limit is {_tickets(limit)} per {scope.lower()}{have}; ask for fewer.")
+        super().__init__(f"The limit is {format_tickets(limit)} per {scope.lower()}{have}; ask for fewer.")
         self.scope = scope
         self.limit = limit
         self.held = held
@@ -288,7 +289,7 @@ class RoomNotOpen(Refusal):
     code = ErrorCode.ROOM_NOT_OPEN
 
     def __init__(self, concert_id: ConcertId, status: RoomStatus, opens_at: datetime | None = None) -> None:
-        until, then = (f"until {_at(opens_at)}", "then") if opens_at else ("yet", "later")
+        until, then = (f"until {format_time(opens_at)}", "then") if opens_at else ("yet", "later")
         step = {
             RoomStatus.SUSPENDED: "is off; hold tickets without a pass",
             RoomStatus.SCHEDULED: f"is not open {until}; try again {then}",
@@ -321,7 +322,8 @@ class CapacityInUse(Refusal):
 
     def __init__(self, tier_id: TierId, *, lowest: int) -> None:
         verb = "is" if lowest == 1 else "are"
-        super().__init__(f"{_tickets(lowest)} in this tier {verb} held or sold; set a capacity of at least {lowest}.")
+        held = f"{format_tickets(lowest)} in this tier {verb} held or sold"
+        super().__init__(f"{held}; set a capacity of at least {lowest}.")
         self.tier_id = tier_id
         self.lowest = lowest
 
@@ -350,6 +352,7 @@ _LIMITED_CALLS = {
     LimitedCall.JOIN_QUEUE: "joins of this queue",
     LimitedCall.HOLD_TICKETS: "requests for holds",
     LimitedCall.PURCHASE_TICKETS: "purchases at this concert",
+    LimitedCall.SYNC_ORDER_PAYMENT: "questions about payments",
 }
 
 

@@ -1,5 +1,5 @@
 """The rate limits of this process: the rates that Lua scripts check, and token buckets that refuse
-requests before they reach the store.
+requests before they reach a store or the payment provider.
 """
 
 import math
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from domain.errors import RateLimited
 from domain.ids import PersonId
-from domain.limits.rates import NO_LIMITS, LimitedCall, RateLimits, RateScope
+from domain.limits.rates import NO_LIMITS, CallRates, LimitedCall, RateLimits, RateScope
 from domain.limits.token_bucket import TokenBuckets
 from telemetry.counters import rate_limited
 
@@ -16,21 +16,39 @@ from telemetry.counters import rate_limited
 class CallLimits:
     def __init__(self, rates: RateLimits = NO_LIMITS, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.rates = rates
-        self._clock = clock
-        self._people = TokenBuckets(rates.hold_requests.per_person)
-        self._addresses = TokenBuckets(rates.hold_requests.per_address)
+        self._hold_requests = _CallLimit(LimitedCall.HOLD_TICKETS, rates.hold_requests, clock)
+        self._payment_syncs = _CallLimit(LimitedCall.SYNC_ORDER_PAYMENT, rates.payment_syncs, clock)
 
     def count_hold_request(self, person_id: PersonId, address: str | None) -> None:
-        """Count a request for a hold. Raises RateLimited.
+        """Count a request for a hold. Raises RateLimited."""
+        self._hold_requests.count(person_id, address)
 
-        A request above the person's rate does not count toward the rate of their address.
+    def count_payment_sync(self, person_id: PersonId, address: str | None) -> None:
+        """Count a question to the payment provider. Raises RateLimited."""
+        self._payment_syncs.count(person_id, address)
+
+
+class _CallLimit:
+    """The limit of one call."""
+
+    def __init__(self, call: LimitedCall, rates: CallRates, clock: Callable[[], float]) -> None:
+        self._call = call
+        self._rates = rates
+        self._clock = clock
+        self._people = TokenBuckets(rates.per_person)
+        self._addresses = TokenBuckets(rates.per_address)
+
+    def count(self, person_id: PersonId, address: str | None) -> None:
+        """Count a call. Raises RateLimited.
+
+        A call above the person's rate does not count toward the rate of their address.
         """
         self._take(self._people, RateScope.PERSON, person_id)
         if address is not None:
             self._take(self._addresses, RateScope.ADDRESS, address)
 
     def _take(self, buckets: TokenBuckets, scope: RateScope, key: str) -> None:
-        rate, wait_s = self.rates.hold_requests.of(scope), buckets.take(key, self._clock())
+        rate, wait_s = self._rates.of(scope), buckets.take(key, self._clock())
         if rate is not None and wait_s > 0:
-            rate_limited.labels(call=LimitedCall.HOLD_TICKETS.value).inc()
-            raise RateLimited(LimitedCall.HOLD_TICKETS, scope, rate, retry_after_s=math.ceil(wait_s))
+            rate_limited.labels(call=self._call.value).inc()
+            raise RateLimited(self._call, scope, rate, retry_after_s=math.ceil(wait_s))

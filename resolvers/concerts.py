@@ -22,6 +22,7 @@ from domain.errors import FieldProblem, IllegalTransition, InvalidInput, Tempora
 from domain.ids import ConcertId, PersonId, new_concert_id, tier_id
 from domain.money import CurrencyCode
 from domain.page import Page
+from domain.payments.cancellations import CancellationProgress
 from domain.payments.prices import PriceRules, changed_price_problems, draft_price_problems
 from domain.stock import Stock, TierStock
 from domain.text.cleaning import clean_change, clean_draft
@@ -47,7 +48,12 @@ Shown = TypeVar("Shown")
 
 PRICE_RULES: PriceRules = payments.amounts
 """The limits of payments. Both providers, `stripe` and `sandbox`, have those of Stripe."""
-_PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED)
+_VERBS = {
+    ConcertStatus.PUBLISHED: "published",
+    ConcertStatus.CLOSED: "closed",
+    ConcertStatus.CANCELLED: "canceled",
+}
+_PUBLIC = (ConcertStatus.PUBLISHED, ConcertStatus.CLOSED, ConcertStatus.CANCELLED)
 
 
 async def list_concerts(context: Context, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
@@ -204,6 +210,28 @@ async def close_concert(context: Context, concert_id: ConcertId) -> Concert:
     return await _move(context, concert_id, ConcertStatus.CLOSED)
 
 
+async def cancel_concert(context: Context, concert_id: ConcertId) -> Concert:
+    """Cancel a concert that is published or closed. A worker then cancels or refunds its orders.
+
+    The status is written first, so the worker finds the concert even if the job cannot be written
+    now. Raises IllegalTransition, NotFound or Forbidden.
+    """
+    concert = await _move(context, concert_id, ConcertStatus.CANCELLED)
+    try:
+        now = datetime.now(UTC)
+        await context.stores.cancellations.start(concert_id, requested_by=context.signed_in().person_id, now=now)
+    except TemporarilyUnavailable as error:
+        log_postponed(context, f"the orders of concert {concert_id} are not being refunded yet", error)
+    return concert
+
+
+async def read_cancellation(context: Context, concert: Concert) -> CancellationProgress | None:
+    """Return how far the cancellation of a concert has come, or None if it is not canceled."""
+    if concert.status is not ConcertStatus.CANCELLED:
+        return None
+    return await context.stores.cancellations.read_progress(concert.id)
+
+
 async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) -> Concert:
     """Change the status of a concert. Does nothing if it already has that status.
 
@@ -212,7 +240,7 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
 
     def move(before: Concert) -> Concert:
         if status not in (before.status, *NEXT_STATUS[before.status]):
-            raise IllegalTransition(concert_id, before.status, status.lower())
+            raise IllegalTransition(concert_id, before.status, _VERBS[status])
         return replace(before, status=status)
 
     return await change_concert(context, concert_id, move, make_command(context))
@@ -220,10 +248,12 @@ async def _move(context: Context, concert_id: ConcertId, status: ConcertStatus) 
 
 def _apply(change: ConcertChange, before: Concert) -> Concert:
     """Return the changed concert. Raises InvalidInput, or IllegalTransition if the concert is
-    closed. A closed concert still takes place, so its gate staff, and nothing else, can change.
+    closed or canceled. A closed concert still takes place, so its gate staff, and nothing else, can
+    change.
     """
     is_for_the_gate = change.gate_people is not None and replace(change, gate_people=None) == NO_CHANGE
-    if before.status is ConcertStatus.CLOSED and not is_for_the_gate:
+    is_closed = before.status is ConcertStatus.CLOSED and not is_for_the_gate
+    if is_closed or before.status is ConcertStatus.CANCELLED:
         raise IllegalTransition(before.id, before.status, "changed")
     after = _changed(before, change)
     found = (

@@ -12,6 +12,7 @@ from domain.errors import Unauthenticated
 from domain.ids import ConcertId, PersonId
 from domain.queues import WaitingRoom
 from domain.stock import Stock
+from payments.checkout import Checkout
 from payments.saga.order_payments import OrderPayments
 from payments.unreachable import UnreachableProvider
 from resolvers.call_limits import CallLimits
@@ -51,6 +52,7 @@ class Context:
     signed_in_may_buy: bool = False
     """Whether people may buy and queue without the role `customer`."""
     call_limits: CallLimits = field(default_factory=CallLimits)
+    checkout: Checkout = field(default_factory=Checkout)
     given_payments: OrderPayments | None = None
     """None in a process that takes no payments."""
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -106,6 +108,7 @@ class Resources:
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
     signed_in_may_buy: bool = False
     call_limits: CallLimits = field(default_factory=CallLimits)
+    checkout: Checkout = field(default_factory=Checkout)
     payments: OrderPayments | None = None
     """None in a process that takes no payments."""
 
@@ -120,5 +123,6 @@ class Resources:
             sold_counts=self.sold_counts,
             signed_in_may_buy=self.signed_in_may_buy,
             call_limits=self.call_limits,
+            checkout=self.checkout,
             given_payments=self.payments,
         )

@@ -5,7 +5,7 @@ from itertools import chain
 
 from domain.errors import NotFound, Refusal
 from domain.holds import EndReason, TicketRequest
-from domain.ids import ConcertId, HoldId, OrderId, fingerprint, hold_id
+from domain.ids import HOUSE, ConcertId, HoldId, OrderId, fingerprint, hold_id
 from domain.orders import Customer, Order
 from domain.page import Page
 from domain.text.cleaning import clean_customer
@@ -83,9 +83,12 @@ async def _hold_and_run(
 
 
 async def get_order(context: Context, order_id: OrderId) -> Order | None:
-    """Return the order if the viewer owns it or organizes its concert; otherwise None."""
+    """Return the order if the viewer owns it or organizes its concert; otherwise None.
+
+    Also returns None for an order of the house account, which is bookkeeping.
+    """
     order = await context.stores.orders.get(order_id)
-    if order is None or not await may_see(context, order.concert_id, owner=order.person_id):
+    if order is None or order.person_id == HOUSE or not await may_see(context, order.concert_id, owner=order.person_id):
         return None
     return order
 

@@ -144,11 +144,12 @@ async def _change(
 def _apply(change: RoomSettingsPatch, action: RoomAction, before: Concert) -> Concert:
     """Return the changed concert.
 
-    Raises InvalidInput, and IllegalTransition if the concert is closed or if the action resets a
-    draft, which has no queue.
+    Raises InvalidInput, and IllegalTransition if the concert is closed or canceled, or if the
+    action resets a draft, which has no queue.
     """
     is_reset = action is RoomAction.RESET
-    if before.status is ConcertStatus.CLOSED or (is_reset and before.status is ConcertStatus.DRAFT):
+    is_over = before.status in (ConcertStatus.CLOSED, ConcertStatus.CANCELLED)
+    if is_over or (is_reset and before.status is ConcertStatus.DRAFT):
         raise IllegalTransition(before.id, before.status, action.lower(), of_room=True)
     room = change.apply_to(before.room)
     after = replace(before, room=begin_round(room) if is_reset else room)

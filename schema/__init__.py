@@ -28,10 +28,10 @@ from schema.execution.subscription_source import SubscriptionStarter
 from schema.execution.top_level_errors import SystemCode
 from schema.execution.trusted_documents import TrustedDocumentsError, read_trusted_documents
 from schema.holds import Hold, hold_tickets, release_hold
-from schema.mutations import clear_before_mutations, concerts, queues, rooms
+from schema.mutations import clear_before_mutations, concerts, orders, queues, rooms
 from schema.mutations.result_errors import HANDLERS
 from schema.node import find_node
-from schema.orders import Order, find_order, purchase_tickets
+from schema.orders import Order, find_order
 from schema.queues import QueueEntry, QueuePosition, find_entry
 from schema.rooms import WaitingRoom, find_room
 from schema.scalars import SCALARS
@@ -110,7 +110,21 @@ class Mutation:
     hold_tickets = strawberry.mutation(hold_tickets, description="Reserve tickets for a limited time.")
     release_hold = strawberry.mutation(release_hold, description="Release a hold before its deadline.")
     purchase_tickets = strawberry.mutation(
-        purchase_tickets, description="Buy held tickets, or hold and buy in one step."
+        orders.purchase_tickets, description="Buy held tickets, or hold and buy in one step."
+    )
+    sync_order_payment = strawberry.mutation(
+        orders.sync_order_payment,
+        description="Ask the payment provider about an order. Call it after your client has confirmed the payment.",
+    )
+    cancel_order = strawberry.mutation(
+        orders.cancel_order, description="Cancel an unpaid order, and put its tickets on sale again."
+    )
+    refund_order = strawberry.mutation(
+        orders.refund_order,
+        description=(
+            "Refund an order, or some of its tickets. For the concert's organizer and admins, and for the buyer until"
+            " `Concert.refundsUntil`."
+        ),
     )
     create_concert = strawberry.mutation(concerts.create_concert, description="Create a concert as a draft.")
     update_concert = strawberry.mutation(
@@ -121,6 +135,10 @@ class Mutation:
     )
     publish_concert = strawberry.mutation(concerts.publish_concert, description="Publish a draft.")
     close_concert = strawberry.mutation(concerts.close_concert, description="End the sale of a concert permanently.")
+    cancel_concert = strawberry.mutation(
+        concerts.cancel_concert,
+        description="Cancel a concert permanently. Its sale and its queue end, and every order is refunded.",
+    )
     configure_waiting_room = strawberry.mutation(
         rooms.configure_waiting_room, description="Change the settings of a waiting room while it runs."
     )

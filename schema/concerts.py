@@ -12,6 +12,7 @@ import domain.stock
 from domain.errors import BadUserInput
 from domain.ids import ConcertId
 from domain.page import DEFAULT_PAGE_SIZE
+from domain.payments.cancellations import CancellationProgress
 from resolvers import concerts as resolve
 from resolvers.context import Context
 from resolvers.history import is_past
@@ -135,6 +136,25 @@ class Tier(ids.Node):
         )
 
 
+@strawberry.type(description="How far the orders of a canceled concert have been canceled or refunded.")
+class ConcertCancellation:
+    started_at: datetime = strawberry.field(description="When the concert was canceled.")
+    finished_at: datetime | None = strawberry.field(
+        description="When all orders were settled. Null while some of them are open."
+    )
+    open_orders: int = strawberry.field(description="Orders that have not been canceled or refunded yet.")
+    refunded_orders: int = strawberry.field(description="Orders whose whole price was returned.")
+
+    @classmethod
+    def of(cls, progress: CancellationProgress) -> Self:
+        return cls(
+            started_at=progress.started_at,
+            finished_at=progress.finished_at,
+            open_orders=progress.open_orders,
+            refunded_orders=progress.refunded_orders,
+        )
+
+
 @strawberry.type(description="A concert with its tiers, purchase limits and sale window.")
 class Concert(ids.Node):
     concert: strawberry.Private[domain.concerts.Concert]
@@ -205,6 +225,14 @@ class Concert(ids.Node):
             organizer_id=concert.organizer_id,
             gate_people=list(concert.gate_people),
         )
+
+    @computed(
+        "How far the cancellation has come. Null unless the concert is canceled. For its organizer and admins; null"
+        " with a top-level error for others."
+    )
+    async def cancellation(self, info: Info) -> ConcertCancellation | None:
+        progress = await resolve.read_cancellation(info.context, self.concert)
+        return ConcertCancellation.of(progress) if progress else None
 
     @computed("The tiers, in the order the organizer chose.", graphql_type=list[Tier])
     def tiers(self, info: Info) -> NowOrLater[list[Tier]]:

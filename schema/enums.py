@@ -15,6 +15,9 @@ from domain.holds import EndReason, HoldState
 from domain.limits.challenges import ChallengeReason
 from domain.limits.rates import LimitedCall, RateScope
 from domain.money import CurrencyCode
+from domain.payments.errors import NotRefundableReason
+from domain.payments.payment import RefundReason
+from domain.payments.refunds import RefundState
 from domain.queues import EntryEnd, EntryState, PassStatus, QueueingMethod, RoomStatus
 from domain.room_audits import AdmissionLimit, RoomAction
 from domain.stock import StockAhead
@@ -32,9 +35,12 @@ __all__ = [
     "HoldState",
     "LimitScope",
     "LimitedCall",
+    "NotRefundableReason",
     "PassStatus",
     "QueueingMethod",
     "RateScope",
+    "RefundReason",
+    "RefundState",
     "Role",
     "RoomAction",
     "RoomStatus",
@@ -58,11 +64,11 @@ _show(
 )
 _show(
     ConcertStatus,
-    "The status of a concert: DRAFT, then PUBLISHED, then CLOSED or CANCELLED.",
+    "The status of a concert: DRAFT, then PUBLISHED, then CLOSED. It may end as CANCELLED.",
     DRAFT="In preparation; only its organizer and admins see it.",
     PUBLISHED="Listed, and on sale inside its sale window.",
     CLOSED="Listed, and never on sale again.",
-    CANCELLED="Listed, and never on sale again. Its orders are refunded.",
+    CANCELLED="Listed, but it does not take place. Every order is refunded.",
 )
 _show(
     HoldState,
@@ -196,12 +202,37 @@ _show(
     JOIN_QUEUE="`joinQueue`, if it would create an entry, per concert.",
     HOLD_TICKETS="`holdTickets`, and `purchaseTickets` with `lines`.",
     PURCHASE_TICKETS="`purchaseTickets`, per concert.",
+    SYNC_ORDER_PAYMENT="`syncOrderPayment`.",
 )
 _show(
     RateScope,
     "Whose calls a rate counts.",
     PERSON="Your calls.",
     ADDRESS="The calls of all people at your address.",
+)
+_show(
+    RefundState,
+    "The state of a refund.",
+    PENDING="It is on its way. A refund that fails is repeated.",
+    SUCCEEDED="The provider has returned the money. Banks may take some days to show it.",
+)
+_show(
+    RefundReason,
+    "Why a refund was made.",
+    REQUESTED="The buyer, the organizer or an admin requested it.",
+    CONCERT_CANCELLED="The concert was canceled.",
+    HOLD_EXPIRED="The payment arrived after the tickets had been sold to others.",
+    SECOND_PAYMENT="The order had already been paid.",
+    MISMATCH="The payment had another amount or currency than the order.",
+)
+_show(
+    NotRefundableReason,
+    "Why an order cannot be refunded.",
+    NOT_PAID="It is not paid.",
+    NOTHING_LEFT="None of its tickets is left: they are refunded, or their refund is on its way.",
+    TOO_MANY="Fewer of its tickets are left to refund than requested.",
+    TOO_LATE="Its buyer can no longer refund it; the organizer and admins can.",
+    DISPUTED="The buyer disputes the payment, and the bank decides about the money.",
 )
 _show(
     ErrorCode,
@@ -221,6 +252,8 @@ _show(
     ROOM_NOT_OPEN="See RoomNotOpenError.",
     QUEUE_OPENED="See QueueOpenedError.",
     CAPACITY_IN_USE="See CapacityInUseError.",
+    ORDER_NOT_CANCELABLE="See OrderNotCancelableError.",
+    NOT_REFUNDABLE="See NotRefundableError.",
     CHALLENGE_REQUIRED="See ChallengeRequiredError.",
     RATE_LIMITED="See RateLimitedError.",
     TEMPORARILY_UNAVAILABLE="See TemporarilyUnavailableError.",

@@ -123,6 +123,9 @@ class IdReader:
         concert, hold = self._read(path, value, Kind.HOLD)
         return ConcertId(concert), HoldId(hold)
 
+    def order(self, path: str, value: str) -> OrderId:
+        return OrderId(self._read(path, value, Kind.ORDER)[0])
+
     def finish(self, *others: Iterable[FieldProblem]) -> None:
         """Raise InvalidInput if any id was malformed; such ids were read as empty strings.
 
@@ -149,3 +152,11 @@ def read_concert(value: str, *others: Iterable[FieldProblem]) -> ConcertId:
     concert_id = reader.concert("concertId", value)
     reader.finish(*others)
     return concert_id
+
+
+def read_order(value: str) -> OrderId:
+    """Return the `orderId` of an input that has no other field. Raises InvalidInput."""
+    reader = IdReader()
+    order_id = reader.order("orderId", value)
+    reader.finish()
+    return order_id

@@ -1,80 +1,218 @@
-"""The order types of the schema, the order query, and the purchase mutation."""
+"""The order types of the schema and the order query. `mutations/orders.py` has the mutations."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum
-from itertools import chain
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Self
 
 import strawberry
 
+import domain.holds
 import domain.orders
-from domain.errors import FieldProblem, InvalidInput
+import domain.payments.payment
 from domain.ids import ConcertId, OrderId, PersonId
-from domain.orders import Customer
-from domain.validation import customer_problems, key_problems, ticket_line_problems
+from domain.money import CurrencyCode
+from domain.payments.facts import ProviderFact
+from domain.payments.refunds import refund_lines, refund_state, refunded_minor, shown_refunds
 from resolvers import orders as resolve
 from resolvers.context import Context
+from resolvers.payments import PayableAttempt, find_payable_attempt
 from resolvers.permissions import find_organizer
 from schema import ids
 from schema.concerts import Concert, load_concert
-from schema.holds import TicketLine, TicketLineInput, read_ticket_lines
-from schema.ids import IdReader, Kind
-from schema.mutations.result_errors import (
-    HoldEndedError,
-    IdempotencyConflictError,
-    InvalidInputError,
-    LimitExceededError,
-    NotAdmittedError,
-    NotFoundError,
-    NotOnSaleError,
-    PurchaseInProgressError,
-    RateLimitedError,
-    SoldOutError,
-    TemporarilyUnavailableError,
+from schema.enums import RefundReason, RefundState
+from schema.holds import TicketLine
+from schema.ids import Kind
+from schema.scalars import Money, seconds_until
+from schema.strawberry_fixes import ID, Info, computed
+
+_Status = domain.orders.OrderStatus
+
+
+@strawberry.enum(
+    description="The status of an order. It follows from what the payment provider reports and from your requests."
 )
-from schema.scalars import Money
-from schema.strawberry_fixes import ID, INPUT, Info, computed
-
-
-@strawberry.enum(description="The status of an order.")
 class OrderStatus(Enum):
     # Fences (VOID) and house purchases (WITHDRAWN) are bookkeeping and are never shown.
-    PAID = strawberry.enum_value(domain.orders.OrderStatus.PAID.value, description="Paid and recorded.")
+    PENDING_PAYMENT = strawberry.enum_value(
+        _Status.PENDING_PAYMENT.value,
+        description="Waiting for your payment. The tickets are held until `payment.deadline`.",
+    )
+    PAID = strawberry.enum_value(_Status.PAID.value, description="Paid and recorded.")
+    FULFILLED = strawberry.enum_value(_Status.FULFILLED.value, description="Paid, and the tickets are issued.")
+    PAYMENT_FAILED = strawberry.enum_value(
+        _Status.PAYMENT_FAILED.value,
+        description="Over: your card was declined, and the deadline passed. The tickets are on sale again.",
+    )
+    EXPIRED = strawberry.enum_value(
+        _Status.EXPIRED.value,
+        description="Over: the deadline passed without a payment. The tickets are on sale again.",
+    )
+    CANCELLED = strawberry.enum_value(
+        _Status.CANCELLED.value,
+        description="Over: canceled before it was paid. The tickets are on sale again.",
+    )
+    LATE_PAYMENT = strawberry.enum_value(
+        _Status.LATE_PAYMENT.value,
+        description=(
+            "Your payment arrived after the tickets were put on sale again. The order gets tickets if enough are left,"
+            " and is refunded otherwise, within seconds."
+        ),
+    )
+    REFUND_PENDING = strawberry.enum_value(
+        _Status.REFUND_PENDING.value,
+        description="A refund is on its way. See `refunds` for the tickets that it covers.",
+    )
+    REFUNDED = strawberry.enum_value(_Status.REFUNDED.value, description="Over: the whole price was returned.")
+    DISPUTE_LOST = strawberry.enum_value(
+        _Status.DISPUTE_LOST.value,
+        description="Over: your bank took the payment back. The tickets are not valid.",
+    )
+
+
+@strawberry.enum(description="A payment provider.")
+class PaymentProvider(Enum):
+    STRIPE = strawberry.enum_value("stripe", description="Stripe. Confirm the payment with Stripe.js.")
+    SANDBOX = strawberry.enum_value(
+        "sandbox", description="A provider that moves no money, for development. Pay at `testPaymentUrl`."
+    )
+
+
+@strawberry.type(description="A card that the bank declined. You can pay with another card until the deadline.")
+class PaymentDecline:
+    code: str = strawberry.field(description="The provider's reason, such as `card_declined`.")
+    at: datetime = strawberry.field(description="When the card was declined.")
+
+    @classmethod
+    def of(cls, fact: ProviderFact) -> Self:
+        return cls(code=fact.code, at=fact.at)
+
+
+@strawberry.type(
+    description=(
+        "What your client needs to pay an order. Confirm the payment with the provider's library, then call"
+        " `syncOrderPayment`. Keep `clientSecret` out of logs and URLs."
+    )
+)
+class PaymentAttempt:
+    person_id: strawberry.Private[PersonId]
+    provider: PaymentProvider = strawberry.field(description="The provider that takes the payment.")
+    publishable_key: str = strawberry.field(description="The public key to start the provider's library with.")
+    intent_id: str = strawberry.field(description="The provider's id of the payment intent.")
+    client_secret: str = strawberry.field(description="The secret with which your client confirms the intent.")
+    deadline: datetime = strawberry.field(
+        description="When the order expires, by the server's clock. It never moves. `Hold.expiresAt` shows it too."
+    )
+    seconds_until_deadline: int = strawberry.field(
+        description="Seconds until the deadline, for clients whose clock may be wrong."
+    )
+    last_decline: PaymentDecline | None = strawberry.field(
+        description="The last card that was declined. Null if none was."
+    )
+    test_payment_url: str | None = strawberry.field(
+        description="A page on which you can pay with test cards. Null unless the provider is the sandbox."
+    )
+
+    @classmethod
+    def of(cls, attempt: PayableAttempt, *, owner: PersonId) -> Self:
+        return cls(
+            person_id=owner,
+            provider=PaymentProvider(attempt.provider),
+            publishable_key=attempt.publishable_key,
+            intent_id=attempt.intent_id,
+            client_secret=attempt.client_secret,
+            deadline=attempt.deadline,
+            seconds_until_deadline=seconds_until(attempt.deadline),
+            last_decline=PaymentDecline.of(attempt.last_decline) if attempt.last_decline else None,
+            test_payment_url=attempt.test_payment_url,
+        )
+
+
+@strawberry.type(description="A refund of an order, or of some of its tickets.")
+class Refund:
+    state: RefundState = strawberry.field(description="Whether the money has been returned.")
+    reason: RefundReason = strawberry.field(description="Why it was made.")
+    amount: Money = strawberry.field(description="The amount.")
+    lines: list[TicketLine] = strawberry.field(
+        description="The tickets it returns. Empty if it returns a payment that bought no tickets."
+    )
+    requested_at: datetime = strawberry.field(description="When it was requested.")
+
+    @classmethod
+    def of(cls, order: domain.orders.Order, refund: domain.payments.payment.Refund) -> Self:
+        return cls(
+            state=refund_state(order, refund),
+            reason=refund.reason,
+            amount=Money.of(refund.amount_minor, order.currency),
+            lines=_lines(refund_lines(order, refund), order.currency),
+            requested_at=refund.requested_at,
+        )
 
 
 @strawberry.type(description="A purchase. No other order contains its tickets.")
 class Order(ids.Node):
+    order: strawberry.Private[domain.orders.Order]
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
     organizer_id: strawberry.Private[PersonId | None]
+    number: str = strawberry.field(
+        description="The order number to tell and to print: twelve letters and digits. Use `id` in requests."
+    )
     status: OrderStatus = strawberry.field(description="The status of the order.")
-    lines: list[TicketLine] = strawberry.field(description="The tickets.")
+    lines: list[TicketLine] = strawberry.field(description="The tickets, including refunded ones.")
     total: Money = strawberry.field(description="The total price.")
+    refunds: list[Refund] = strawberry.field(description="The refunds, oldest first.")
+    refunded: Money = strawberry.field(
+        description="The money returned so far, including refunds that are not listed because the provider made them."
+    )
     customer_name: str = strawberry.field(description="The name of the ticket holder.")
     customer_email: str = strawberry.field(description="The email address for the tickets.")
     created_at: datetime = strawberry.field(description="When the order was created.")
+    cancel_requested_at: datetime | None = strawberry.field(
+        description=(
+            "When the cancellation was requested. The order is canceled as soon as the provider confirms that it can"
+            " no longer be paid."
+        )
+    )
     version: int = strawberry.field(description="Increases with every change to the order.")
 
     @classmethod
     def of(cls, order: domain.orders.Order, *, organizer_id: PersonId | None = None) -> Self:
         """Return the order. Without `organizer_id`, only its owner and admins may see it."""
         return cls(
+            order=order,
             person_id=order.person_id,
             concert_id=order.concert_id,
             organizer_id=organizer_id,
             id=ids.of_order(order.id),
+            number=order.number,
             status=OrderStatus(order.status.value),
-            lines=[TicketLine.of(line, order.currency) for line in order.lines],
+            lines=_lines(order.lines, order.currency),
             total=Money.of(order.total.minor, order.currency),
+            refunds=[Refund.of(order, refund) for refund in shown_refunds(order)],
+            refunded=Money.of(refunded_minor(order), order.currency),
             customer_name=order.customer.name,
             customer_email=order.customer.email,
             created_at=order.created_at,
+            cancel_requested_at=order.payment.cancel_requested_at if order.payment else None,
             version=order.version,
         )
+
+    @computed(
+        "What you need to pay the order. For its owner; null with a top-level error for others. Null if nothing is to"
+        " be paid, and until the provider has answered; `orderUpdated` then brings it."
+    )
+    def payment(self, info: Info) -> PaymentAttempt | None:
+        attempt = find_payable_attempt(info.context, self.order)
+        return PaymentAttempt.of(attempt, owner=self.person_id) if attempt else None
 
     @computed("The concert. Null with a top-level error if the catalog is unavailable.")
     async def concert(self, info: Info) -> Concert | None:
         return await load_concert(info.context, self.concert_id)
+
+
+def _lines(lines: Iterable[domain.holds.TicketLine], currency: CurrencyCode) -> list[TicketLine]:
+    return [TicketLine.of(line, currency) for line in lines]
 
 
 async def load_order(context: Context, order_id: OrderId) -> Order | None:
@@ -89,78 +227,3 @@ async def build_order(context: Context, order: domain.orders.Order) -> Order:
 
 async def find_order(info: Info, id_: Annotated[strawberry.ID, ID]) -> Order | None:
     return await load_order(info.context, OrderId(ids.argument("id", id_, Kind.ORDER).parts[0]))
-
-
-@strawberry.input(description="Either one of your holds, or a concert and lines to hold and buy in one step.")
-class PurchaseTicketsInput:
-    hold_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The hold to buy; not allowed with `concertId` and `lines`."
-    )
-    concert_id: strawberry.ID | None = strawberry.field(
-        default=None, description="Required with `lines`; not allowed with `holdId`."
-    )
-    lines: list[TicketLineInput] | None = strawberry.field(
-        default=None, description="Required with `concertId`; not allowed with `holdId`."
-    )
-    queue_pass: str | None = strawberry.field(
-        default=None,
-        description=(
-            "The token of your pass, if the concert has a waiting room."
-            " Used only with `lines`; a hold keeps its own pass."
-        ),
-    )
-    customer_name: str = strawberry.field(
-        description=("The name of the ticket holder: one line of at most 200 characters, without invisible characters.")
-    )
-    customer_email: str = strawberry.field(
-        description="The email address for the tickets. It is stored without surrounding spaces."
-    )
-    idempotency_key: str = strawberry.field(
-        description=(
-            "A unique key chosen by you, such as a UUID. Repeating the request with the same key "
-            "returns the same order."
-        )
-    )
-
-
-@strawberry.type(description="The recorded order.")
-class PurchaseTicketsSuccess:
-    order: Order = strawberry.field(description="The order.")
-
-
-PurchaseTicketsResult: TypeAlias = Annotated[
-    PurchaseTicketsSuccess
-    | InvalidInputError
-    | NotFoundError
-    | NotOnSaleError
-    | NotAdmittedError
-    | SoldOutError
-    | LimitExceededError
-    | HoldEndedError
-    | PurchaseInProgressError
-    | IdempotencyConflictError
-    | RateLimitedError
-    | TemporarilyUnavailableError,
-    strawberry.union(
-        "PurchaseTicketsResult", description="The result of `purchaseTickets`: success, or an expected error."
-    ),
-]
-
-
-async def purchase_tickets(info: Info, input_: Annotated[PurchaseTicketsInput, INPUT]) -> PurchaseTicketsResult:
-    return PurchaseTicketsSuccess(order=Order.of(await _purchase(info.context, input_)))
-
-
-async def _purchase(context: Context, input_: PurchaseTicketsInput) -> domain.orders.Order:
-    reader = IdReader()
-    customer, key = Customer(name=input_.customer_name, email=input_.customer_email), input_.idempotency_key
-    others = chain(key_problems(key), customer_problems(customer))
-    if input_.hold_id is not None and input_.concert_id is None and input_.lines is None:
-        concert_id, hold_id = reader.hold("holdId", input_.hold_id)
-        reader.finish(others)
-        return await resolve.purchase_hold(context, concert_id, hold_id, customer, key)
-    if input_.hold_id is None and input_.concert_id is not None and input_.lines is not None:
-        concert_id, lines = reader.concert("concertId", input_.concert_id), read_ticket_lines(input_.lines, reader)
-        reader.finish(others, ticket_line_problems(concert_id, lines))
-        return await resolve.purchase_lines(context, concert_id, lines, customer, key, queue_pass=input_.queue_pass)
-    raise InvalidInput(FieldProblem("holdId", "send either `holdId`, or both `concertId` and `lines`"), *others)

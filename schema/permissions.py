@@ -105,11 +105,15 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Mutation.holdTickets": Permission.CUSTOMER,
     "Mutation.releaseHold": Permission.SIGNED_IN,
     "Mutation.purchaseTickets": Permission.CUSTOMER,
+    "Mutation.syncOrderPayment": Permission.SIGNED_IN,
+    "Mutation.cancelOrder": Permission.SIGNED_IN,
+    "Mutation.refundOrder": Permission.SIGNED_IN,
     "Mutation.createConcert": Permission.ORGANIZER,
     "Mutation.updateConcert": Permission.CONCERT_ORGANIZER,
     "Mutation.changeConcertOrganizer": Permission.ADMIN,
     "Mutation.publishConcert": Permission.CONCERT_ORGANIZER,
     "Mutation.closeConcert": Permission.CONCERT_ORGANIZER,
+    "Mutation.cancelConcert": Permission.CONCERT_ORGANIZER,
     "Mutation.configureWaitingRoom": Permission.CONCERT_ORGANIZER,
     "Mutation.pauseWaitingRoom": Permission.CONCERT_ORGANIZER,
     "Mutation.resumeWaitingRoom": Permission.CONCERT_ORGANIZER,
@@ -122,6 +126,7 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Subscription.waitingRoomChanged": Permission.CONCERT_ORGANIZER,
     "Concert.organizerId": Permission.CONCERT_ORGANIZER,
     "Concert.gatePeople": Permission.CONCERT_ORGANIZER,
+    "Concert.cancellation": Permission.CONCERT_ORGANIZER,
     "WaitingRoom.flow": Permission.CONCERT_ORGANIZER,
     "WaitingRoom.audit": Permission.CONCERT_ORGANIZER,
     "QueueEntry.*": Permission.OWNER_ALONE,
@@ -129,6 +134,8 @@ PERMISSIONS: Mapping[str, Permission] = {
     "QueuePosition.*": Permission.OWNER_ALONE,
     "Hold.*": Permission.OWNER,
     "Order.*": Permission.OWNER,
+    "Order.payment": Permission.OWNER_ALONE,
+    "PaymentAttempt.*": Permission.OWNER_ALONE,
 }
 
 NODE_PERMISSIONS: Mapping[Kind, Permission] = {

@@ -25,6 +25,9 @@ class LimitSettings:
     hold_requests_per_person: RateSetting = (100, 10)
     """Requests for holds that one process receives, including repeated ones."""
     hold_requests_per_address: RateSetting = (5_000, 10)
+    payment_syncs_per_person: RateSetting = (30, 60)
+    """Calls of `syncOrderPayment` that one process receives. Each asks the payment provider."""
+    payment_syncs_per_address: RateSetting = (1_000, 10)
     logins_per_address: RateSetting = (3_000, 60)
     streams: int = 20_000
     """The maximum number of sockets and event streams per process."""

@@ -23,6 +23,7 @@ from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import ScriptClient
 from storage.hot.snapshots import SnapshotStore
 from storage.keys import PAYMENT_EVENTS_CHANNEL
+from storage.mongo.cancellations import CancellationStore
 from storage.mongo.client import Client, Database, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.concerts import ConcertStore
@@ -57,6 +58,7 @@ class Stores:
     concerts: ConcertStore
     orders: OrderStore
     room_audits: RoomAuditStore
+    cancellations: CancellationStore
     holds: HoldStore
     queues: QueueStore
     snapshots: SnapshotStore
@@ -159,6 +161,7 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         concerts=concerts,
         orders=orders,
         room_audits=room_audits,
+        cancellations=CancellationStore(mongo),
         holds=HoldStore(guarded),
         queues=QueueStore(guarded),
         snapshots=SnapshotStore(guarded),
@@ -202,6 +205,7 @@ async def _create_indexes(stores: Stores) -> None:
             await stores.concerts.create_indexes()
             await stores.queue_history.create_indexes()
             await stores.room_audits.create_indexes()
+            await stores.cancellations.create_indexes()
             await stores.revocations.create_indexes()
             await stores.payment_inbox.create_indexes()
             # These indexes are created last, because the readiness check depends on them.

@@ -18,6 +18,7 @@ from storage.keys import PAYMENT_EVENTS_CHANNEL, WORK_CHANNEL
 from subscriptions.feed import GAP, Feed
 from workers.admission import AdmissionWorker
 from workers.apply import ApplyWorker
+from workers.cancellation import CancellationWorker
 from workers.capacity import CapacityWorker
 from workers.concert_worker import ConcertWorker, run_due
 from workers.expiry import ExpiryWorker
@@ -59,7 +60,7 @@ class PaymentWorker(Worker, Protocol):
 
 WORKERS: tuple[type[Worker], ...] = (RecordWorker, ApplyWorker, CapacityWorker, OpeningWorker)
 CONCERT_WORKERS = (ExpiryWorker, AdmissionWorker, SettleWorker, HistoryWorker)
-PAYMENT_WORKERS: tuple[type[PaymentWorker], ...] = (OrderWorker, PaymentEventsWorker)
+PAYMENT_WORKERS: tuple[type[PaymentWorker], ...] = (OrderWorker, PaymentEventsWorker, CancellationWorker)
 ALL = (
     *(worker.name for worker in CONCERT_WORKERS),
     *(worker.name for worker in WORKERS),

@@ -15,7 +15,7 @@ from storage.embedded.process import ServerProcess
 APP = Path(__file__).parents[2] / "app.py"
 DATABASE = Settings().mongo_database
 PROBE_TIMEOUT_S = 2.0
-RATES = ("JOINS", "HOLDS", "PURCHASES", "HOLD_REQUESTS")
+RATES = ("JOINS", "HOLDS", "PURCHASES", "HOLD_REQUESTS", "PAYMENT_SYNCS")
 
 
 class AppServer(ServerProcess):

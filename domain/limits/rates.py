@@ -8,6 +8,7 @@ class LimitedCall(StrEnum):
     JOIN_QUEUE = "JOIN_QUEUE"
     HOLD_TICKETS = "HOLD_TICKETS"
     PURCHASE_TICKETS = "PURCHASE_TICKETS"
+    SYNC_ORDER_PAYMENT = "SYNC_ORDER_PAYMENT"
 
 
 class RateScope(StrEnum):
@@ -51,6 +52,8 @@ class RateLimits:
     """Purchases per concert."""
     hold_requests: CallRates = NO_RATES
     """Requests for holds that this process receives, for all concerts, including repeated ones."""
+    payment_syncs: CallRates = NO_RATES
+    """Questions to the payment provider that this process is asked to send."""
 
 
 NO_LIMITS = RateLimits()

@@ -67,7 +67,9 @@ def _steps(order: Order, grace_until: datetime | None = None) -> list[Step]:
         deadline = max(payment.expires_at, grace_until or payment.expires_at)
         steps.append(Step(StepKind.CLOSE, min(payment.cancel_requested_at or deadline, deadline)))
         if payment.attempt.intent_id is None and payment.cancel_requested_at is None:
-            created_by = payment.attempt.started_at + CREATION_WINDOW
+            # Only the purchase makes the first attempt, and only the worker a later one.
+            window = CREATION_WINDOW if payment.attempt.number == 1 else timedelta()
+            created_by = payment.attempt.started_at + window
             if created_by < deadline:
                 steps.append(Step(StepKind.CREATE_INTENT, created_by))
     return steps

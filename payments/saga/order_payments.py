@@ -13,6 +13,7 @@ from domain.errors import IdempotencyConflict, NotFound, TemporarilyUnavailable,
 from domain.ids import ConcertId, OrderId, PersonId, Unit
 from domain.orders import Order, OrderStatus
 from domain.payments import transitions
+from domain.payments.errors import NotRefundable, NotRefundableReason
 from domain.payments.facts import ProviderFact
 from domain.payments.payment import RefundReason
 from domain.payments.steps import Step, StepKind, next_step
@@ -129,16 +130,17 @@ class OrderPayments:
             order, now = changed, max(now, self._clock())
         return order
 
-    async def request_cancel(self, order: Order, reason: str) -> Order:
+    async def request_cancel(self, order: Order, reason: str, *, at_once: bool = True) -> Order:
         """Record that a pending order is to be canceled, and cancel it if the provider answers.
 
         `reason` is `BUYER` or `CONCERT`. An order that is not pending is returned unchanged. If
-        the buyer has just paid, the order is paid.
+        the buyer has just paid, the order is paid. If `at_once` is false, the provider is left to
+        the order worker, which limits how many calls run at a time.
         """
         order = await self._changes.change(
             order, lambda order: transitions.request_cancel(order, reason, self._clock())
         )
-        return await self._advance_if_possible(order)
+        return await self._advance_if_possible(order) if at_once else order
 
     async def request_refund(
         self,
@@ -149,12 +151,14 @@ class OrderPayments:
         requested_by: PersonId | None,
         request_key: str,
         digest: str,
+        at_once: bool = True,
     ) -> Order:
         """Decide to refund the units, or all that are left if `units` is None, and send the refund
-        if the provider answers. A repeated request changes nothing.
+        if the provider answers; if `at_once` is false, the order worker sends it. A repeated
+        request changes nothing.
 
-        Units whose refund was requested before are not refunded again. Raises IdempotencyConflict
-        for another request with the same key.
+        Raises IdempotencyConflict for another request with the same key, and NotRefundable if no
+        unit is left, or the refund of one of the units has been requested before.
         """
 
         def decide(order: Order) -> Order:
@@ -164,7 +168,9 @@ class OrderPayments:
                     raise IdempotencyConflict
                 return order
             left = transitions.refundable_units(order)
-            chosen = left if units is None else tuple(unit for unit in units if unit in left)
+            chosen = left if units is None else tuple(units)
+            if not chosen or not set(chosen) <= set(left):
+                raise NotRefundable(NotRefundableReason.NOTHING_LEFT, order.status)
             return transitions.add_refund(
                 order,
                 chosen,
@@ -175,7 +181,8 @@ class OrderPayments:
                 request_digest=digest,
             )
 
-        return await self._advance_if_possible(await self._changes.change(order, decide))
+        order = await self._changes.change(order, decide)
+        return await self._advance_if_possible(order) if at_once else order
 
     async def tell_that_order_waits(self, order: Order) -> Order:
         """Add to the order's history, which the buyer may read, that it waits for the provider."""
@@ -202,7 +209,11 @@ class OrderPayments:
                 return await self._late_payments.take_units(order)
 
     async def _advance_if_possible(self, order: Order) -> Order:
-        """Do what is due now. After a failure, the order worker does it."""
+        """Do what is due now. After a failure, the order worker does it, as it always does for a
+        late payment.
+        """
+        if order.status is OrderStatus.LATE_PAYMENT:
+            return order
         try:
             return await self.advance(order, self._clock())
         except (ProviderUnavailable, ProviderRefused, TemporarilyUnavailable) as error:

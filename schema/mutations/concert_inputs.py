@@ -207,6 +207,11 @@ class PublishConcertInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
 
 
+@strawberry.input(description="The concert to cancel. It stays listed, and can never be on sale again.")
+class CancelConcertInput:
+    concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")
+
+
 @strawberry.input(description="The concert to close. Its sale ends permanently; existing holds can still be bought.")
 class CloseConcertInput:
     concert_id: strawberry.ID = strawberry.field(description="The id of the concert.")

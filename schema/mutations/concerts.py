@@ -1,4 +1,4 @@
-"""The mutations for creating, changing, publishing and closing concerts."""
+"""The mutations for creating, changing, publishing, closing and canceling concerts."""
 
 from typing import Annotated, TypeAlias
 
@@ -10,6 +10,7 @@ from resolvers import concerts as resolve
 from schema.concerts import Concert
 from schema.ids import IdReader, read_concert
 from schema.mutations.concert_inputs import (
+    CancelConcertInput,
     ChangeConcertOrganizerInput,
     CloseConcertInput,
     CreateConcertInput,
@@ -51,6 +52,13 @@ class PublishConcertSuccess:
 @strawberry.type(description="The concert was closed.")
 class CloseConcertSuccess:
     concert: Concert = strawberry.field(description="The closed concert.")
+
+
+@strawberry.type(
+    description="The concert is canceled. `concert.cancellation` shows how far its orders have been refunded."
+)
+class CancelConcertSuccess:
+    concert: Concert = strawberry.field(description="The canceled concert.")
 
 
 CreateConcertResult: TypeAlias = Annotated[
@@ -104,6 +112,18 @@ CloseConcertResult: TypeAlias = Annotated[
     strawberry.union("CloseConcertResult", description="The result of `closeConcert`: success, or an expected error."),
 ]
 
+CancelConcertResult: TypeAlias = Annotated[
+    CancelConcertSuccess
+    | InvalidInputError
+    | NotFoundError
+    | IllegalTransitionError
+    | VersionConflictError
+    | TemporarilyUnavailableError,
+    strawberry.union(
+        "CancelConcertResult", description="The result of `cancelConcert`: success, or an expected error."
+    ),
+]
+
 
 async def create_concert(info: Info, input_: Annotated[CreateConcertInput, INPUT]) -> CreateConcertResult:
     return CreateConcertSuccess(concert=Concert.of(await resolve.create_concert(info.context, input_.read())))
@@ -136,3 +156,8 @@ async def publish_concert(info: Info, input_: Annotated[PublishConcertInput, INP
 async def close_concert(info: Info, input_: Annotated[CloseConcertInput, INPUT]) -> CloseConcertResult:
     concert_id = read_concert(input_.concert_id)
     return CloseConcertSuccess(concert=Concert.of(await resolve.close_concert(info.context, concert_id)))
+
+
+async def cancel_concert(info: Info, input_: Annotated[CancelConcertInput, INPUT]) -> CancelConcertResult:
+    concert_id = read_concert(input_.concert_id)
+    return CancelConcertSuccess(concert=Concert.of(await resolve.cancel_concert(info.context, concert_id)))

@@ -9,6 +9,7 @@ import strawberry
 
 from domain import errors as domain_errors
 from domain.errors import Refusal
+from domain.payments import errors as payment_errors
 from schema import ids
 from schema.enums import (
     Admission,
@@ -18,6 +19,7 @@ from schema.enums import (
     ErrorCode,
     LimitedCall,
     LimitScope,
+    NotRefundableReason,
     RateScope,
     RoomStatus,
 )
@@ -213,6 +215,28 @@ class CapacityInUseError(DomainError):
         return self.refusal.lowest
 
 
+@strawberry.type(description="Only an unpaid order can be canceled. A paid one can be refunded.")
+class OrderNotCancelableError(DomainError):
+    refusal: strawberry.Private[payment_errors.OrderNotCancelable]
+
+
+@strawberry.type(description="The order, or as many of its tickets, cannot be refunded; `reason` says why.")
+class NotRefundableError(DomainError):
+    refusal: strawberry.Private[payment_errors.NotRefundable]
+
+    @computed("Why it cannot be refunded.")
+    def reason(self) -> NotRefundableReason:
+        return self.refusal.reason
+
+    @computed("Until when buyers could refund their orders. Null unless that time has passed.")
+    def refunds_until(self) -> datetime | None:
+        return self.refusal.until
+
+    @computed("How many tickets of the tier can still be refunded. Null unless too many were requested.")
+    def refundable(self) -> int | None:
+        return self.refusal.left
+
+
 @strawberry.type(
     description=(
         "The queue asks for a proof of work. Find a text, the nonce, for which the SHA-256 of `challenge` followed by"
@@ -296,6 +320,8 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.RoomNotOpen: RoomNotOpenError,
     domain_errors.QueueOpened: QueueOpenedError,
     domain_errors.CapacityInUse: CapacityInUseError,
+    payment_errors.OrderNotCancelable: OrderNotCancelableError,
+    payment_errors.NotRefundable: NotRefundableError,
     domain_errors.ChallengeRequired: ChallengeRequiredError,
     domain_errors.RateLimited: RateLimitedError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,

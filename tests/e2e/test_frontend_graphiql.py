@@ -35,7 +35,8 @@ STORIES: dict[str, dict[str, object]] = {
         "joined": "number",
         "admitted": "ADMITTED",
         "held": "HELD",
-        "bought": "PAID",
+        "bought": "PENDING_PAYMENT",
+        "paid": "PAID",
         "orders": 1,
     },
     "followingTheStock": {

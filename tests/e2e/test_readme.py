@@ -52,12 +52,13 @@ async def test_first_session_works_as_printed(application: Application) -> None:
     assert sale == "make sale URL=http://localhost:8000 BUYERS=100\n"
     url = f"http://localhost:{application.port}"
     await run(application, sys.executable, "-m", "proofs.sale", "--url", url, "--buyers", "100")
-    concerts, held, bought, order = await run_in_shell(application, shell_blocks(FIRST_SESSION))
+    concerts, held, bought, paid, order = await run_in_shell(application, shell_blocks(FIRST_SESSION))
     [left] = await run_in_shell(application, [*shell_functions(FIRST_SESSION), LEFT_ON_SALE])
     assert re.findall(r'"slug":"the-rush[^"]*","status":"(\w+)"', left) == ["CLOSED"]
     assert concerts.startswith('{"data":{"concerts":{"nodes":[{"slug":"')
     assert '"state":"HELD"' in held
-    assert '"status":"PAID"' in bought
+    assert '"status":"PENDING_PAYMENT"' in bought
+    assert '"status":"PAID"' in paid
     assert '"concert":{"name":"Vesna Korda: Slow Machines"},"lines":[{"quantity":2' in order
 
 
@@ -73,7 +74,7 @@ async def test_waiting_room_examples_work_as_printed(application: Application) -
     assert '"waitingRoom":{"status":"OPEN","servingNumber":1,"slotsTaken":1}' in resumed
     assert re.findall(r'"action":"(\w+)"', audit) == ["RESUMED", "ADMITTED_NEXT", "CONFIGURED", "PAUSED"]
     assert '"state":"READY","position":0' in ready
-    assert bought.startswith('{"data":{"purchaseTickets":{"order":{"status":"PAID"}}},"extensions":')
+    assert bought.startswith('{"data":{"purchaseTickets":{"order":{"status":"PENDING_PAYMENT"}}},"extensions":')
     assert '"joinQueue":{"entry":{"state":' in joined_late
     assert event == "event: next"
     assert '"roomStatus":"OPEN","message":"Back in ten minutes."' in pushed

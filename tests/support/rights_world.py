@@ -2,12 +2,15 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from domain.holds import TicketRequest
-from domain.ids import HoldId, TierId
+from domain.ids import HoldId, OrderId, TierId
+from domain.payments.facts import FactKind, FactState, ProviderFact
+from domain.payments.payment import PaymentAttempt, Refund, RefundReason
 from schema.ids import concert_argument, decode
+from storage.mongo.order_updates import UpdateOutcome
 from tests.support.queue_users import VERBS as QUEUE_VERBS
 from tests.support.rights_page import RootRow
 from tests.support.room_admin import RoomAdmin
@@ -27,6 +30,10 @@ PEOPLE: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 DRAFT_NAME = "Secret rehearsal"
 BUYER = {"customerName": "Alice Anders", "customerEmail": "alice.anders@example.org"}
+FREE = [{"name": "Free", "priceMinor": 0, "capacity": 100}]
+PRICED = [{"name": "Standing", "priceMinor": 4950, "capacity": 100}]
+CLIENT_SECRET = "pi_payable_secret_of_alice"
+CANCEL = "mutation ($input: CancelConcertInput!) { cancelConcert(input: $input) { __typename } }"
 ROOM = {"suspended": False, "totalActiveUsers": 100, "newUsersPerMinute": 1_000}
 
 
@@ -44,12 +51,15 @@ class World:
     entry: str
     hold: str
     order: str
+    """An unpaid order with a refund of a second payment."""
+    canceled: OnSale
     pass_token: str
 
     def id_of(self, about: str) -> str:
         return {
             "a published concert": self.concert.id,
             "a draft": self.draft.id,
+            "a canceled concert": self.canceled.id,
             "a queue entry": self.entry,
             "a hold": self.hold,
             "an order": self.order,
@@ -68,6 +78,7 @@ class World:
             BUYER["customerName"]: organizers | {"customer"},
             BUYER["customerEmail"]: organizers | {"customer"},
             self.pass_token: frozenset({"customer"}),
+            CLIENT_SECRET: frozenset({"customer"}),
         }
 
 
@@ -84,13 +95,43 @@ async def open_world(shop: Shop) -> World:
     await open_lottery(shop, city)
     entry = (await ask_queue(shop, "claimQueuePass", concert))["entry"]
     token = entry["pass"]["token"]
-    hold, plain = await hold_at(shop, concert, token), await shop.on_sale()
-    bought = await shop.buy({"concertId": plain.id, "lines": lines(plain, 1), **BUYER})
+    hold, plain = await hold_at(shop, concert, token), await shop.on_sale(tiers=PRICED)
+    order = await buy(shop, plain)
+    await add_payment(shop, order)
     await hold_for_each(shop, plain)
     draft = await shop.draft(name=DRAFT_NAME, slug=f"secret-{new_key()}", venue=venue(city))
     change = {"concertId": concert.id, "gatePeople": [person_id("gus")]}
     await shop.fields(UPDATE, by="olivia", input=change)
-    return World(concert, plain, draft, city, entry["id"], hold, bought["order"]["id"], token)
+    canceled = await shop.on_sale()
+    await shop.fields(CANCEL, by="olivia", input={"concertId": canceled.id})
+    return World(concert, plain, draft, city, entry["id"], hold, order, canceled, token)
+
+
+async def buy(shop: Shop, concert: OnSale) -> str:
+    """Buy a ticket for alice, and return the id of the order."""
+    bought = await shop.buy({"concertId": concert.id, "lines": lines(concert, 1), **BUYER})
+    return str(bought["order"]["id"])
+
+
+async def add_payment(shop: Shop, order_id: str) -> None:
+    """Let the order be payable for the second time: the first intent was lost, and paid later."""
+    order = await shop.stores.orders.get(OrderId(decode(order_id).parts[0]))
+    assert order is not None
+    assert order.payment is not None
+    now, minor = order.created_at, order.total.minor
+    lost, declined = "pi_lost", "pi_payable"
+    payment = replace(
+        order.payment,
+        provider="sandbox",
+        attempts=(PaymentAttempt(1, now, lost), PaymentAttempt(2, now, declined, CLIENT_SECRET)),
+        facts=(
+            ProviderFact(FactKind.PAYMENT, lost, lost, FactState.SUCCEEDED, minor, order.currency, now),
+            ProviderFact(FactKind.DECLINE, "ch_1", declined, FactState.FAILED, minor, order.currency, now, code="x"),
+        ),
+        refunds=(Refund(1, lost, minor, (), RefundReason.SECOND_PAYMENT, now),),
+    )
+    changed = replace(order, payment=payment, version=order.version + 1)
+    assert await shop.stores.order_updates.update(changed) is UpdateOutcome.WON
 
 
 def venue(city: str) -> dict[str, object]:
@@ -146,6 +187,14 @@ async def new_input(shop: Shop, row: RootRow) -> dict[str, object]:
             return {"concertId": (await new_concert_with_called_entry(shop)).id}
         case "releaseHold", _:
             return {"holdId": await hold_at(shop, await shop.on_sale())}
+        case "cancelOrder", _:
+            return {"orderId": await buy(shop, await shop.on_sale(tiers=PRICED))}
+        case "syncOrderPayment", _:
+            return {"orderId": await buy(shop, await shop.on_sale(tiers=FREE))}
+        case "refundOrder", about:
+            until = None if "cannot" in about else moment(datetime.now(UTC) + timedelta(days=1))
+            concert = await shop.on_sale(tiers=FREE, refundsUntil=until)
+            return {"orderId": await buy(shop, concert), "idempotencyKey": new_key()}
         case "purchaseTickets", "a hold":
             return {"holdId": await hold_at(shop, await shop.on_sale()), "idempotencyKey": new_key(), **BUYER}
         case name, "a draft":

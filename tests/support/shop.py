@@ -18,6 +18,8 @@ from auth.public_site import Site
 from auth.tokens import TokenVerifier
 from domain.ids import PersonId
 from domain.limits.rates import NO_LIMITS, RateLimits
+from payments.checkout import Checkout
+from payments.saga.order_payments import OrderPayments
 from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from schema import Engine
@@ -38,6 +40,7 @@ Answer: TypeAlias = Any
 MAX_BODY_BYTES = Settings().max_body_bytes
 DEFAULTS = Limits()
 NO_SESSIONS = NoSessions()
+NO_CHECKOUT = Checkout()
 
 CREATE = """
 mutation ($input: CreateConcertInput!) {
@@ -227,6 +230,8 @@ async def shop_on(
     engine: Engine | None = None,
     signed_in_may_buy: bool = False,
     sessions: SessionReader = NO_SESSIONS,
+    payments: OrderPayments | None = None,
+    checkout: Checkout = NO_CHECKOUT,
 ) -> AsyncIterator[Shop]:
     """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
@@ -244,7 +249,14 @@ async def shop_on(
             shop.client,
             aclosing(shop.verifier),
             open_graphql_service(
-                Resources(stores, PASSES, call_limits=CallLimits(rates), signed_in_may_buy=signed_in_may_buy),
+                Resources(
+                    stores,
+                    PASSES,
+                    call_limits=CallLimits(rates),
+                    signed_in_may_buy=signed_in_may_buy,
+                    payments=payments,
+                    checkout=checkout,
+                ),
                 Callers(shop.verifier, site=Site(str(shop.client.base_url).rstrip("/")), sessions=sessions),
                 redis_url=redis_url,
                 tick_s=TICK_S,

@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import RateLimited
 from domain.ids import PersonId
-from domain.limits.rates import CallRates, Rate, RateLimits, RateScope
+from domain.limits.rates import CallRates, LimitedCall, Rate, RateLimits, RateScope
 from domain.limits.token_bucket import TokenBuckets
 from resolvers.call_limits import CallLimits
 
@@ -39,6 +39,20 @@ def test_person_is_refused_above_the_rate_and_told_when_to_try_again() -> None:
     assert refusal(made, BEN) is None
     clock.now_s += 5
     assert [refusal(made, ANN) for _ in range(2)] == [None, (RateScope.PERSON, 5)]
+
+
+def test_payment_syncs_have_a_limit_of_their_own() -> None:
+    rates = RateLimits(hold_requests=CallRates(Rate(1, 10)), payment_syncs=CallRates(Rate(2, 10)))
+    made = CallLimits(rates, clock=Clock())
+    made.count_hold_request(ANN, OFFICE)
+    for _ in range(2):
+        made.count_payment_sync(ANN, OFFICE)
+    with pytest.raises(RateLimited) as refused:
+        made.count_payment_sync(ANN, OFFICE)
+    assert (refused.value.call, refused.value.retry_after_s) == (LimitedCall.SYNC_ORDER_PAYMENT, 5)
+    assert str(refused.value) == (
+        "The limit of questions about payments is 2 in 10 s per person; repeat the request in 5 s."
+    )
 
 
 def test_refused_requests_do_not_count_against_the_address() -> None:

@@ -51,7 +51,7 @@ GUARDED_BY_THEIR_PARENT = {
     *("Concert", "Tier", "Venue", "Stock", "TierStock", "Money", "TicketLine", "Viewer", "PageInfo", "InputProblem"),
     *("WaitingRoom", "RoomFlow", "RoomAudit", "HandCall", "SettingChange", "RoomAuditConnection", "RoomAuditEdge"),
     *("ConcertConnection", "ConcertEdge", "OrderConnection", "OrderEdge", "WaitEstimate"),
-    *("RoomLottery", "LotteryProof"),
+    *("RoomLottery", "LotteryProof", "ConcertCancellation", "PaymentDecline", "Refund"),
     *(error.__name__ for error in ERROR_TYPES.values()),
 }
 """Types without a permission of their own; add each new type either here or to the table."""
@@ -153,7 +153,10 @@ def test_field_with_a_separate_permission_is_nullable_and_can_be_refused() -> No
     built = build_schema(schema.sdl())
     names = {str(root) for root in _roots(built)}
     single = [row for row in PERMISSIONS if row.partition(".")[0] not in names and not row.endswith(".*")]
-    assert single == ["Concert.organizerId", "Concert.gatePeople", "WaitingRoom.flow", "WaitingRoom.audit"]
+    assert single == [
+        *("Concert.organizerId", "Concert.gatePeople", "Concert.cancellation"),
+        *("WaitingRoom.flow", "WaitingRoom.audit", "Order.payment"),
+    ]
     for row in single:
         type_name, _, field_name = row.partition(".")
         type_ = built.type_map[type_name]
@@ -194,6 +197,18 @@ def test_only_the_owner_may_read_a_pass_token() -> None:
         with pytest.raises(Forbidden):
             resolve(pass_, _info_of(viewer))
     assert resolve(pass_, _info_of(ALICE)) == "secret"
+
+
+@pytest.mark.parametrize(("type_name", "field"), [("Order", "payment"), ("PaymentAttempt", "clientSecret")])
+def test_payment_is_hidden_even_from_organizer_and_admin(type_name: str, field: str) -> None:
+    type_ = schema.CORE_SCHEMA.type_map[type_name]
+    assert isinstance(type_, GraphQLObjectType)
+    resolve = type_.fields[field].resolve
+    assert resolve is not None
+    source = SimpleNamespace(person_id=ALICE.person_id, organizer_id=OLIVIA.person_id, client_secret="secret")
+    for viewer in (BOB, GUS, OLIVIA, ADMIN, SERVICE):
+        with pytest.raises(Forbidden):
+            resolve(source, _info_of(viewer))
 
 
 def _roots(built: GraphQLSchema) -> list[GraphQLObjectType]:

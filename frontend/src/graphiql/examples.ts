@@ -110,9 +110,28 @@ mutation BuyTickets($input: PurchaseTicketsInput!) {
     ... on PurchaseTicketsSuccess {
       order {
         id
+        number
         status
         lines { quantity tier { name } }
         total { amount currency }
+        payment { testPaymentUrl secondsUntilDeadline }
+      }
+    }
+    ... on DomainError { code message }
+  }
+}
+`;
+
+const SYNC = `# First open the testPaymentUrl of your order and pay with
+# a test card. This asks the provider whether you have paid.
+# In the variables, {{orderId}} becomes your last order.
+mutation SyncPayment($orderId: ID!) {
+  syncOrderPayment(input: { orderId: $orderId }) {
+    ... on SyncOrderPaymentSuccess {
+      order {
+        number
+        status
+        payment { lastDecline { code } secondsUntilDeadline }
       }
     }
     ... on DomainError { code message }
@@ -169,6 +188,7 @@ export function exampleTabs(concert: DemoConcert | null): ExampleTab[] {
     tab(CLAIM, { concertId }),
     tab(HOLD, { input: { concertId, lines, queuePass: "{{queuePass}}", idempotencyKey } }),
     tab(BUY, { input: { ...customer, holdId: "{{holdId}}", idempotencyKey } }),
+    tab(SYNC, { orderId: "{{orderId}}" }),
     tab(WATCH_STOCK, { concertId }),
     tab(ME),
     tab(WATCH_ROOM, { concertId }),

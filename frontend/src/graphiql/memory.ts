@@ -1,7 +1,7 @@
 /**
  * Fills in `{{name}}` in variables when an operation is run, so that users do not have to copy ids
- * from tab to tab. `newKey` is a new idempotency key each time; `queuePass` and `holdId` are the
- * last values received.
+ * from tab to tab. `newKey` is a new idempotency key each time; `queuePass`, `holdId` and `orderId`
+ * are the last values received.
  */
 
 import type { Session } from "../session";
@@ -11,6 +11,7 @@ const PLACEHOLDER = /^\{\{(\w+)\}\}$/;
 const MISSING: Record<string, string> = {
   queuePass: "There is no queue pass yet: run the tab ClaimPass first, and JoinQueue before it.",
   holdId: "There is no hold yet: run the tab HoldTickets first.",
+  orderId: "There is no order yet: run the tab BuyTickets first.",
   myName: "There is no name of yours: sign in above first, or write one into the variables.",
   myEmail: "Your email address is not known: sign in above first, or enter one in the variables.",
 };
@@ -49,7 +50,7 @@ export class Memory {
     const known = this.#ofUser(name) ?? this.#known.get(name);
     if (known !== undefined) return known;
     throw new MissingValue(
-      MISSING[name] ?? `There is no value {{${name}}}; use newKey, queuePass, holdId, myName or myEmail.`,
+      MISSING[name] ?? `There is no value {{${name}}}; use newKey, queuePass, holdId, orderId, myName or myEmail.`,
     );
   }
 
@@ -60,8 +61,9 @@ export class Memory {
 
   #learnFrom(result: unknown): void {
     if (!isObject(result)) return;
-    const { hold, entry } = result;
+    const { hold, order, entry } = result;
     if (isObject(hold)) this.#keep("holdId", hold["id"]);
+    if (isObject(order)) this.#keep("orderId", order["id"]);
     if (isObject(entry) && isObject(entry["pass"])) this.#keep("queuePass", entry["pass"]["token"]);
   }
 

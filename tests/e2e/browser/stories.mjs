@@ -53,6 +53,13 @@ async function attack(url) {
   };
 }
 
+// Sends the form of the payment sandbox, as the page of `testPaymentUrl` does.
+async function payWithTestCard({ payment }) {
+  const body = new URLSearchParams({ payment_method: 'pm_card_visa' });
+  const answer = await fetch(payment.testPaymentUrl, { method: 'POST', body });
+  if (!answer.ok) throw new Error(`the sandbox answered ${answer.status}`);
+}
+
 export const stories = {
   async readingTheCatalog(browser, url) {
     const page = await Page.open(await browser.openPerson(), url);
@@ -84,7 +91,10 @@ export const stories = {
     seen.held = (await page.run('HoldTickets')).data.holdTickets.hold.state;
     await page.untilResultShows('"quantity": 2');
     await browser.screenshot(page.tab, 'holding');
-    seen.bought = (await page.run('BuyTickets')).data.purchaseTickets.order.status;
+    const { order } = (await page.run('BuyTickets')).data.purchaseTickets;
+    seen.bought = order.status;
+    await payWithTestCard(order);
+    seen.paid = (await page.run('SyncPayment')).data.syncOrderPayment.order.status;
     await page.untilLiveLineShows('you have bought');
     await browser.screenshot(page.tab, 'bought');
     const { me } = (await page.run('Me')).data;
@@ -109,7 +119,8 @@ export const stories = {
     const held = await viewer.firstNumber('held');
     await viewer.untilLiveLineShows('tickets left');
     await browser.screenshot(viewer.tab, 'stock-in-dark-mode');
-    await buyer.run('BuyTickets');
+    await payWithTestCard((await buyer.run('BuyTickets')).data.purchaseTickets.order);
+    await buyer.run('SyncPayment');
     await viewer.untilResultShows(`"sold": ${sold + 2}`);
     const { nodes } = (await buyer.runElsewhere('{ me { orders(first: 1) { nodes { customerName customerEmail } } } }')).me.orders;
     return { held, sold: (await viewer.firstNumber('sold')) - sold, buyer: nodes[0] };
