@@ -65,6 +65,7 @@ async def _run(options: argparse.Namespace) -> None:
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         backlog=BACKLOG,

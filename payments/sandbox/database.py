@@ -19,8 +19,8 @@ CREATE TABLE IF NOT EXISTS documents (
 CREATE INDEX IF NOT EXISTS documents_by_kind ON documents (kind, created);
 CREATE INDEX IF NOT EXISTS documents_by_intent ON documents (intent, kind);
 CREATE TABLE IF NOT EXISTS keys (
-    key TEXT PRIMARY KEY, path TEXT NOT NULL, digest BLOB NOT NULL, request_id TEXT NOT NULL,
-    status INTEGER NOT NULL, body BLOB NOT NULL, used_at REAL NOT NULL) WITHOUT ROWID;
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, path TEXT NOT NULL, digest BLOB NOT NULL,
+    request_id TEXT NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL, used_at REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS keys_by_age ON keys (used_at);
 CREATE TABLE IF NOT EXISTS deliveries (
     number INTEGER PRIMARY KEY, event TEXT NOT NULL, tries INTEGER NOT NULL, due_at REAL NOT NULL,
@@ -47,7 +47,12 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
-        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
+        for pragma in (
+            "locking_mode = EXCLUSIVE",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "wal_autocheckpoint = 10000",
+        ):
             self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(SCHEMA)
         self._waiting: list[asyncio.Future[None]] = []

@@ -2,4 +2,4 @@
 
 SECRET_KEY = "sk_test_sandbox"
 PUBLISHABLE_KEY = "pk_test_sandbox"
-WEBHOOK_SECRET = "whsec_sandbox"
+WEBHOOK_SECRET = "whsec_onsale_sandbox_webhooks"

@@ -94,8 +94,7 @@ class Records:
                 document["object"],
                 document["created"],
                 document.get("payment_intent"),
-                # Events are kept as they are sent; Stripe indents them.
-                orjson.dumps(document, option=orjson.OPT_INDENT_2 if document["object"] == "event" else None),
+                orjson.dumps(document),
             ),
         )
 

@@ -114,16 +114,16 @@ class Sandbox:
     async def _call_api(self, endpoint: Endpoint, call: Call, path: str, headers: Headers, body: bytes) -> Answer:
         call = self._authorize(headers, call, allows_public=endpoint.is_public)
         fault = self._faults.take(endpoint.operation)
-        if fault is not None and fault.kind is FaultKind.SLOW:
-            await asyncio.sleep(fault.seconds)
         key = headers.get(b"idempotency-key", b"").decode("latin-1") if body or b"idempotency-key" in headers else ""
         if not key:
+            await _pause(fault, FaultKind.SLOW)
             return await self._finish(fault, await self._save(lambda: self._run(endpoint, call, fault)[0]))
         saved = self._keys.begin(key, path, body)
         if saved is not None:
             await self._records.database.saved()
             return _replayed(saved, key)
         try:
+            await _pause(fault, FaultKind.SLOW)
             call = replace(call, cause=Cause(call.cause.request_id, key))
             answer = await self._save(lambda: self._run_once(endpoint, call, fault, path, body))
             return await self._finish(fault, answer)
@@ -157,8 +157,7 @@ class Sandbox:
             return _json(error.status, error.body, call.cause), error.is_final
 
     async def _finish(self, fault: Fault | None, answer: Answer) -> Answer:
-        if fault is not None and fault.kind is FaultKind.SLOW_ANSWER:
-            await asyncio.sleep(fault.seconds)
+        await _pause(fault, FaultKind.SLOW_ANSWER)
         if fault is not None and fault.kind is FaultKind.CUT:
             return replace(answer, is_cut=True)
         return answer
@@ -204,6 +203,11 @@ class Sandbox:
                 return answer
             intent = get.run(call)
         return Answer(200, pay_page.pay_page(intent), pay_page.HEADERS)
+
+
+async def _pause(fault: Fault | None, kind: FaultKind) -> None:
+    if fault is not None and fault.kind is kind:
+        await asyncio.sleep(fault.seconds)
 
 
 def _json(status: int, document: Document, cause: Cause | None = None) -> Answer:

@@ -145,7 +145,7 @@ def new_dispute(charge: Document, *, amount: int, reason: str, created: int) -> 
         "created": created,
         "currency": charge["currency"],
         "enhanced_eligibility_types": [],
-        "evidence": {},
+        "evidence": {"enhanced_evidence": {}},
         "evidence_details": {
             "due_by": created + 7 * 86_400,
             "enhanced_eligibility": {},
@@ -157,7 +157,10 @@ def new_dispute(charge: Document, *, amount: int, reason: str, created: int) -> 
         "livemode": False,
         "metadata": {},
         "payment_intent": charge["payment_intent"],
-        "payment_method_details": {"card": {"brand": "visa", "case_type": "chargeback"}, "type": "card"},
+        "payment_method_details": {
+            "card": {"brand": "visa", "case_type": "chargeback", "network": "visa"},
+            "type": "card",
+        },
         "reason": reason,
         "status": "needs_response",
     }

@@ -47,7 +47,6 @@ def confirm(records: Records, intent: Document, card: Card, cause: Cause) -> Doc
             intent, f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}."
         )
     method = new_payment_method(card, records.now())
-    records.put(method)
     intent |= {"payment_method": method["id"], "last_payment_error": None, "next_action": None}
     match card.outcome:
         case Outcome.SUCCESS:
@@ -59,12 +58,14 @@ def confirm(records: Records, intent: Document, card: Card, cause: Cause) -> Doc
             raise ApiError(402, kind, message, is_final=True, payment_intent=intent, **details)
         case Outcome.SLOW_SUCCESS | Outcome.SLOW_DECLINE | Outcome.NEVER:
             intent["status"] = "processing"
+            records.put(method)
             records.put(intent)
             records.add_event("payment_intent.processing", intent, cause)
             if card.outcome is not Outcome.NEVER:
                 records.add_bank_task("settle", intent, SLOW_S)
         case Outcome.LATE_SUCCESS:
             intent |= {"status": "requires_action", "next_action": {"type": "use_stripe_sdk", "use_stripe_sdk": {}}}
+            records.put(method)
             records.put(intent)
             records.add_event("payment_intent.requires_action", intent, cause)
             records.add_bank_task("settle", intent, LATE_S)
@@ -97,11 +98,12 @@ def settle(records: Records, intent: Document, *, succeeds: bool | None = None) 
 
     `succeeds` is the decision; by default it is that of the card.
     """
+    if intent["status"] == "succeeded":
+        return intent
+    # Only the methods of payments that the bank decides later are kept.
     method = records.find("payment_method", intent["payment_method"] or "")
     if method is None:
         raise invalid("This PaymentIntent was never confirmed, so there is nothing to settle.")
-    if intent["status"] == "succeeded":
-        return intent
     card = card_ending(method["card"]["last4"])
     if succeeds is None:
         succeeds = card.outcome is not Outcome.SLOW_DECLINE

@@ -21,7 +21,13 @@ class _Answer:
     """Collects an HTTP answer; the parser calls its methods."""
 
     def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
         self.is_complete = False
+        self.is_kept_alive = False
+
+    def on_headers_complete(self) -> None:
+        # The parser forgets it at the end of the message.
+        self.is_kept_alive = self.parser.should_keep_alive()
 
     def on_message_complete(self) -> None:
         self.is_complete = True
@@ -71,16 +77,15 @@ class WebhookConnection:
         reader, writer = self._streams
         writer.write(request)
         answer = _Answer()
-        parser = httptools.HttpResponseParser(answer)
         received = 0
         while not answer.is_complete:
             data = await reader.read(MAX_ANSWER_BYTES)
             received += len(data)
             if not data or received > MAX_ANSWER_BYTES:
                 raise EOFError("the answer ended too early" if not data else "the answer is too long")
-            parser.feed_data(data)
-        status = int(parser.get_status_code())
-        if not parser.should_keep_alive():
+            answer.parser.feed_data(data)
+        status = int(answer.parser.get_status_code())
+        if not answer.is_kept_alive:
             self.close()
         return status
 

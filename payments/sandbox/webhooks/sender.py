@@ -11,6 +11,8 @@ import logging
 import time
 from dataclasses import dataclass
 
+import orjson
+
 from payments.sandbox.database import NotSaved
 from payments.sandbox.records import Records
 from payments.sandbox.webhooks.connection import ConnectionFailed, WebhookConnection
@@ -101,10 +103,10 @@ class WebhookSender:
     async def _send(self, delivery: Delivery) -> str:
         """Send a webhook, and return what went wrong, or an empty string."""
         endpoint = self._records.endpoint
-        ((body,),) = self._records.database.read("SELECT body FROM documents WHERE id = ?", (delivery.event,))
-        assert isinstance(body, bytes)
-        if endpoint.url is None:
+        event = self._records.find("event", delivery.event)
+        if endpoint.url is None or event is None:
             return "no receiver"
+        body = orjson.dumps(event, option=orjson.OPT_INDENT_2)  # Stripe indents events
         connection = self._idle.pop() if self._idle else WebhookConnection(endpoint.url)
         try:
             async with asyncio.timeout(TIMEOUT_S):
