@@ -28,7 +28,11 @@ def problems(values: dict[str, str], *, env: str = "development") -> list[str]:
 
 def test_sandbox_needs_no_settings() -> None:
     assert payment() == PaymentSettings(
-        provider="sandbox", secret_key="sk_test_sandbox", publishable_key="pk_test_sandbox", timeout_s=20
+        provider="sandbox",
+        secret_key="sk_test_sandbox",
+        publishable_key="pk_test_sandbox",
+        webhook_secrets=("whsec_sandbox",),
+        timeout_s=20,
     )
 
 
