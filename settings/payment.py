@@ -1,7 +1,7 @@
 """Settings for the payment provider (`ONSALE_PAYMENT_*`)."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from settings.reader import SettingsReader
 
@@ -15,18 +15,19 @@ SANDBOX_WEBHOOK_SECRET = "whsec_sandbox"
 _SECRET_KEY = re.compile(r"[rs]k_(?P<mode>live|test)_[A-Za-z0-9_]+", re.ASCII)
 """A secret key, or a restricted one."""
 _PUBLISHABLE_KEY = re.compile(r"pk_(?P<mode>live|test)_[A-Za-z0-9_]+", re.ASCII)
-_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]+", re.ASCII)
+_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{16,}", re.ASCII)
+"""Stripe's secrets have 32 more characters. That of the sandbox is too short, because it is public."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentSettings:
     provider: str = "sandbox"
     """`sandbox` takes test cards only and moves no money; production refuses it."""
-    secret_key: str | None = field(default=None, repr=False)
-    """The key of the server. The sandbox needs none."""
-    publishable_key: str | None = None
+    secret_key: str = field(default=SANDBOX_SECRET_KEY, repr=False)
+    """The key of the server."""
+    publishable_key: str = SANDBOX_PUBLISHABLE_KEY
     """The key that browsers use."""
-    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    webhook_secrets: tuple[str, ...] = field(default=(SANDBOX_WEBHOOK_SECRET,), repr=False)
     """The secrets that sign webhooks. Any of them is accepted, so that a secret can be replaced."""
     url: str | None = None
     """The address of the provider, if it is not the usual one."""
@@ -38,35 +39,28 @@ class PaymentSettings:
         default = cls()
         settings = cls(
             provider=reader.choice("PAYMENT_PROVIDER", PROVIDERS, default.provider),
-            secret_key=reader.optional("PAYMENT_SECRET_KEY"),
-            publishable_key=reader.optional("PAYMENT_PUBLISHABLE_KEY"),
-            webhook_secrets=reader.words("PAYMENT_WEBHOOK_SECRETS", ()),
+            secret_key=reader.text("PAYMENT_SECRET_KEY", default.secret_key),
+            publishable_key=reader.text("PAYMENT_PUBLISHABLE_KEY", default.publishable_key),
+            webhook_secrets=reader.words("PAYMENT_WEBHOOK_SECRETS", default.webhook_secrets),
             url=reader.origin("PAYMENT_URL"),
             timeout_s=reader.number("PAYMENT_TIMEOUT_S", default.timeout_s, highest=80),
         )
         is_production = reader.optional("ENV") == "production"
         mode = "live" if is_production else "test"
-        _check_key(reader, "PAYMENT_SECRET_KEY", settings.secret_key, _SECRET_KEY, mode=mode)
-        _check_key(reader, "PAYMENT_PUBLISHABLE_KEY", settings.publishable_key, _PUBLISHABLE_KEY, mode=mode)
-        _check_webhook_secrets(reader, settings.webhook_secrets)
+        _check_key(reader, "PAYMENT_SECRET_KEY", _SECRET_KEY, mode=mode)
+        _check_key(reader, "PAYMENT_PUBLISHABLE_KEY", _PUBLISHABLE_KEY, mode=mode)
+        if settings.provider == "stripe" and reader.optional("PAYMENT_WEBHOOK_SECRETS"):
+            _check_webhook_secrets(reader, settings.webhook_secrets)
         if is_production:
             _check_production(reader, settings)
         elif settings.provider == "stripe":
             _require_for_stripe(reader)
-        return settings if settings.provider == "stripe" else settings._with_sandbox_keys()
-
-    def _with_sandbox_keys(self) -> "PaymentSettings":
-        """Fill in the keys that every sandbox has by default."""
-        return replace(
-            self,
-            secret_key=self.secret_key or SANDBOX_SECRET_KEY,
-            publishable_key=self.publishable_key or SANDBOX_PUBLISHABLE_KEY,
-            webhook_secrets=self.webhook_secrets or (SANDBOX_WEBHOOK_SECRET,),
-        )
+        return settings
 
 
-def _check_key(reader: SettingsReader, name: str, key: str | None, form: re.Pattern[str], *, mode: str) -> None:
+def _check_key(reader: SettingsReader, name: str, form: re.Pattern[str], *, mode: str) -> None:
     """Report a key that is malformed or belongs to the other mode, without quoting it."""
+    key = reader.optional(name)
     if key is None:
         return
     found = form.fullmatch(key)

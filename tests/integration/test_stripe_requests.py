@@ -1,4 +1,4 @@
-"""What the Stripe adapter sends, and what it makes of the answers."""
+"""Requests of the Stripe adapter, and what it makes of the answers."""
 
 import asyncio
 import logging

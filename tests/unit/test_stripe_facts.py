@@ -1,4 +1,4 @@
-"""What Stripe's objects and events say about an order."""
+"""Facts about an order in Stripe's objects and events."""
 
 import json
 from datetime import UTC, datetime
