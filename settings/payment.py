@@ -16,7 +16,7 @@ _SECRET_KEY = re.compile(r"[rs]k_(?P<mode>live|test)_[A-Za-z0-9_]+", re.ASCII)
 """A secret key, or a restricted one."""
 _PUBLISHABLE_KEY = re.compile(r"pk_(?P<mode>live|test)_[A-Za-z0-9_]+", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{16,}", re.ASCII)
-"""Stripe's secrets have 32 more characters. That of the sandbox is too short, because it is public."""
+"""Stripe's have 32 characters more. That of the sandbox is public, and too short for this form."""
 
 
 @dataclass(frozen=True, slots=True)
