@@ -17,7 +17,5 @@ def open_provider(settings: PaymentSettings) -> PaymentProvider:
             "ONSALE_PAYMENT_URL is missing; set it to the address of a sandbox, such as the one that"
             " `python app.py` runs, or set ONSALE_PAYMENT_PROVIDER to stripe"
         )
-    if settings.secret_key is None:
-        raise SettingsError("ONSALE_PAYMENT_SECRET_KEY is missing")
     client = StripeClient(settings.secret_key, url=settings.url, timeout_s=settings.timeout_s, name=settings.provider)
     return StripeProvider(client, WebhookVerifier(settings.webhook_secrets), name=settings.provider)

@@ -9,23 +9,25 @@ PROVIDERS = ("sandbox", "stripe")
 REQUIRED = ("PAYMENT_SECRET_KEY", "PAYMENT_PUBLISHABLE_KEY", "PAYMENT_WEBHOOK_SECRETS")
 """The settings without which Stripe cannot be used."""
 SANDBOX_SECRET_KEY, SANDBOX_PUBLISHABLE_KEY = "sk_test_sandbox", "pk_test_sandbox"
-"""The keys of every sandbox. They protect nothing, because a sandbox moves no money."""
+SANDBOX_WEBHOOK_SECRET = "whsec_sandbox"
+"""The keys and the webhook secret of every sandbox. They protect nothing: it moves no money."""
 
 _SECRET_KEY = re.compile(r"[rs]k_(?P<mode>live|test)_[A-Za-z0-9_]+", re.ASCII)
 """A secret key, or a restricted one."""
 _PUBLISHABLE_KEY = re.compile(r"pk_(?P<mode>live|test)_[A-Za-z0-9_]+", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{16,}", re.ASCII)
+"""Stripe's have 32 characters more. That of the sandbox is public, and too short for this form."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentSettings:
     provider: str = "sandbox"
     """`sandbox` takes test cards only and moves no money; production refuses it."""
-    secret_key: str | None = field(default=None, repr=False)
-    """The key of the server. The sandbox needs none."""
-    publishable_key: str | None = None
+    secret_key: str = field(default=SANDBOX_SECRET_KEY, repr=False)
+    """The key of the server."""
+    publishable_key: str = SANDBOX_PUBLISHABLE_KEY
     """The key that browsers use."""
-    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    webhook_secrets: tuple[str, ...] = field(default=(SANDBOX_WEBHOOK_SECRET,), repr=False)
     """The secrets that sign webhooks. Any of them is accepted, so that a secret can be replaced."""
     url: str | None = None
     """The address of the provider, if it is not the usual one."""
@@ -35,15 +37,11 @@ class PaymentSettings:
     @classmethod
     def read(cls, reader: SettingsReader) -> "PaymentSettings":
         default = cls()
-        provider = reader.choice("PAYMENT_PROVIDER", PROVIDERS, default.provider)
-        secret_key, publishable_key = (
-            (SANDBOX_SECRET_KEY, SANDBOX_PUBLISHABLE_KEY) if provider == "sandbox" else (None, None)
-        )
         settings = cls(
-            provider=provider,
-            secret_key=reader.optional("PAYMENT_SECRET_KEY") or secret_key,
-            publishable_key=reader.optional("PAYMENT_PUBLISHABLE_KEY") or publishable_key,
-            webhook_secrets=reader.words("PAYMENT_WEBHOOK_SECRETS", ()),
+            provider=reader.choice("PAYMENT_PROVIDER", PROVIDERS, default.provider),
+            secret_key=reader.text("PAYMENT_SECRET_KEY", default.secret_key),
+            publishable_key=reader.text("PAYMENT_PUBLISHABLE_KEY", default.publishable_key),
+            webhook_secrets=reader.words("PAYMENT_WEBHOOK_SECRETS", default.webhook_secrets),
             url=reader.origin("PAYMENT_URL"),
             timeout_s=reader.number("PAYMENT_TIMEOUT_S", default.timeout_s, highest=80),
         )
@@ -51,7 +49,8 @@ class PaymentSettings:
         mode = "live" if is_production else "test"
         _check_key(reader, "PAYMENT_SECRET_KEY", _SECRET_KEY, mode=mode)
         _check_key(reader, "PAYMENT_PUBLISHABLE_KEY", _PUBLISHABLE_KEY, mode=mode)
-        _check_webhook_secrets(reader, settings.webhook_secrets)
+        if settings.provider == "stripe" and reader.optional("PAYMENT_WEBHOOK_SECRETS"):
+            _check_webhook_secrets(reader, settings.webhook_secrets)
         if is_production:
             _check_production(reader, settings)
         elif settings.provider == "stripe":

@@ -1,5 +1,7 @@
-"""The default API keys and webhook secret of a sandbox. They protect nothing."""
+"""The default API keys and webhook secret of a sandbox, as the settings of Onsale have them."""
 
-SECRET_KEY = "sk_test_sandbox"
-PUBLISHABLE_KEY = "pk_test_sandbox"
-WEBHOOK_SECRET = "whsec_onsale_sandbox_webhooks"
+from settings.payment import SANDBOX_PUBLISHABLE_KEY as PUBLISHABLE_KEY
+from settings.payment import SANDBOX_SECRET_KEY as SECRET_KEY
+from settings.payment import SANDBOX_WEBHOOK_SECRET as WEBHOOK_SECRET
+
+__all__ = ["PUBLISHABLE_KEY", "SECRET_KEY", "WEBHOOK_SECRET"]

@@ -14,7 +14,7 @@ import orjson
 
 from payments.sandbox import pay_page
 from payments.sandbox.api import ENDPOINTS, Call, Endpoint, expand
-from payments.sandbox.bank.documents import API_VERSION, Document, new_id
+from payments.sandbox.bank.documents import Document, new_id
 from payments.sandbox.bank.scheduler import BankScheduler
 from payments.sandbox.control import Controls
 from payments.sandbox.database import NotSaved
@@ -24,6 +24,7 @@ from payments.sandbox.forms import Form
 from payments.sandbox.keys import IdempotencyKeys, SavedAnswer
 from payments.sandbox.records import Cause, Records
 from payments.sandbox.webhooks.sender import WebhookSender
+from payments.stripe import API_VERSION
 
 MAX_BODY_BYTES = 65_536
 

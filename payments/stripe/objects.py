@@ -180,6 +180,6 @@ def _row(source: StripeObject, name: str) -> int | None:
 def _time_of_intent(source: StripeObject) -> datetime:
     """Return when the state was reached, as far as an intent alone tells it."""
     charge = source.get("latest_charge")
-    if source.get("canceled_at") is not None:
+    if source.get("status") == "canceled" and source.get("canceled_at") is not None:
         return time(source, "canceled_at")
     return time(charge if isinstance(charge, dict) else source, "created")

@@ -1,8 +1,8 @@
-"""What the Stripe adapter sends, and what it makes of the answers."""
+"""Requests of the Stripe adapter, and what it makes of the answers."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from domain.money import CurrencyCode, Money
 from domain.payments.facts import FactKind, FactState
-from domain.payments.payment import PaymentAttempt, Refund, RefundReason
+from domain.payments.payment import Refund, RefundReason
 from payments.provider import KeySpent, ProviderRefused, ProviderUnavailable
 from payments.stripe.client import MAX_CONCURRENT_CALLS, StripeClient
 from payments.stripe.provider import StripeProvider
@@ -29,13 +29,8 @@ from tests.support.scripted_stripe import (
     refund,
     scripted_stripe,
 )
+from tests.support.stripe_calls import ATTEMPT, CALLS, STARTED, TOTAL, Call
 from tests.support.waiting import wait_until
-
-STARTED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
-ATTEMPT = PaymentAttempt(1, STARTED)
-TOTAL = Money(5_000, CurrencyCode.EUR)
-REFUND = Refund(1, "pi_1", 2_000, (), RefundReason.REQUESTED, STARTED)
-
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -253,16 +248,6 @@ async def test_call_that_stays_limited_ends_after_its_time() -> None:
         assert len(script.requests) <= 1 / 0.125
 
 
-Call = Callable[[StripeProvider], Awaitable[object]]
-CALLS: dict[str, Call] = {
-    "create_intent": lambda provider: provider.create_intent(REFERENCE, ATTEMPT, TOTAL),
-    "get_intent": lambda provider: provider.get_intent("pi_1"),
-    "cancel_intent": lambda provider: provider.cancel_intent("pi_1"),
-    "find_intents": lambda provider: provider.find_intents(REFERENCE, STARTED),
-    "create_refund": lambda provider: provider.create_refund(REFERENCE, REFUND, Money(2_000, CurrencyCode.EUR)),
-    "list_refunds": lambda provider: provider.list_refunds("pi_1"),
-    "list_disputes": lambda provider: provider.list_disputes("pi_1"),
-}
 EVERY_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 

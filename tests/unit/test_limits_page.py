@@ -3,6 +3,7 @@
 import importlib
 import re
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,9 @@ def bound_of(constant: str) -> float:
         found = re.search(rf"^local {match[2]}\b.*? = (\d+)", (ROOT / match[1]).read_text(), re.MULTILINE)
         assert found
         return float(found[1])
-    match = re.fullmatch(r"`settings\.(\w+)`", constant)
+    match = re.fullmatch(r"`settings\.([\w.]+)`", constant)
     assert match is not None
-    return float(getattr(Settings(), match[1]))
+    return float(attrgetter(match[1])(Settings()))
 
 
 def test_limits_page_has_rows() -> None:

@@ -28,7 +28,11 @@ def problems(values: dict[str, str], *, env: str = "development") -> list[str]:
 
 def test_sandbox_needs_no_settings() -> None:
     assert payment() == PaymentSettings(
-        provider="sandbox", secret_key="sk_test_sandbox", publishable_key="pk_test_sandbox", timeout_s=20
+        provider="sandbox",
+        secret_key="sk_test_sandbox",
+        publishable_key="pk_test_sandbox",
+        webhook_secrets=("whsec_sandbox",),
+        timeout_s=20,
     )
 
 
@@ -108,8 +112,9 @@ def test_refusal_of_a_malformed_key_does_not_quote_it(name: str) -> None:
     assert "hunter2" not in found
 
 
-def test_refusal_of_a_webhook_secret_names_its_number() -> None:
-    assert problems(PAYMENT | {"WEBHOOK_SECRETS": "whsec_kW9sQpT2xRz7LmB4vYc8 we_1MtwBwLkdIwHu7ix"}) == [
+@pytest.mark.parametrize("secret", ["we_1MtwBwLkdIwHu7ixkW9sQpT2", "whsec_", "whsec_sandbox"])
+def test_refusal_of_a_webhook_secret_names_its_number(secret: str) -> None:
+    assert problems(PAYMENT | {"WEBHOOK_SECRETS": f"whsec_kW9sQpT2xRz7LmB4vYc8 {secret}"}) == [
         "WEBHOOK_SECRETS: secret 2 does not look like one; copy the signing secret of the endpoint, "
         "which begins with whsec_"
     ]

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from payments.sandbox.bank.cards import Card
-
-API_VERSION = "2026-10-28.endive"
-"""The version of Stripe's API that the documents follow, and that events carry."""
+from payments.stripe import API_VERSION
 
 Document = dict[str, Any]
 
