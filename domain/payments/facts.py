@@ -6,7 +6,7 @@ object, so the result does not depend on the order of arrival.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -75,18 +75,23 @@ def merge_facts(known: Iterable[ProviderFact], new: Iterable[ProviderFact]) -> t
     merged: dict[tuple[FactKind, str], ProviderFact] = {}
     for fact in (*known, *new):
         key = (fact.kind, fact.id)
-        other = merged.get(key)
-        if other is None or _precedence(fact) > _precedence(other):
-            merged[key] = fact
+        merged[key] = _merge(merged[key], fact) if key in merged else fact
     declines = sorted((fact for fact in merged.values() if fact.kind is FactKind.DECLINE), key=_newest_last)
     for fact in declines[:-MAX_DECLINES]:
         del merged[fact.kind, fact.id]
     return tuple(merged[key] for key in sorted(merged))
 
 
-def _precedence(fact: ProviderFact) -> tuple[int, datetime, int, str, str]:
+def _merge(one: ProviderFact, other: ProviderFact) -> ProviderFact:
+    """Return the later fact about an object. It keeps our number, which not every message has."""
+    latest = max(one, other, key=_precedence)
+    row = max((fact.row for fact in (one, other) if fact.row is not None), default=None)
+    return latest if latest.row == row else replace(latest, row=row)
+
+
+def _precedence(fact: ProviderFact) -> tuple[int, datetime, int, str, str, str]:
     """Order all facts about one object, so that even contradicting ones merge in any order."""
-    return fact.rank, fact.at, fact.amount_minor, str(fact.currency), fact.code
+    return fact.rank, fact.at, fact.amount_minor, str(fact.currency), fact.code, fact.intent_id
 
 
 def _newest_last(fact: ProviderFact) -> tuple[datetime, str]:

@@ -22,7 +22,7 @@ class FreedBy(StrEnum):
 
 
 class LateOutcome(StrEnum):
-    """What became of a payment that arrived after the units had been given back."""
+    """The outcome for a payment that arrived after the units had been given back."""
 
     TAKEN = "TAKEN"
     """Units were taken again, and the order is alive."""

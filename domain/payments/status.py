@@ -15,6 +15,28 @@ _STATUS_WHEN_FREED = {
     FreedBy.MISMATCH: OrderStatus.CANCELLED,
 }
 
+_UNPAID_ENDS = {OrderStatus.PAYMENT_FAILED, OrderStatus.EXPIRED, OrderStatus.CANCELLED}
+_AFTER_PAYMENT = {OrderStatus.REFUND_PENDING, OrderStatus.REFUNDED, OrderStatus.DISPUTE_LOST}
+
+NEXT_STATUS: dict[OrderStatus, set[OrderStatus]] = {
+    OrderStatus.PENDING_PAYMENT: {OrderStatus.PAID, *_UNPAID_ENDS, *_AFTER_PAYMENT},
+    OrderStatus.PAID: {OrderStatus.FULFILLED, *_AFTER_PAYMENT},
+    OrderStatus.FULFILLED: _AFTER_PAYMENT,
+    # A partial refund has succeeded, so the order is paid again, with fewer tickets.
+    OrderStatus.REFUND_PENDING: {OrderStatus.PAID, OrderStatus.FULFILLED, *_AFTER_PAYMENT},
+    # A refund that succeeded can fail later. The money is then returned again; if the payment was
+    # late and not decided yet, it is decided now.
+    OrderStatus.REFUNDED: {OrderStatus.REFUND_PENDING, OrderStatus.LATE_PAYMENT, OrderStatus.DISPUTE_LOST},
+    OrderStatus.DISPUTE_LOST: set(),
+    OrderStatus.LATE_PAYMENT: {OrderStatus.PAID, *_AFTER_PAYMENT},
+    **{status: {OrderStatus.LATE_PAYMENT, *_AFTER_PAYMENT} for status in _UNPAID_ENDS},
+    OrderStatus.VOID: set(),
+    OrderStatus.WITHDRAWN: set(),
+}
+"""Maps each status to those that may follow it. Messages of the provider come in any order, so an
+order can be refunded before its payment is known, and statuses between may be skipped.
+"""
+
 
 def derive_status(order: Order) -> OrderStatus:
     if order.status in (OrderStatus.VOID, OrderStatus.WITHDRAWN):
@@ -23,14 +45,16 @@ def derive_status(order: Order) -> OrderStatus:
         return _status_when_unpaid(order)
     if is_dispute_lost(order):
         return OrderStatus.DISPUTE_LOST
+    if is_refunded(order):
+        return OrderStatus.REFUNDED
     payment = order.payment
     if payment is not None and payment.freed_by is not None and payment.late is None:
         return OrderStatus.LATE_PAYMENT
     if outstanding_refunds(order, of_accepted=True):
         return OrderStatus.REFUND_PENDING
-    if is_refunded(order):
-        return OrderStatus.REFUNDED
-    if payment is not None and payment.late is LateOutcome.REFUSED:
+    if payment is not None and (payment.late is LateOutcome.REFUSED or not order.units):
+        # A paid order without units never revives, even if the refund that ended it fails later:
+        # its units may have been sold to others.
         return OrderStatus.REFUND_PENDING
     return OrderStatus.FULFILLED if order.effects.states.get("tickets") is EffectState.DONE else OrderStatus.PAID
 
