@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from payments.provider import PaymentProvider
 from payments.providers import open_provider
-from payments.sandbox.defaults import SECRET_KEY, WEBHOOK_SECRET
 from payments.saga.order_payments import OrderPayments
+from payments.sandbox.defaults import SECRET_KEY, WEBHOOK_SECRET
 from payments.unreachable import UnreachableProvider
 from settings import PaymentSettings
 from storage.connect import Stores

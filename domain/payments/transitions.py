@@ -35,7 +35,7 @@ from domain.payments.status import (
 from domain.payments.steps import work_at
 
 EFFECTS = ("tickets", "document", "mail", "sales")
-"""What follows from a paid order. The workers of each effect carry it out."""
+"""The effects of a paid order, by name. Each has its own worker."""
 
 DECLINED = "PAYMENT_DECLINED"
 FACTS_ADDED = "PROVIDER_REPORTED"
