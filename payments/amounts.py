@@ -22,8 +22,8 @@ _TAKEN = _codes(
     SZL THB TJS TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XOF XPF YER ZAR ZMW
     """
 )
-"""What Stripe takes in some country. An account may be allowed less, and Stripe then refuses the
-payment.
+"""The currencies that Stripe takes in at least one country. If an account is not allowed one of
+them, Stripe refuses the payment.
 """
 _ZERO_DECIMAL = _codes("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF")
 """Without UGX: the page lists it here too, but its more specific rule asks for two decimals, both

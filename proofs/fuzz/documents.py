@@ -11,9 +11,13 @@ from typing import Any
 import httpx2
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from schemathesis import Case
+from schemathesis.graphql import nodes
 
 SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
+# A SafeInt has 53 bits; larger numbers must be refused.
+schemathesis.graphql.scalar("SafeInt", st.integers(-(2**60), 2**60).map(nodes.Int))
 
 
 class WrongAnswer(AssertionError):

@@ -8,7 +8,7 @@ import pytest
 from domain.ids import ConcertId
 from domain.stock import Stock
 from storage.hot.holds import HoldStore
-from tests.support.shop import PUBLISH, Answer, Shop, new_key
+from tests.support.shop import PRICED, PUBLISH, Answer, Shop, new_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -108,7 +108,7 @@ async def test_only_organizers_see_drafts(shop: Shop) -> None:
 
 
 async def test_public_fields_of_a_concert_need_no_login(shop: Shop) -> None:
-    concert = await shop.on_sale(slug=(slug := f"all-{new_key()}"), description="Loud")
+    concert = await shop.on_sale(slug=(slug := f"all-{new_key()}"), description="Loud", tiers=PRICED)
     await shop.hold(concert, 2, 1)
     shown = (await shop.fields(EVERYTHING, id=concert.id))["concert"]
     stock = shown.pop("stock")
@@ -174,7 +174,7 @@ async def test_stock_of_listed_concerts_is_read_concurrently_and_once_each(
 
 
 async def test_organizer_updates_a_concert(shop: Shop) -> None:
-    concert = await shop.on_sale()
+    concert = await shop.on_sale(tiers=PRICED)
     change = {
         "concertId": concert.id,
         "expectedVersion": 2,

@@ -88,11 +88,11 @@ async def test_price_that_is_no_safe_int_is_refused(shop: Shop, price: object) -
 
 
 async def test_update_to_a_price_that_cannot_be_paid_changes_nothing(shop: Shop) -> None:
-    concert = await shop.on_sale()
+    concert = await shop.on_sale(tiers=tiers(100, 8_000))
     before = await terms(shop, concert)
     changes: list[tuple[dict[str, object], str]] = [
         ({"tiers": [{"tierId": concert.tiers[0], "priceMinor": 1}]}, "tiers.0.priceMinor"),
-        ({"newTiers": tiers(300_000_000)}, "newTiers.0.priceMinor"),
+        ({"newTiers": [{"name": "New", "priceMinor": 300_000_000, "capacity": 1}]}, "newTiers.0.priceMinor"),
         ({"paymentDurationSeconds": 0}, "paymentDurationSeconds"),
         ({"refundsUntil": moment(datetime.now(UTC) + timedelta(days=31))}, "refundsUntil"),
     ]
@@ -103,7 +103,7 @@ async def test_update_to_a_price_that_cannot_be_paid_changes_nothing(shop: Shop)
 
 
 async def test_terms_of_payment_are_shown_and_changed(shop: Shop) -> None:
-    concert = await shop.on_sale()
+    concert = await shop.on_sale(tiers=tiers(100, 8_000))
     shown = await terms(shop, concert)
     assert (shown["paymentDurationSeconds"], shown["refundsUntil"]) == (600, None)
     until = moment(datetime.now(UTC).replace(microsecond=0) + timedelta(days=20)).replace(".000Z", "Z")
@@ -121,7 +121,7 @@ async def test_concert_cannot_be_moved_before_the_end_of_returns(shop: Shop) -> 
 
 
 async def test_concert_of_an_earlier_version_keeps_its_prices(shop: Shop) -> None:
-    concert = await shop.on_sale()
+    concert = await shop.on_sale(tiers=tiers(100, 8_000))
     id_ = domain_id(concert)
     # Earlier versions had no terms of payment, and allowed any price.
     await shop.stores.mongo["concerts"].update_one(

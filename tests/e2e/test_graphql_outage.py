@@ -13,7 +13,7 @@ from domain.stock import Stock
 from storage.embedded.process import ServerProcess
 from storage.hot.holds import HoldStore
 from storage.mongo.concerts import ConcertStore
-from tests.support.shop import HOLD, Answer, OnSale, Shop
+from tests.support.shop import HOLD, PRICED, Answer, OnSale, Shop
 from tests.support.shop_mutations import hold_input
 from tests.support.store_servers import open_shop
 from tests.support.waiting import wait_until
@@ -94,7 +94,7 @@ async def test_purchase_refused_without_the_order_database_succeeds_later(
 
 
 async def test_hold_succeeds_without_the_order_database(shop: Shop, stoppable_mongod: ServerProcess) -> None:
-    concert = await shop.on_sale()
+    concert = await shop.on_sale(tiers=PRICED)
     await shop.hold(concert, 1)
     await stoppable_mongod.kill()
     answer = await shop.ask(HOLD.replace("tier { name }", ""), by="alice", input=hold_input(concert, 1))

@@ -30,7 +30,7 @@ from workers.expiry import ExpiryWorker
 
 
 async def test_a_hold_takes_its_units_out_of_stock(any_stores: Stores) -> None:
-    concert = await on_sale(any_stores, 10, 5)
+    concert = await on_sale(any_stores, 10, 5, price_minor=2_500)
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     made = await hold(any_stores, concert, 2, 1)
     assert made.state is HoldState.HELD

@@ -164,7 +164,7 @@ async def test_every_step_of_a_visit_is_pushed(stores: Stores, hub: Hub, alice: 
         "id": ids.of_order(order.id),
         "status": "PAID",
         "version": 1,
-        "total": {"amount": "50.00"},
+        "total": {"amount": "0.00"},
         "customerEmail": "ada@example.org",
         "concert": {"name": "Goldberg Variations"},
     }

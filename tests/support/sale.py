@@ -27,10 +27,11 @@ PASSES = PassSigner(Ed25519PrivateKey.generate())
 CUSTOMER = Customer("Ada Lovelace", "ada@example.org")
 
 
-def draft(*capacities: int, **changes: Any) -> ConcertDraft:
+def draft(*capacities: int, price_minor: int = 0, **changes: Any) -> ConcertDraft:
     """Return a draft whose sale has started, with a tier for each capacity.
 
-    `changes` replaces fields.
+    The tickets are free, so an order needs no payment. Otherwise, the first tier costs
+    `price_minor`, the second twice as much, and so on. `changes` replaces fields.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     made = ConcertDraft(
@@ -47,7 +48,7 @@ def draft(*capacities: int, **changes: Any) -> ConcertDraft:
         ),
         currency=CurrencyCode.EUR,
         tiers=tuple(
-            TierDraft(f"Tier {number}", 2_500 * number, capacity) for number, capacity in enumerate(capacities, 1)
+            TierDraft(f"Tier {number}", price_minor * number, capacity) for number, capacity in enumerate(capacities, 1)
         ),
     )
     return changed(made, **changes)

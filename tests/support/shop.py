@@ -100,6 +100,15 @@ ROLES = {
     "robot": [],
 }
 """The roles of the people who are not just customers. `robot` is a service account."""
+FREE = [
+    {"name": "Standing", "priceMinor": 0, "capacity": 100},
+    {"name": "Balcony", "priceMinor": 0, "capacity": 2},
+]
+"""The usual tiers. A purchase of free tickets needs no payment, so it is an order at once."""
+PRICED = [
+    {"name": "Standing", "priceMinor": 4950, "capacity": 100},
+    {"name": "Balcony", "priceMinor": 8000, "capacity": 2},
+]
 STOCK = "query ($id: ID!) { concert(id: $id) { stock { tiers { available held sold } } } }"
 
 
@@ -193,10 +202,7 @@ def concert_input(**changes: object) -> dict[str, object]:
         "currency": "EUR",
         "limitPerOrder": 4,
         "limitPerPerson": 6,
-        "tiers": [
-            {"name": "Standing", "priceMinor": 4950, "capacity": 100},
-            {"name": "Balcony", "priceMinor": 8000, "capacity": 2},
-        ],
+        "tiers": FREE,
     }
     return usual | changes
 
