@@ -3,10 +3,12 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from payments.provider import PaymentProvider
 from payments.providers import open_provider
 from payments.saga.order_payments import OrderPayments
+from payments.sandbox.defaults import SECRET_KEY, WEBHOOK_SECRET
 from payments.unreachable import UnreachableProvider
 from settings import PaymentSettings
 from storage.connect import Stores
@@ -28,6 +30,12 @@ async def open_payments(settings: PaymentSettings, stores: Stores) -> AsyncItera
 
 
 def _open(settings: PaymentSettings) -> PaymentProvider:
+    if settings.provider == "sandbox":
+        settings = replace(
+            settings,
+            secret_key=settings.secret_key or SECRET_KEY,
+            webhook_secrets=settings.webhook_secrets or (WEBHOOK_SECRET,),
+        )
     if settings.provider == "sandbox" and settings.url is None:
         log.warning(
             "no payment sandbox runs, so only free orders can be completed; run `python app.py`,"

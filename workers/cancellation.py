@@ -15,10 +15,10 @@ from domain.concerts import ConcertStatus
 from domain.errors import Refusal, describe_cause
 from domain.ids import ConcertId, PersonId, Unit, fingerprint
 from domain.orders import Order, OrderStatus
+from domain.payments.balances import refundable_units
 from domain.payments.cancellations import IDLE_PAUSE, PAUSE, CancellationJob
 from domain.payments.payment import RefundReason
 from domain.payments.status import is_disputed
-from domain.payments.transitions import refundable_units
 from storage.connect import Stores
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from enum import StrEnum
 from domain.holds import TicketLine, TicketRequest
 from domain.ids import Unit, ordinal_of, tier_of
 from domain.orders import Order, OrderStatus
+from domain.payments.balances import refundable_units
 from domain.payments.errors import NotRefundable, NotRefundableReason
 from domain.payments.facts import FactKind, FactState
 from domain.payments.payment import Refund
 from domain.payments.status import is_disputed, outstanding_refunds
-from domain.payments.transitions import refundable_units
 
 _PAID = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REFUND_PENDING})
 """The statuses of orders that may have units left to refund."""

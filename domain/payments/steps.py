@@ -1,4 +1,4 @@
-"""What is due for an order, and when.
+"""The steps that are due for an order.
 
 A step is a call to the provider or to the stock. The order worker does one step at a time and
 stores its result, so a crash between two steps loses nothing: the stored order says again which

@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from domain.ids import PersonId, Unit
-from domain.money import Money
 from domain.orders import Order, OrderEvent, OrderStatus
+from domain.payments.balances import left_of, next_refund_number, price_of
 from domain.payments.facts import FactKind, FactState, ProviderFact, merge_facts
 from domain.payments.payment import (
     Effects,
@@ -35,7 +35,7 @@ from domain.payments.status import (
 from domain.payments.steps import work_at
 
 EFFECTS = ("tickets", "document", "mail", "sales")
-"""What follows from a paid order. The workers of each effect carry it out."""
+"""The effects of a paid order, by name. Each has its own worker."""
 
 DECLINED = "PAYMENT_DECLINED"
 FACTS_ADDED = "PROVIDER_REPORTED"
@@ -49,7 +49,6 @@ _REPEATED = frozenset({DECLINED, FACTS_ADDED, REFUND_REPEATED, ATTEMPT_STARTED})
 """Events of which only the last one in a row is kept, so that the history stays short."""
 
 _ALIVE = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
-_REFUNDABLE = _ALIVE | {OrderStatus.REFUND_PENDING}
 
 
 def due_effects() -> Effects:
@@ -182,12 +181,12 @@ def add_refund(
         return order
     accepted = accepted_payment(order)
     payment = order.payment or Payment(provider="", expires_at=order.created_at, attempts=())
-    amount = min(price_of(order, units), _left_of(order, accepted)) if accepted else 0
+    amount = min(price_of(order, units), left_of(order, accepted)) if accepted else 0
     if accepted is not None and set(units) >= set(order.units):
         # The last refund returns everything that is left.
-        amount = _left_of(order, accepted)
+        amount = left_of(order, accepted)
     refund = Refund(
-        number=_next_number(payment),
+        number=next_refund_number(payment),
         intent_id=accepted.intent_id if accepted and amount else None,
         amount_minor=amount,
         units=units,
@@ -210,48 +209,17 @@ def replace_refund(order: Order, refund: Refund, now: datetime) -> Order:
     if payment is None or refund not in outstanding_refunds(order):
         return order
     paid = next((fact for fact in successes(order) if fact.intent_id == refund.intent_id), None)
-    left = _left_of(order, paid, without=refund) if paid else 0
+    left = left_of(order, paid, without=refund) if paid else 0
     amount = min(refund.amount_minor, left)
     again = replace(
         refund,
-        number=_next_number(payment),
+        number=next_refund_number(payment),
         amount_minor=amount,
         intent_id=refund.intent_id if amount else None,
         requested_at=now,
         replaces=refund.number,
     )
     return _conclude(order, _with_payment(order, refunds=(*payment.refunds, again)), now, kind=REFUND_REPEATED)
-
-
-def is_larger_than_payment(order: Order, refund: Refund) -> bool:
-    """Return whether other refunds have left less of the payment than this refund returns."""
-    paid = next((fact for fact in successes(order) if fact.intent_id == refund.intent_id), None)
-    return paid is not None and refund.amount_minor > _left_of(order, paid, without=refund)
-
-
-def refundable_units(order: Order) -> tuple[Unit, ...]:
-    """Return the units of a paid order whose refund has not been requested yet."""
-    if order.status not in _REFUNDABLE:
-        return ()
-    requested = {unit for refund in (order.payment.refunds if order.payment else ()) for unit in refund.units}
-    return tuple(unit for unit in order.units if unit not in requested)
-
-
-def find_refund(order: Order, request_key: str) -> Refund | None:
-    """Return the first refund that was made for a request, or None."""
-    refunds = order.payment.refunds if order.payment else ()
-    return next((refund for refund in refunds if refund.request_key == request_key), None)
-
-
-def price_of(order: Order, units: Iterable[Unit]) -> int:
-    prices = {line.tier_id: line.unit_price_minor for line in order.lines}
-    return sum(price for unit in units for tier_id, price in prices.items() if unit.startswith(f"{tier_id}:"))
-
-
-def refund_amount(order: Order, refund: Refund) -> Money:
-    """Return the money of a refund, in the currency of the payment that it belongs to."""
-    paid = next((fact for fact in successes(order) if fact.intent_id == refund.intent_id), None)
-    return Money(refund.amount_minor, paid.currency if paid and paid.currency else order.currency)
 
 
 def _conclude(before: Order, changed: Order, now: datetime, *, kind: str) -> Order:
@@ -325,9 +293,9 @@ def _refund_unwanted_payments(order: Order, now: datetime) -> Order:
         canceled = payment.cancel_reason == "CONCERT"
         unwanted.append((accepted, RefundReason.CONCERT_CANCELLED if canceled else RefundReason.HOLD_EXPIRED))
     for fact, reason in unwanted:
-        left = _left_of(order, fact)
+        left = left_of(order, fact)
         if left > 0:
-            refund = Refund(_next_number(payment), fact.intent_id, left, (), reason, now)
+            refund = Refund(next_refund_number(payment), fact.intent_id, left, (), reason, now)
             payment = replace(payment, refunds=(*payment.refunds, refund))
             order = replace(order, payment=payment)
     return order
@@ -337,10 +305,12 @@ def _refund_paid_order_of_canceled_concert(order: Order, now: datetime) -> Order
     payment, accepted = order.payment, accepted_payment(order)
     if payment is None or accepted is None or payment.cancel_reason != "CONCERT" or not order.units:
         return order
-    left = _left_of(order, accepted)
+    left = left_of(order, accepted)
     if left <= 0 or (payment.freed_by is not None and payment.late is None):
         return order
-    refund = Refund(_next_number(payment), accepted.intent_id, left, order.units, RefundReason.CONCERT_CANCELLED, now)
+    refund = Refund(
+        next_refund_number(payment), accepted.intent_id, left, order.units, RefundReason.CONCERT_CANCELLED, now
+    )
     return _with_payment(order, refunds=(*payment.refunds, refund))
 
 
@@ -402,32 +372,6 @@ def _freed_by(payment: Payment, now: datetime) -> FreedBy:
         return FreedBy.PAYMENT_FAILED
     # An intent that was canceled in the provider's dashboard ends the order before its deadline.
     return FreedBy.EXPIRED if now >= payment.expires_at else FreedBy.CANCELLED
-
-
-def _left_of(order: Order, paid: ProviderFact | None, *, without: Refund | None = None) -> int:
-    """Return the money of a payment that is neither returned nor about to be returned."""
-    if paid is None or order.payment is None:
-        return 0
-    rows = {refund.number for refund in order.payment.refunds}
-    replaced = {refund.replaces for refund in order.payment.refunds}
-    ours = sum(
-        refund.amount_minor
-        for refund in order.payment.refunds
-        if refund.intent_id == paid.intent_id and refund.number not in replaced and refund is not without
-    )
-    others = sum(
-        fact.amount_minor
-        for fact in order.payment.facts
-        if fact.kind is FactKind.REFUND
-        and fact.intent_id == paid.intent_id
-        and fact.state is not FactState.FAILED
-        and (fact.row not in rows or fact.row in replaced)
-    )
-    return max(paid.amount_minor - ours - others, 0)
-
-
-def _next_number(payment: Payment) -> int:
-    return max((refund.number for refund in payment.refunds), default=0) + 1
 
 
 def _with_payment(order: Order, **changes: object) -> Order:

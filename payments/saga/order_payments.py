@@ -13,6 +13,7 @@ from domain.errors import IdempotencyConflict, NotFound, TemporarilyUnavailable,
 from domain.ids import ConcertId, OrderId, PersonId, Unit
 from domain.orders import Order, OrderStatus
 from domain.payments import transitions
+from domain.payments.balances import find_refund, refundable_units
 from domain.payments.errors import NotRefundable, NotRefundableReason
 from domain.payments.facts import ProviderFact
 from domain.payments.payment import RefundReason
@@ -162,12 +163,12 @@ class OrderPayments:
         """
 
         def decide(order: Order) -> Order:
-            known = transitions.find_refund(order, request_key) if request_key else None
+            known = find_refund(order, request_key) if request_key else None
             if known is not None:
                 if known.request_digest != digest:
                     raise IdempotencyConflict
                 return order
-            left = transitions.refundable_units(order)
+            left = refundable_units(order)
             chosen = left if units is None else tuple(units)
             if not chosen or not set(chosen) <= set(left):
                 raise NotRefundable(NotRefundableReason.NOTHING_LEFT, order.status)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from domain.orders import Order
 from domain.payments import transitions
+from domain.payments.balances import is_larger_than_payment, refund_amount
 from domain.payments.facts import FactState, ProviderFact
 from domain.payments.payment import Refund
 from domain.payments.status import refund_fact
@@ -43,7 +44,7 @@ class Refunds:
             return await self._replace(order, refund) if fact.state is FactState.FAILED else order
         if self._clock() - refund.requested_at > KEYS_LAST:
             return await self._replace(order, refund)
-        amount = transitions.refund_amount(order, refund)
+        amount = refund_amount(order, refund)
         try:
             facts = await self._provider.create_refund(reference, refund, amount)
         except ProviderRefused as refusal:
@@ -61,7 +62,7 @@ class Refunds:
         order = await self._apply(order, await self._provider.list_refunds(refund.intent_id))
         if refund_fact(order, refund) is not None:
             return order
-        if isinstance(refusal, KeySpent) or transitions.is_larger_than_payment(order, refund):
+        if isinstance(refusal, KeySpent) or is_larger_than_payment(order, refund):
             log.warning("refund %d of order %s is replaced: %s", refund.number, order.id, refusal)
             return await self._replace(order, refund)
         raise refusal

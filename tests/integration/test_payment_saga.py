@@ -1,5 +1,6 @@
 """The path of a paid order: purchase, intent, the provider's message, PAID."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +12,7 @@ from domain.payments.steps import CREATION_WINDOW
 from payments.provider import ProviderUnavailable
 from tests.support.payment_saga import Till, concert_for_sale, opened_till
 from tests.support.sale import hold
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio
 
@@ -68,4 +70,22 @@ async def test_second_purchase_of_a_hold_returns_the_one_order(till: Till) -> No
     made = await hold(till.stores, concert, 1)
     first = await till.buy(made, with_key="one")
     assert await till.buy(made, with_key="two") == first
+    assert len(till.provider.intents) == 1
+
+
+async def test_slow_provider_delays_the_intent_and_not_the_order(till: Till) -> None:
+    concert = await concert_for_sale(till, 10)
+    till.provider.answers = asyncio.Event()
+    till.payments = till.make_payments(intent_within_s=0)
+    order = await till.order(concert, 1)
+    assert order.payment is not None
+    assert order.payment.attempt.intent_id is None
+    assert till.provider.calls == []
+    till.provider.answers.set()
+
+    async def has_secret() -> bool:
+        payment = (await till.read(order)).payment
+        return payment is not None and payment.attempt.client_secret is not None
+
+    await wait_until(has_secret, what="the intent")
     assert len(till.provider.intents) == 1

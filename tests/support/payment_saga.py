@@ -83,11 +83,10 @@ async def opened_till(redis_url: str, mongo_url: str, database: str) -> AsyncIte
 async def concert_for_sale(
     till: Till, *capacities: int, prices: tuple[int, ...] | None = None, **changes: Any
 ) -> Concert:
-    """Put a concert on sale, with these prices in minor units, or 25.00 for the first tier."""
-    if prices is not None:
-        pairs = enumerate(zip(prices, capacities, strict=True), 1)
-        changes["tiers"] = tuple(TierDraft(f"Tier {number}", *pair) for number, pair in pairs)
-    return await on_sale(till.stores, *capacities, **changes)
+    """Put a concert on sale, with these prices in minor units, or 25.00 for each tier."""
+    pairs = enumerate(zip(prices or [2_500] * len(capacities), capacities, strict=True), 1)
+    tiers = tuple(TierDraft(f"Tier {number}", *pair) for number, pair in pairs)
+    return await on_sale(till.stores, *capacities, tiers=tiers, **changes)
 
 
 def crash_at(wanted: object) -> Callable[[object], None]:

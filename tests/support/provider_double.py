@@ -4,6 +4,7 @@ It keeps Stripe's rules that the saga depends on: one object per idempotency key
 cannot be paid, a paid one cannot be canceled, and refunds never exceed the payment.
 """
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -52,8 +53,8 @@ class StoredIntent:
 
 
 class ProviderDouble:
-    """`fail` maps the name of a method to the errors of its next calls. With `AFTER`, the call is
-    carried out and then fails.
+    """`fail` maps the name of a method to the errors of its next calls; with `fail_after`, the call
+    is carried out and then fails.
     """
 
     name = "double"
@@ -62,6 +63,8 @@ class ProviderDouble:
         self.intents: dict[str, StoredIntent] = {}
         self.calls: list[str] = []
         self.is_down = False
+        self.answers: asyncio.Event | None = None
+        """If set, `create_intent` waits for this event."""
         self.fail: dict[str, list[Exception]] = {}
         self.fail_after: dict[str, list[Exception]] = {}
         self.refunds_are = FactState.SUCCEEDED
@@ -114,6 +117,8 @@ class ProviderDouble:
         return AmountLimits(50, 99_999_999)
 
     async def create_intent(self, reference: OrderReference, attempt: PaymentAttempt, total: Money) -> Intent:
+        if self.answers is not None:
+            await self.answers.wait()
         self._begin("create_intent")
         key = attempt_key(reference.order_id, attempt.number)
         if key not in self._keys:

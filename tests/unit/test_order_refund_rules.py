@@ -10,6 +10,7 @@ from domain.holds import TicketLine, TicketRequest
 from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from domain.payments.balances import refundable_units
 from domain.payments.errors import NotRefundable, NotRefundableReason
 from domain.payments.facts import FactKind, FactState, ProviderFact
 from domain.payments.payment import Payment, PaymentAttempt, Refund, RefundReason
@@ -23,7 +24,6 @@ from domain.payments.refunds import (
     refunded_minor,
     shown_refunds,
 )
-from domain.payments.transitions import refundable_units
 
 NOW = datetime(2026, 6, 1, 18, tzinfo=UTC)
 STANDING, BALCONY = TierId("abcdefghjkmn-1"), TierId("abcdefghjkmn-2")

@@ -1,0 +1,69 @@
+"""The money and units of an order that have been refunded, and those that are left."""
+
+from collections.abc import Iterable
+
+from domain.ids import Unit
+from domain.money import Money
+from domain.orders import Order, OrderStatus
+from domain.payments.facts import FactKind, FactState, ProviderFact
+from domain.payments.payment import Payment, Refund
+from domain.payments.status import successes
+
+_REFUNDABLE = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REFUND_PENDING})
+
+
+def find_refund(order: Order, request_key: str) -> Refund | None:
+    """Return the first refund that was made for a request, or None."""
+    refunds = order.payment.refunds if order.payment else ()
+    return next((refund for refund in refunds if refund.request_key == request_key), None)
+
+
+def refundable_units(order: Order) -> tuple[Unit, ...]:
+    """Return the units of a paid order whose refund has not been requested yet."""
+    if order.status not in _REFUNDABLE:
+        return ()
+    requested = {unit for refund in (order.payment.refunds if order.payment else ()) for unit in refund.units}
+    return tuple(unit for unit in order.units if unit not in requested)
+
+
+def price_of(order: Order, units: Iterable[Unit]) -> int:
+    prices = {line.tier_id: line.unit_price_minor for line in order.lines}
+    return sum(price for unit in units for tier_id, price in prices.items() if unit.startswith(f"{tier_id}:"))
+
+
+def refund_amount(order: Order, refund: Refund) -> Money:
+    """Return the money of a refund, in the currency of the payment that it belongs to."""
+    paid = next((fact for fact in successes(order) if fact.intent_id == refund.intent_id), None)
+    return Money(refund.amount_minor, paid.currency if paid and paid.currency else order.currency)
+
+
+def is_larger_than_payment(order: Order, refund: Refund) -> bool:
+    """Return whether other refunds have left less of the payment than this refund returns."""
+    paid = next((fact for fact in successes(order) if fact.intent_id == refund.intent_id), None)
+    return paid is not None and refund.amount_minor > left_of(order, paid, without=refund)
+
+
+def left_of(order: Order, paid: ProviderFact | None, *, without: Refund | None = None) -> int:
+    """Return the money of a payment that is neither returned nor about to be returned."""
+    if paid is None or order.payment is None:
+        return 0
+    rows = {refund.number for refund in order.payment.refunds}
+    replaced = {refund.replaces for refund in order.payment.refunds}
+    ours = sum(
+        refund.amount_minor
+        for refund in order.payment.refunds
+        if refund.intent_id == paid.intent_id and refund.number not in replaced and refund is not without
+    )
+    others = sum(
+        fact.amount_minor
+        for fact in order.payment.facts
+        if fact.kind is FactKind.REFUND
+        and fact.intent_id == paid.intent_id
+        and fact.state is not FactState.FAILED
+        and (fact.row not in rows or fact.row in replaced)
+    )
+    return max(paid.amount_minor - ours - others, 0)
+
+
+def next_refund_number(payment: Payment) -> int:
+    return max((refund.number for refund in payment.refunds), default=0) + 1
