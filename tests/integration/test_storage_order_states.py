@@ -1,4 +1,4 @@
-"""The status of an order alone decides what stock, hold and pass show, whichever caller records it."""
+"""An order's status alone decides what the hot store shows, for every caller that records it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
