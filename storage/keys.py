@@ -2,8 +2,9 @@
 
 state               hash    incarnation, epoch, version, clock, settings copied from MongoDB,
                             serving number and tail of the queue, the highest entry id that ended
-                            with each sale, whether a hint was published that no process has acted
-                            on yet, and proposed lower capacities
+                            with each sale, whether the sale ended before the concert was canceled,
+                            whether a hint was published that no process has acted on yet, and
+                            proposed lower capacities
 tiers               hash    <tier>|top, next, held, sold, withdrawn, price, capacity
 units               hash    unit -> hold id, or `=` and the order id once the order is recorded,
                             paid or not; a free unit has no field

@@ -49,6 +49,9 @@ elseif opens_again or settings.round > tonumber(known[2]) then
   redis.call('UNLINK', WAITERS, PRESENCE_DEADLINES, RANKS, LOT_ORDER, FLOW)
   append_event('reset', '', base, settings.round)
 end
+if was_over and settings.status == 'CANCELLED' and queue_state().status ~= 'CANCELLED' then
+  redis.call('HSET', STATE, 'ended_before_cancel', '1')
+end
 redis.call('HSET', STATE, 'concert_version', ARGV[1], 'expire_at_ms', ARGV[2])
 -- Lower capacities proposed for an earlier version are part of this version, or will never be
 -- stored.

@@ -5,7 +5,8 @@ ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id
 ARGV[3]   person       the caller; a hold of another person counts as NO_HOLD
 ARGV[4]   reason       why it ends
-Replies   HOLD record effective_deadline_ms | NO_HOLD | BUYING | ORDERED awaits_payment | UNKNOWN | RECOVERING
+Replies   HOLD record effective_deadline_ms | NO_HOLD | BUYING | ORDERED awaits_payment
+          | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify
 local refusal = check_incarnation(ARGV[1], '')

@@ -39,7 +39,7 @@ async def test_a_cancellation_ends_every_entry_with_its_own_reason(any_stores: S
     await join(any_stores, concert, *people)
     await admit(any_stores, concert)
     await pass_of(any_stores, concert, "ann")
-    await cancel(any_stores, concert)
+    await cancel(any_stores, await cancel(any_stores, concert))
     # The first states are derived when read; the second ones are written by the worker.
     for _ in range(2):
         found = await records(any_stores, concert, people)
@@ -47,6 +47,20 @@ async def test_a_cancellation_ends_every_entry_with_its_own_reason(any_stores: S
         assert (await any_stores.queues.read_queue(concert.id)).status is RoomStatus.CLOSED
         with pytest.raises(RoomNotOpen):
             await join(any_stores, concert, "dan")
+        await admit(any_stores, concert)
+
+
+async def test_a_cancellation_does_not_change_why_an_entry_ended(any_stores: Stores) -> None:
+    concert = await with_room(any_stores)
+    await join(any_stores, concert, "ann", "ben")
+    await admit(any_stores, concert)
+    closed = replace(concert, version=concert.version + 1, status=ConcertStatus.CLOSED)
+    assert await any_stores.hot_state.apply_concert(closed) == "APPLIED"
+    canceled = await cancel(any_stores, closed)
+    await cancel(any_stores, canceled)
+    for _ in range(2):
+        found = await records(any_stores, concert, ["ann", "ben"])
+        assert [record.end_reason for record in found] == [EntryEnd.SALE_OVER] * 2
         await admit(any_stores, concert)
 
 

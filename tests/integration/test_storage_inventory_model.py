@@ -1,8 +1,9 @@
 """The real scripts and a small model agree on the stock after any sequence of steps."""
 
 import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -14,19 +15,23 @@ from hypothesis.stateful import (
     consumes,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from domain.concerts import Concert, ConcertChange, TierChange
 from domain.errors import CapacityInUse, HoldEnded, LimitExceeded, NotFound, PurchaseInProgress, SoldOut
-from domain.holds import Hold, HoldState
-from domain.ids import OrderId
+from domain.holds import Hold, HoldState, units_per_tier
+from domain.ids import HoldId, OrderId, Unit
+from domain.orders import Order, OrderStatus
 from resolvers import concerts, holds
 from storage.connect import Stores
+from storage.hot.hot_state import TakenUnits
 from tests.support.concurrency import gather_results
 from tests.support.hot_keys import make_due
 from tests.support.sale import buy, check_invariants, context, hold, make_overdue, on_sale, opened, organizer, stock
+from tests.support.unpaid_orders import begin, insert, next_version, store_next, unpaid_order_of
 from workers.expiry import ExpiryWorker
 from workers.settle import SettleWorker
 
@@ -36,32 +41,66 @@ LIMIT = 4
 PEOPLE = ("ann", "ben", "cyd")
 
 
+RANDOMS = st.randoms(use_true_random=False)
+Quantities = tuple[int, int]
+Part = dict[str, tuple[str, Quantities]]
+"""The person and the quantities per tier, by the id of the hold."""
+
+
 @dataclass
 class Model:
     """Counts the free units, and the units that each person holds and owns."""
 
     capacity: list[int] = field(default_factory=lambda: list(CAPACITIES))
-    held: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
-    sold: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
+    held: Part = field(default_factory=dict)
+    unpaid: Part = field(default_factory=dict)
+    """Orders that await payment."""
+    dead: Part = field(default_factory=dict)
+    """Orders that ended unpaid."""
+    late: Part = field(default_factory=dict)
+    """Orders that were paid after they had ended, and have no units."""
+    taken: Part = field(default_factory=dict)
+    """Late orders for which units were taken again that MongoDB has not recorded."""
+    sold: Part = field(default_factory=dict)
+    refunded: set[str] = field(default_factory=set)
     known: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
 
+    @property
+    def ordered(self) -> set[str]:
+        return {*self.unpaid, *self.dead, *self.late, *self.taken, *self.sold, *self.refunded}
+
     def free(self, tier: int) -> int:
-        return self.capacity[tier] - sum(q[tier] for _, q in [*self.held.values(), *self.sold.values()])
+        return self.capacity[tier] - self.count_held(tier) - _sum(self.sold, tier)
+
+    def count_held(self, tier: int) -> int:
+        return sum(_sum(part, tier) for part in (self.held, self.unpaid, self.taken))
 
     def count(self, who: str) -> int:
-        return sum(sum(q) for owner, q in [*self.held.values(), *self.sold.values()] if owner == who)
+        parts = (self.held, self.unpaid, self.taken, self.sold)
+        return sum(sum(q) for part in parts for owner, q in part.values() if owner == who)
 
-    def expected(self, who: str, quantities: tuple[int, int]) -> type[Exception] | None:
-        if self.count(who) + sum(quantities) > LIMIT:
+    def is_over_limit(self, who: str, quantities: Quantities) -> bool:
+        return self.count(who) + sum(quantities) > LIMIT
+
+    def is_sold_out(self, quantities: Quantities) -> bool:
+        return any(0 < quantities[tier] > self.free(tier) for tier in (0, 1))
+
+    def expected(self, who: str, quantities: Quantities) -> type[Exception] | None:
+        if self.is_over_limit(who, quantities):
             return LimitExceeded
-        return SoldOut if any(quantities[tier] > self.free(tier) for tier in (0, 1)) else None
+        return SoldOut if self.is_sold_out(quantities) else None
+
+    def expected_again(self, who: str, quantities: Quantities) -> str:
+        if self.is_sold_out(quantities):
+            return "SOLD_OUT"
+        return "PERSON_LIMIT" if self.is_over_limit(who, quantities) else "TAKEN"
 
     def stock(self) -> list[tuple[int, int, int]]:
-        return [(self.free(t), _sum(self.held, t), _sum(self.sold, t)) for t in (0, 1)]
+        return [(self.free(t), self.count_held(t), _sum(self.sold, t)) for t in (0, 1)]
 
 
-def _sum(part: dict[str, tuple[str, tuple[int, int]]], tier: int) -> int:
+def _sum(part: Part, tier: int) -> int:
     return sum(quantities[tier] for _, quantities in part.values())
 
 
@@ -105,7 +144,7 @@ class InventoryMachine(RuleBasedStateMachine):
         (answer,) = self.do(
             gather_results(holds.release_hold(context(self.stores, held.person_id), self.concert.id, held.id))
         )
-        if held.id in self.model.sold:
+        if held.id in {*self.model.sold, *self.model.unpaid, *self.model.taken}:
             assert isinstance(answer, PurchaseInProgress)
         elif held.id in self.model.lost:
             assert isinstance(answer, NotFound)
@@ -119,11 +158,127 @@ class InventoryMachine(RuleBasedStateMachine):
         answers = self.do(gather_results(*[buy(self.stores, held, with_key=f"{held.id}") for _ in range(1 + twice)]))
         if held.id in self.model.held:
             self.model.sold[held.id] = self.model.held.pop(held.id)
-        if held.id in self.model.sold:
+        if held.id in self.model.ordered:
             assert [answer.id for answer in answers] == [OrderId(held.id)] * len(answers)
         else:
             expected = NotFound if held.id in self.model.lost else HoldEnded
             assert [type(answer) for answer in answers] == [expected] * len(answers)
+
+    @rule(
+        target=made, who=st.sampled_from(PEOPLE), one=st.integers(0, 2), two=st.integers(0, 2), is_settled=st.booleans()
+    )
+    def order_unpaid(self, who: str, one: int, two: int, is_settled: bool) -> Any:
+        """Order tickets that must be paid. If the process dies then, the order is found when the
+        purchase is settled.
+        """
+        if one + two == 0 or self.model.expected(who, (one, two)):
+            return multiple()
+        self.keys += 1
+        held = self.do(hold(self.stores, self.concert, one, two, who=who, with_key=str(self.keys)))
+        order = self.do(insert(self.stores, unpaid_order_of(self.concert, self.do(begin(self.stores, held)))))
+        if is_settled:
+            assert self.do(self.stores.order_sync.settle(self.concert.id, held.id)) is HoldState.BUYING
+        else:
+            assert self.do(self.stores.order_sync.record(order))
+        self.model.unpaid[held.id] = (who, (one, two))
+        self.model.known.add(held.id)
+        return held
+
+    @precondition(lambda self: self.model.unpaid)
+    @rule(chance=RANDOMS, becomes=st.sampled_from(["paid", "dead", "late"]))
+    def decide_payment(self, chance: Random, becomes: str) -> None:
+        id_, order = self.choose(chance, self.model.unpaid)
+        counted = self.model.unpaid.pop(id_)
+        if becomes == "paid":
+            self.store(next_version(order, OrderStatus.PAID))
+            self.model.sold[id_] = counted
+            return
+        ended = self.store(next_version(order, OrderStatus.EXPIRED, is_living=False), is_told=becomes == "dead")
+        self.model.dead[id_] = counted
+        if becomes == "late":
+            # The hot store does not hear of the end of the order before its payment arrives.
+            late = self.store(next_version(ended, OrderStatus.LATE_PAYMENT), is_told=False)
+            taken = self.do(self.stores.hot_state.take_again(late, starts_at=self.concert.terms.starts_at))
+            assert (taken.word, set(taken.units)) == ("TAKEN", set(ended.released_units))
+            self.model.taken[id_] = self.model.dead.pop(id_)
+
+    @precondition(lambda self: self.model.dead)
+    @rule(chance=RANDOMS, is_told=st.booleans())
+    def pay_late(self, chance: Random, is_told: bool) -> None:
+        id_, order = self.choose(chance, self.model.dead)
+        late = self.store(next_version(order, OrderStatus.LATE_PAYMENT), is_told=is_told)
+        self.model.late[id_] = self.model.dead.pop(id_)
+        self.take_again(late)
+
+    @precondition(lambda self: self.model.late or self.model.taken)
+    @rule(chance=RANDOMS, is_refunded=st.booleans())
+    def finish_late(self, chance: Random, is_refunded: bool) -> None:
+        id_, order = self.choose(chance, self.model.late | self.model.taken)
+        taken = self.take_again(order)
+        if is_refunded:
+            self.store(next_version(order, OrderStatus.REFUND_PENDING))
+            self.model.late.pop(id_, None)
+            self.model.taken.pop(id_, None)
+            self.model.refunded.add(id_)
+        elif id_ in self.model.taken:
+            self.store(replace(next_version(order, OrderStatus.PAID), units=taken.units))
+            self.model.sold[id_] = self.model.taken.pop(id_)
+
+    @precondition(lambda self: self.model.sold)
+    @rule(chance=RANDOMS)
+    def refund(self, chance: Random) -> None:
+        """Return some or all of the units of a paid order."""
+        id_, order = self.choose(chance, self.model.sold)
+        kept = tuple(unit for unit in order.units if chance.random() < 0.5)
+        released = tuple(unit for unit in order.units if unit not in kept)
+        status = order.status if kept else OrderStatus.REFUNDED
+        self.store(replace(next_version(order, status), units=kept, released_units=released))
+        self.model.sold[id_] = (order.person_id, self.quantities(kept))
+        if not kept:
+            del self.model.sold[id_]
+            self.model.refunded.add(id_)
+
+    @precondition(lambda self: self.model.ordered)
+    @rule(chance=RANDOMS, is_settled=st.booleans())
+    def record_again(self, chance: Random, is_settled: bool) -> None:
+        id_, order = self.choose(chance, self.model.ordered)
+        if is_settled:
+            self.do(self.stores.order_sync.settle(self.concert.id, HoldId(id_)))
+        assert self.do(self.stores.order_sync.sync(order))
+
+    def choose(self, chance: Random, ids: Iterable[str]) -> tuple[str, Order]:
+        """Choose one of these orders, and read it from MongoDB."""
+        id_ = chance.choice(sorted(ids))
+
+        async def read() -> Order:
+            order = await self.stores.orders.get(OrderId(id_))
+            assert order is not None
+            return order
+
+        return id_, self.do(read())
+
+    def quantities(self, units: tuple[Unit, ...]) -> Quantities:
+        counted = units_per_tier(units)
+        one, two = (counted[tier.id] for tier in self.concert.tiers)
+        return one, two
+
+    def store(self, order: Order, *, is_told: bool = True) -> Order:
+        self.do(store_next(self.stores, order))
+        if is_told:
+            assert self.do(self.stores.order_sync.sync(order))
+        return order
+
+    def take_again(self, order: Order) -> TakenUnits:
+        taken = self.do(self.stores.hot_state.take_again(order, starts_at=self.concert.terms.starts_at))
+        if order.id in self.model.taken:
+            assert taken.word == "TAKEN"
+        else:
+            assert taken.word == self.model.expected_again(*self.model.late[order.id])
+            if taken.word == "TAKEN":
+                self.model.taken[order.id] = self.model.late.pop(order.id)
+        _, quantities = self.model.taken.get(order.id, ("", (0, 0)))
+        assert self.quantities(taken.units) == quantities
+        return taken
 
     @rule(held=made)
     def expire(self, held: Hold) -> None:
@@ -163,7 +318,9 @@ class InventoryMachine(RuleBasedStateMachine):
         self.do(self.stores.script_client.run_command("FLUSHALL"))
         assert self.do(self.stores.recovery.recover(self.concert.id))
         self.model.held.clear()
-        self.model.lost |= self.model.known - set(self.model.sold)
+        self.model.lost |= self.model.known - self.model.ordered
+        self.model.late |= self.model.taken
+        self.model.taken.clear()
 
     @invariant()
     def stock_matches_the_model(self) -> None:

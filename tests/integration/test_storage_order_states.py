@@ -1,4 +1,4 @@
-"""Whoever records an order, its status alone decides what the stock, the hold and the pass show."""
+"""An order's status alone decides what the hot store shows, for every caller that records it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ from workers.settle import SettleWorker
 
 @dataclass(frozen=True)
 class Seen:
-    """What the hot store shows of an order of two tickets from a tier of ten."""
+    """The state that the hot store shows of an order of two tickets from a tier of ten."""
 
     stock: tuple[int, int, int]
     """Available, held, sold."""
@@ -103,7 +103,7 @@ async def read_hold(stores: Stores, order: Order) -> Hold:
     return found
 
 
-async def look(stores: Stores, concert: Concert, order: Order) -> Seen:
+async def read_state(stores: Stores, concert: Concert, order: Order) -> Seen:
     seen = await read_hold(stores, order)
     (counted,) = await stock(stores, concert)
     (entry,) = await states(stores, concert, "ann")
@@ -129,7 +129,7 @@ async def test_an_unrecorded_order_is_recorded_by_its_status(stores: Stores, cal
         await insert(stores, order)
         for _ in range(2):
             await CALLERS[caller](stores, concert, order)
-            assert await look(stores, concert, order) == expected, status
+            assert await read_state(stores, concert, order) == expected, status
             await check_invariants(stores, concert)
 
 
@@ -141,7 +141,7 @@ async def test_an_unpaid_order_changes_with_its_status(stores: Stores, caller: s
         order = await store_next(stores, next_version(unpaid, status, is_living=has_units))
         for _ in range(2):
             await CALLERS[caller](stores, concert, order)
-            assert await look(stores, concert, order) == expected, status
+            assert await read_state(stores, concert, order) == expected, status
             assert await stores.hot_state.record_order(unpaid) == "KNOWN"
             await check_invariants(stores, concert)
 
@@ -282,7 +282,7 @@ async def test_an_order_that_returns_some_units_keeps_the_others(any_stores: Sto
 
 
 async def test_a_version_is_known_only_if_the_hold_agrees(stores: Stores) -> None:
-    """Earlier versions of Onsale recorded every order as sold."""
+    """A hold that disagrees with its order is corrected."""
     concert = await on_sale(stores, 10)
     order = await insert(stores, unpaid_order_of(concert, await begin(stores, await hold(stores, concert, 2))))
     assert await stores.hot_state.record_order(replace(order, status=OrderStatus.PAID)) == "RECORDED"

@@ -6,9 +6,11 @@ After each step, both stores agree on every unit, person and deadline.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pymongo.errors import DuplicateKeyError
 
 from domain.concerts import Concert, ConcertChange, TierChange
 from domain.errors import (
@@ -22,15 +24,17 @@ from domain.errors import (
     TemporarilyUnavailable,
 )
 from domain.holds import Hold
+from domain.orders import Order, OrderStatus
 from resolvers import concerts, holds
 from storage.connect import Stores
 from storage.hot.holds import AlreadySold
 from storage.mongo.order_batch import Outcome
 from tests.support.hold_orders import order_of
 from tests.support.hot_keys import make_due
-from tests.support.sale import buy, check_invariants, context, hold, make_overdue, on_sale, organizer
+from tests.support.sale import all_orders, buy, check_invariants, context, hold, make_overdue, on_sale, organizer
 from tests.support.script_calls import repeated_calls
 from tests.support.store_copies import ConcertCopy
+from tests.support.unpaid_orders import begin, next_version, store_next, unpaid_order_of
 from tests.support.waiting import wait_until
 
 EXPECTED = (
@@ -133,9 +137,63 @@ class RandomSale:
             await self.stores.order_sync.sync(order)
         return outcome
 
+    async def order_unpaid(self) -> Any:
+        """Order tickets that must be paid. The store may be rolled back before it is told."""
+        made = await self.hold() if self.chance.random() < 0.7 or not self.made else self.choose_hold()
+        order = unpaid_order_of(self.concert, await begin(self.stores, made))
+        if await self.stores.order_batch.insert(order) is not Outcome.RECORDED:
+            # The store had lost the owners of these units.
+            return await self.stores.order_sync.sync_owners(order.units)
+        return await self._tell(order)
+
+    async def decide_payment(self) -> Any:
+        """Pay or end an unpaid order, or pay one that has ended. A late payment may be left as it
+        is.
+        """
+        orders = [order for order in await all_orders(self.stores, self.concert) if order.status in _UNDECIDED]
+        if not orders:
+            return None
+        order = self.chance.choice(orders)
+        if order.status is OrderStatus.PENDING_PAYMENT:
+            is_paid = self.chance.random() < 0.5
+            status = OrderStatus.PAID if is_paid else OrderStatus.EXPIRED
+            return await self._change(next_version(order, status, is_living=is_paid))
+        if order.status is OrderStatus.EXPIRED:
+            return await self._change(next_version(order, OrderStatus.LATE_PAYMENT))
+        return await self._take_again(order)
+
+    async def _take_again(self, order: Order) -> Any:
+        taken = await self.stores.hot_state.take_again(order, starts_at=self.concert.terms.starts_at)
+        if self.chance.random() < 0.3:
+            return taken
+        if taken.word != "TAKEN":
+            return await self._change(next_version(order, OrderStatus.REFUND_PENDING))
+        return await self._change(replace(next_version(order, OrderStatus.PAID), units=taken.units))
+
+    async def _change(self, order: Order) -> Any:
+        """Store the next version of an order, unless another order has one of its units."""
+        try:
+            await store_next(self.stores, order)
+        except DuplicateKeyError:
+            return await self.stores.order_sync.sync_owners(order.units)
+        return await self._tell(order)
+
+    async def _tell(self, order: Order) -> Any:
+        """Record an order that is in MongoDB. The store may be rolled back before that."""
+        if self.copies and self.chance.random() < 0.3:
+            await self.put_back()
+        assert await self.stores.order_sync.sync(order)
+        return order
+
+    def payment_steps(self) -> list[Callable[[], Awaitable[Any]]]:
+        return [self.order_unpaid, self.order_unpaid, *[self.decide_payment] * 4]
+
     def sale_steps(self) -> list[Callable[[], Awaitable[Any]]]:
         return [self.hold, self.hold, self.hold, self.release, self.buy, self.buy, self.buy_several, self.settle,
                 self.expire, self.resize]  # fmt: skip
+
+
+_UNDECIDED = (OrderStatus.PENDING_PAYMENT, OrderStatus.EXPIRED, OrderStatus.LATE_PAYMENT)
 
 
 async def _awaited(step: Callable[[], Awaitable[Any]]) -> Any:
@@ -148,6 +206,22 @@ async def test_rollbacks_at_any_step_keep_both_stores_consistent(stores: Stores,
     steps = [*sale.sale_steps(), sale.copy, sale.copy, sale.put_back, sale.roll_back_during_a_purchase]
     for _ in range(STEPS):
         await sale.step(steps)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_rollbacks_at_any_step_of_a_payment_lose_no_unit(stores: Stores, seed: int) -> None:
+    sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
+    others = [sale.hold, sale.release, sale.settle, sale.expire, sale.copy, sale.put_back]
+    for _ in range(2 * STEPS):
+        await sale.step([*sale.payment_steps(), *others])
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_payment_calls_that_arrive_twice_count_once(stores: Stores, seed: int) -> None:
+    with repeated_calls(stores):
+        sale = RandomSale(stores, await on_sale(stores, 6, 4, limit_per_person=6, limit_per_order=6), seed)
+        for _ in range(STEPS):
+            await sale.step([*sale.payment_steps(), *sale.sale_steps()])
 
 
 @pytest.mark.parametrize("seed", range(6))

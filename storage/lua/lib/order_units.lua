@@ -5,7 +5,7 @@
 local COUNTERS = {BUYING = 'held', SOLD = 'sold', WITHDRAWN = 'withdrawn', ENDED = 'held'}
 local HOLD_STATES = {BUYING = 'BUYING', SOLD = 'SOLD', WITHDRAWN = 'SOLD', ENDED = 'ENDED'}
 
--- Returns the hold of an order, or an ended hold made from the order's origin if the store lacks it.
+-- Returns the hold of an order, or an ended one made from `origin_text` if the store lacks it.
 local function read_or_make_hold(id, person, origin_text)
   local origin = cjson.decode(origin_text)
   return read_hold(id) or {person = person, digest = origin.digest, state = 'ENDED', reason = '', units = {},
@@ -17,8 +17,8 @@ local function counter_of(record)
   return record.state == 'SOLD' and record.counter or 'held'
 end
 
--- Returns whether a hold agrees with this stock state of its order. A hold that has taken units again
--- agrees with an order that has none.
+-- Returns whether a hold agrees with this stock state of its order. A hold that has taken units
+-- again agrees with an order that has none.
 local function has_stock_state(record, stock_state)
   if record.is_taken_again then return stock_state == 'ENDED' end
   return record.state == HOLD_STATES[stock_state] and (record.state ~= 'SOLD' or record.counter == COUNTERS[stock_state])

@@ -2,7 +2,7 @@
 -- which start at 1 in each round; an entry is identified by its id, base + lot. Lot and number are
 -- equal unless a lottery has been drawn; RANKS and LOT_ORDER then map one to the other.
 local STATE_FIELDS = {'round', 'base', 'drawn', 'frozen', 'opened_ms', 'opens_ms', 'has_lottery', 'suspended', 'status',
-  'sales_end_ms', 'queueing_method', 'prequeue_ms', 'queue_all', 'serving', 'tail', 'over_id'}
+  'sales_end_ms', 'queueing_method', 'prequeue_ms', 'queue_all', 'serving', 'tail', 'over_id', 'ended_before_cancel'}
 local state_fields
 
 -- Returns whether the sale of this round is permanently over. Like any deadline, the end of the
@@ -76,9 +76,10 @@ local function is_active(person, entry)
   return is_waiting(entry)
 end
 
--- Returns why the sale of this round ended.
+-- Returns why the sale of this round ended. A later cancellation does not change the reason.
 local function sale_end_reason()
-  return queue_state().status == 'CANCELLED' and 'CONCERT_CANCELLED' or 'SALE_OVER'
+  local room = queue_state()
+  return room.status == 'CANCELLED' and not room.ended_before_cancel and 'CONCERT_CANCELLED' or 'SALE_OVER'
 end
 
 -- Returns why an entry that is stored as waiting has ended: because of the end of its sale, or

@@ -44,8 +44,8 @@ local function read_hold(id)
   return text and cjson.decode(text)
 end
 
--- Returns whether an order has the units of this hold. The hold of an order without units, which may
--- have taken some again, has none of them.
+-- Returns whether an order in MongoDB has the units of this hold. A hold that has taken units again
+-- belongs to an order that has none.
 local function has_order(record)
   return record.order_version > 0 and not record.is_taken_again and record.state ~= 'ENDED'
 end
