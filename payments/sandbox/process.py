@@ -7,7 +7,7 @@ from pathlib import Path
 
 from payments.sandbox.defaults import WEBHOOK_SECRET
 from storage.embedded.process import ServerProcess, flags
-from storage.embedded.supervisor import run_server
+from storage.embedded.supervisor import find_url, run_server
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +47,11 @@ class SandboxProcess(ServerProcess):
     async def _is_ready(self) -> bool:
         # Its port accepts connections only after the database has been opened.
         return True
+
+
+def find_sandbox(directory: Path) -> str | None:
+    """Return the URL of the sandbox that another process runs in the directory, or None."""
+    return find_url(directory, SandboxProcess)
 
 
 @asynccontextmanager

@@ -75,8 +75,8 @@ def find_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None)
 
     Raises ServerStartError if no other process runs that store.
     """
-    redis_url = redis_url or _find_url(data_dir / "valkey", make_valkey)
-    mongo_url = mongo_url or _find_url(data_dir / "mongod", make_mongod)
+    redis_url = redis_url or find_url(data_dir / "valkey", make_valkey)
+    mongo_url = mongo_url or find_url(data_dir / "mongod", make_mongod)
     missing = {"ONSALE_REDIS_URL": redis_url, "ONSALE_MONGO_URL": mongo_url}
     if redis_url is None or mongo_url is None:
         settings = " and ".join(name for name, url in missing.items() if url is None)
@@ -86,7 +86,7 @@ def find_stores(data_dir: Path, *, redis_url: str | None, mongo_url: str | None)
     return StoreUrls(redis_url, mongo_url)
 
 
-def _find_url(directory: Path, make: Callable[..., ServerProcess]) -> str | None:
+def find_url(directory: Path, make: Callable[..., ServerProcess]) -> str | None:
     """Return the URL of the server that another process runs in the directory, or None."""
     path = directory / "child.lock"
     if not path.exists():
