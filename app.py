@@ -40,6 +40,7 @@ from auth.tokens import TokenVerifier
 from domain.limits.operations import OperationLimits
 from domain.limits.rates import CallRates, Rate, RateLimits
 from payments.checkout import Checkout
+from payments.embedded_sandbox import find_embedded_sandbox, run_embedded_sandbox
 from payments.opening import open_payments
 from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
@@ -297,7 +298,8 @@ async def run(settings: Settings) -> None:
     logs.configure(settings.log_format)
     engine = _build_engine(settings)
     async with AsyncExitStack() as stack:
-        if settings.redis_url is None or settings.mongo_url is None:
+        owns_data = settings.redis_url is None or settings.mongo_url is None
+        if owns_data:
             stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
             _write(home.starting(settings))
         listener = stack.enter_context(_listen(settings))
@@ -308,6 +310,14 @@ async def run(settings: Settings) -> None:
         stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
         if settings.loads_demo:
             await load_demo(Resources(stores, _pass_signer(settings)).context(None, "demo"))
+        if owns_data:
+            running = run_embedded_sandbox(
+                settings.payment, settings.data_dir, app_host=settings.host, app_port=settings.port
+            )
+            payment = await stack.enter_async_context(running)
+        else:
+            payment = find_embedded_sandbox(settings.payment, settings.data_dir)
+        settings = replace(settings, payment=payment)
         payments = await stack.enter_async_context(open_payments(settings.payment, stores))
         server = _Server(settings, stores, engine)
         async with asyncio.TaskGroup() as group:

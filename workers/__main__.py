@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from domain.errors import OnsaleError
+from payments.embedded_sandbox import find_embedded_sandbox
 from payments.opening import open_payments
 from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
@@ -32,7 +33,8 @@ async def run(settings: Settings, names: Sequence[str]) -> None:
     assert task is not None
     for stop in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(stop, task.cancel)
-    async with _opened(settings) as (stores, redis_url), open_payments(settings.payment, stores) as payments:
+    payment = find_embedded_sandbox(settings.payment, settings.data_dir)
+    async with _opened(settings) as (stores, redis_url), open_payments(payment, stores) as payments:
         await run_workers(stores, redis_url, names, payments=payments)
 
 
