@@ -20,6 +20,8 @@ CONCERTS_FILE = Path(__file__).parents[2] / "deploy" / "demo" / "concerts.json"
 
 LIMIT_PER_ORDER = 4
 LIMIT_PER_PERSON = 6
+PAYMENT_DURATION_S = 60
+"""The shortest time to pay that Onsale allows, so that unpaid tickets return during the sale."""
 HOLD_DURATION_S = 10
 """Short, so that abandoned holds return their stock during the sale."""
 
@@ -80,6 +82,7 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
             limit_per_order=LIMIT_PER_ORDER,
             limit_per_person=LIMIT_PER_PERSON,
             hold_duration_ms=HOLD_DURATION_S * 1000,
+            payment_duration_ms=PAYMENT_DURATION_S * 1000,
         ),
         currency=CurrencyCode.EUR,
         tiers=tuple(TierDraft(name, prices_minor[name], capacity) for name, capacity in capacities.items()),
@@ -148,6 +151,7 @@ def _input(draft: ConcertDraft) -> JsonObject:
         "limitPerOrder": draft.terms.limit_per_order,
         "limitPerPerson": draft.terms.limit_per_person,
         "holdDurationSeconds": draft.terms.hold_duration_ms // 1000,
+        "paymentDurationSeconds": draft.terms.payment_duration_ms // 1000,
         "waitingRoom": {
             "suspended": draft.room.suspended,
             "totalActiveUsers": draft.room.total_active_users,

@@ -21,6 +21,8 @@ class Step(StrEnum):
     STOCK = "stock"
     HOLD = "hold"
     BUY = "buy"
+    PAY = "pay"
+    SYNC = "sync"
     RELEASE = "release"
 
 
@@ -77,6 +79,10 @@ class Ledger:
     holds: dict[str, int] = field(default_factory=dict)
     """The number of tickets by hold id, so that a hold reported twice counts once."""
     receipts: dict[str, Receipt] = field(default_factory=dict)
+    declined: int = 0
+    """The number of cards that were declined."""
+    unpaid: dict[str, int] = field(default_factory=dict)
+    """The number of tickets by id of an order that its buyer never pays."""
     queue: QueueLedger = field(default_factory=QueueLedger)
     surprises: list[str] = field(default_factory=list)
     """Answers that must not occur: a single one makes the proof fail."""
@@ -126,6 +132,8 @@ def table(ledger: Ledger) -> str:
         *_queue(ledger.queue),
         f"held     {ledger.held_units:>8,} tickets in {len(ledger.holds):,} holds",
         f"sold     {ledger.sold_units:>8,} tickets in {len(ledger.receipts):,} orders",
+        f"unpaid   {sum(ledger.unpaid.values()):>8,} tickets in {len(ledger.unpaid):,} orders",
+        f"declined {ledger.declined:>8,} cards",
         *_counts("refused", ledger.refused),
         *_counts("retried", ledger.retry_reasons()),
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 
+from payments.sandbox.process import SandboxProcess
 from settings import Settings
 from storage.embedded import supervisor
 from storage.embedded.process import ServerProcess
@@ -23,8 +24,8 @@ class AppServer(ServerProcess):
 
     name = "app.py"
 
-    def __init__(self, directory: Path, settings: Mapping[str, str]) -> None:
-        super().__init__(directory, executable=Path("/usr/bin/env"), port=None, options=())
+    def __init__(self, directory: Path, settings: Mapping[str, str], *, port: int | None = None) -> None:
+        super().__init__(directory, executable=Path("/usr/bin/env"), port=port, options=())
         self._settings = settings
 
     @property
@@ -73,8 +74,19 @@ def app_settings(redis_url: str, mongo_url: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def run_app(directory: Path, settings: Mapping[str, str]) -> AsyncIterator[AppServer]:
-    app = AppServer(directory, settings)
+async def run_payment_sandbox(directory: Path, *, app_port: int) -> AsyncIterator[SandboxProcess]:
+    """Run a payment sandbox whose webhooks go to the app at this port. It is not restarted."""
+    sandbox = SandboxProcess(directory, webhook=f"http://127.0.0.1:{app_port}/webhooks/payments")
+    try:
+        await sandbox.start()
+        yield sandbox
+    finally:
+        await sandbox.stop()
+
+
+@asynccontextmanager
+async def run_app(directory: Path, settings: Mapping[str, str], *, port: int | None = None) -> AsyncIterator[AppServer]:
+    app = AppServer(directory, settings, port=port)
     try:
         await app.start()
         yield app

@@ -1,12 +1,15 @@
-"""The shop as a person uses it: read the stock, and hold, release and buy tickets.
+"""The shop as a person uses it: read the stock, and hold, release, buy and pay for tickets.
 
 Each of these actions is one GraphQL operation with a typed answer.
 """
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.clients.catalog import SaleConcert
+from bench.clients.checkout import GOOD_CARD, Checkout
 from bench.clients.http_client import Client, Denied, JsonObject
 from bench.clients.ledger import Ledger, Receipt, Step, TicketLine
 from bench.clients.mutations import REFUSAL, MutationClient, RefusedMutation
@@ -27,15 +30,30 @@ RELEASE = f"""mutation Release($input: ReleaseHoldInput!) {{
   releaseHold(input: $input) {{ __typename ... on ReleaseHoldSuccess {{ hold {{ id state }} }} {REFUSAL} }}
 }}"""
 
+ORDER = """
+  id status customerEmail lines { tierId quantity } total { minor }
+  payment { intentId clientSecret publishableKey testPaymentUrl lastDecline { code } }
+"""
+
 BUY = f"""mutation Buy($input: PurchaseTicketsInput!) {{
   purchaseTickets(input: $input) {{
     __typename
-    ... on PurchaseTicketsSuccess {{
-      order {{ id status customerEmail lines {{ tierId quantity }} total {{ minor }} }}
-    }}
+    ... on PurchaseTicketsSuccess {{ order {{ {ORDER} }} }}
     {REFUSAL}
   }}
 }}"""
+
+SYNC = f"""mutation Sync($input: SyncOrderPaymentInput!) {{
+  syncOrderPayment(input: $input) {{
+    __typename
+    ... on SyncOrderPaymentSuccess {{ order {{ {ORDER} }} }}
+    {REFUSAL}
+  }}
+}}"""
+
+PAID_WITHIN_S = 60.0
+"""The time after which an order that was paid must be PAID, even if servers were killed."""
+SYNC_PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +72,14 @@ class Held:
 
 
 class Shop(MutationClient):
-    """Holds, releases and buys tickets for one concert; `queue_pass` is the token of a pass."""
+    """Holds, releases and buys tickets for one concert; `queue_pass` is the token of a pass.
 
-    def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert) -> None:
+    Without a checkout, only free tickets can be bought.
+    """
+
+    def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert, checkout: Checkout | None = None) -> None:
         super().__init__(client, ledger, concert)
+        self._checkout = checkout
         self.tier_ids = concert.tier_ids
 
     async def read_stock(self) -> tuple[TierView, ...] | None:
@@ -91,23 +113,57 @@ class Shop(MutationClient):
         answer = await self._mutate(Step.RELEASE, RELEASE, {"holdId": hold_id}, token)
         return answer if isinstance(answer, RefusedMutation) else None
 
-    async def buy(self, hold_id: str, key: str, *, buyer: str, token: str) -> Receipt | RefusedMutation:
-        return await self._purchase({"holdId": hold_id}, key, buyer, token=token)
+    async def buy(
+        self, hold_id: str, key: str, *, buyer: str, token: str, cards: Sequence[str] = (GOOD_CARD,)
+    ) -> Receipt | RefusedMutation:
+        """Buy the hold and pay, trying one card after another. The last one must be a good one."""
+        order = await self._purchase({"holdId": hold_id}, key, buyer, token=token)
+        return order if isinstance(order, RefusedMutation) else await self._pay(order, buyer, cards, token=token)
+
+    async def buy_without_paying(self, hold_id: str, key: str, *, buyer: str, token: str) -> RefusedMutation | None:
+        """Buy the hold, and never pay the order."""
+        order = await self._purchase({"holdId": hold_id}, key, buyer, token=token)
+        if isinstance(order, RefusedMutation):
+            return order
+        self.ledger.unpaid[order["id"]] = sum(line.quantity for line in _lines(order))
+        return None
 
     async def buy_at_once(
         self, lines: Sequence[TicketLine], key: str, *, buyer: str, token: str, queue_pass: str
     ) -> Receipt | RefusedMutation:
         bought = {"concertId": self._concert_id, "lines": _line_inputs(lines), "queuePass": queue_pass}
-        return await self._purchase(bought, key, buyer, token=token)
+        order = await self._purchase(bought, key, buyer, token=token)
+        return order if isinstance(order, RefusedMutation) else await self._pay(order, buyer, (GOOD_CARD,), token=token)
 
-    async def _purchase(self, bought: JsonObject, key: str, buyer: str, *, token: str) -> Receipt | RefusedMutation:
+    async def _purchase(self, bought: JsonObject, key: str, buyer: str, *, token: str) -> JsonObject | RefusedMutation:
         customer = {"customerName": f"Buyer {buyer[5:]}", "customerEmail": f"{buyer}@example.com"}
         answer = await self._mutate(Step.BUY, BUY, {**bought, **customer, "idempotencyKey": key}, token)
         if isinstance(answer, RefusedMutation):
             return answer
-        order = answer["order"]
+        order: JsonObject = answer["order"]
+        return order
+
+    async def _pay(
+        self, order: JsonObject, buyer: str, cards: Sequence[str], *, token: str
+    ) -> Receipt | RefusedMutation:
+        """Pay the order, and return the receipt once it is PAID."""
+        tried, until = 0, time.monotonic() + PAID_WITHIN_S
+        while order["status"] == "PENDING_PAYMENT" and time.monotonic() < until:
+            payment = order["payment"]
+            if payment is not None and self._checkout is not None and tried < len(cards):
+                await self._checkout.confirm(payment, cards[tried])
+                tried += 1
+            else:
+                await asyncio.sleep(SYNC_PAUSE_S)
+            answer = await self._mutate(Step.SYNC, SYNC, {"orderId": order["id"]}, token)
+            if isinstance(answer, RefusedMutation):
+                return answer
+            order = answer["order"]
         receipt = Receipt(order["id"], buyer, order["customerEmail"], _lines(order), order["total"]["minor"])
-        self.ledger.record_order(receipt)
+        if order["status"] == "PAID":
+            self.ledger.record_order(receipt)
+        else:
+            self.ledger.surprises.append(f"{receipt} is {order['status']} after it was paid")
         return receipt
 
 

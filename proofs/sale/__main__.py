@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
 
 async def _on_own_servers(plan: Plan, options: argparse.Namespace) -> Result:
     directory = Path(tempfile.mkdtemp(prefix="onsale-sale-"))
-    write_status(f"starting a Valkey, a mongod and two servers in {directory}\n")
+    write_status(f"starting a Valkey, a mongod, a payment sandbox and two servers in {directory}\n")
     try:
         async with run_own_servers(directory) as servers:
             result = await run_sale(servers.target, plan, servers.kill_half if options.kill == "yes" else None)

@@ -1,7 +1,8 @@
-"""The servers of a self-contained sale: a Valkey, a mongod, and two app processes.
+"""The servers of a self-contained sale: a Valkey, a mongod, a payment sandbox, and two app
+processes.
 
-The app processes share only these stores and one issuer. The first app runs the issuer, so while it
-is down, the other app cannot fetch the keys for checking tokens.
+The app processes share only these servers and one issuer. The first app runs the issuer, so while
+it is down, the other app cannot fetch the keys for checking tokens.
 """
 
 import asyncio
@@ -13,15 +14,18 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bench.clients.servers import DATABASE, AppServer, app_settings, run_app, run_stores
+from bench.clients.servers import DATABASE, AppServer, app_settings, run_app, run_payment_sandbox, run_stores
+from payments.sandbox.process import SandboxProcess
 from proofs.sale.sale_targets import SaleTarget
-from storage.embedded.process import ServerProcess
+from storage.embedded.ports import free_port
+from storage.embedded.process import ServerProcess, ServerStartError
 
 
 @dataclass(frozen=True, slots=True)
 class OwnServers:
     valkey: ServerProcess
     mongod: ServerProcess
+    sandbox: SandboxProcess
     apps: tuple[AppServer, AppServer]
 
     @property
@@ -32,6 +36,7 @@ class OwnServers:
             redis_url=self.valkey.url,
             mongo_url=self.mongod.url,
             mongo_database=DATABASE,
+            sandbox_url=self.sandbox.url,
             is_disposable=True,
         )
 
@@ -43,14 +48,20 @@ class OwnServers:
 
 @asynccontextmanager
 async def run_own_servers(directory: Path) -> AsyncIterator[OwnServers]:
-    async with run_stores(directory) as (valkey, mongod):
-        settings = app_settings(valkey.url, mongod.url)
+    app_port = free_port()
+    if app_port is None:
+        raise ServerStartError("no port is free for the first server")
+    async with (
+        run_stores(directory) as (valkey, mongod),
+        run_payment_sandbox(directory / "sandbox", app_port=app_port) as sandbox,
+    ):
+        settings = app_settings(valkey.url, mongod.url) | {"PAYMENT_URL": sandbox.url}
         settings["PASS_KEY_FILE"] = str(_make_pass_key(directory / "pass.pem"))
         async with (
-            run_app(directory / "app-1", settings) as first,
+            run_app(directory / "app-1", settings, port=app_port) as first,
             run_app(directory / "app-2", {**settings, "OIDC_ISSUER": first.issuer}) as second,
         ):
-            yield OwnServers(valkey, mongod, (first, second))
+            yield OwnServers(valkey, mongod, sandbox, (first, second))
 
 
 def _make_pass_key(path: Path) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from payments.embedded_sandbox import find_embedded_sandbox
 from settings import Settings
 from storage.embedded import supervisor
 from storage.embedded.lockfile import LockFile
@@ -22,6 +23,8 @@ class SaleTarget:
     redis_url: str
     mongo_url: str
     mongo_database: str
+    sandbox_url: str | None = None
+    """The payment sandbox, whose ledger is compared with the orders."""
     is_disposable: bool = False
     """Whether the servers were started for this sale, so demo concerts may be added to them."""
 
@@ -38,6 +41,7 @@ def existing_target(url: str, settings: Settings, *, redis_url: str | None, mong
         redis_url=redis_url or settings.redis_url or _embedded(settings.data_dir / "valkey", _valkey),
         mongo_url=mongo_url or settings.mongo_url or _embedded(settings.data_dir / "mongod", _mongod),
         mongo_database=settings.mongo_database,
+        sandbox_url=find_embedded_sandbox(settings.payment, settings.data_dir).url,
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -17,9 +17,10 @@ from bench.clients.catalog import sale_concert
 from bench.clients.ledger import Receipt, TicketLine
 from domain.concerts import Concert
 from domain.holds import TicketRequest
-from domain.ids import PersonId
-from domain.orders import Customer, Order
-from proofs.sale.records.invariants import judge, oversold_units
+from domain.ids import OrderId, PersonId
+from domain.orders import Customer, Order, OrderStatus
+from domain.payments.transitions import awaiting_payment
+from proofs.sale.records.invariants import bank_agrees, judge, oversold_units
 from proofs.sale.records.store_dump import all_holds_ended, read_store_dump
 from proofs.waiting_room.invariants import find_violations
 from resolvers import concerts, holds, orders
@@ -42,13 +43,14 @@ class Sold:
     concert: Concert
     orders: tuple[Order, Order]
     receipts: Mapping[str, Receipt]
+    bank_minor: dict[OrderId, int] = field(default_factory=dict)
 
     def key(self, kind: str) -> str:
         return concert_key(self.concert, kind)
 
     async def violations(self, receipts: Mapping[str, Receipt] | None = None) -> dict[str, tuple[str, ...]]:
         """Return the offending rows of each violated invariant."""
-        dump = await read_store_dump(self.redis, self.mongo, self.concert.id)
+        dump = await read_store_dump(self.redis, self.mongo, self.concert.id, bank_minor=self.bank_minor)
         verdicts = judge(dump, self.receipts if receipts is None else receipts)
         return {verdict.invariant: verdict.offending for verdict in verdicts if verdict.offending}
 
@@ -72,7 +74,9 @@ async def sold(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIte
 
 async def _open_sale(stores: Stores) -> Concert:
     context = Context(stores, PASSES, OLIVIA, "test")
-    draft = await concerts.create_concert(context, sale_concert(30, datetime.now(UTC)))
+    priced = sale_concert(30, datetime.now(UTC))
+    free = replace(priced, tiers=tuple(replace(tier, price_minor=0) for tier in priced.tiers))
+    draft = await concerts.create_concert(context, free)
     return await concerts.publish_concert(context, draft.id)
 
 
@@ -94,7 +98,7 @@ def _receipt(order: Order) -> Receipt:
 async def test_unaltered_records_violate_no_invariant(sold: Sold) -> None:
     assert await sold.violations() == {}
     assert await all_holds_ended(sold.redis, sold.concert.id)
-    assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 0
+    assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id, bank_minor={})) == 0
 
 
 async def _set(sold: Sold, order: int, change: dict[str, Any]) -> None:
@@ -207,7 +211,7 @@ async def test_falsified_record_is_found_by_the_room_proof(sold: Sold, name: str
 @pytest.mark.parametrize("name", ["a unit sold twice", "a nonexistent unit"])
 async def test_oversold_units_are_counted(sold: Sold, name: str) -> None:
     await IN_BOTH_PROOFS[name][0](sold)
-    assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id)) == 1
+    assert oversold_units(await read_store_dump(sold.redis, sold.mongo, sold.concert.id, bank_minor={})) == 1
 
 
 async def test_recorded_order_missing_from_the_answers_is_found(sold: Sold) -> None:
@@ -222,3 +226,21 @@ async def test_order_whose_total_differs_from_the_answer_is_found(sold: Sold) ->
     answered = {order_id: replace(receipt, total_minor=1) for order_id, receipt in sold.receipts.items()}
     violations = await sold.violations(answered)
     assert [len(rows) for rows in violations.values()] == [2]
+
+
+async def test_money_kept_without_an_order_is_found(sold: Sold) -> None:
+    sold.bank_minor[OrderId("unknown")] = 4_950
+    assert await sold.violations() == {
+        "bank agrees": ("order unknown costs 0, and the bank has kept 4950",),
+    }
+
+
+async def test_paid_order_without_money_at_the_bank_is_found(sold: Sold) -> None:
+    order = replace(
+        awaiting_payment(sold.orders[0], provider="sandbox", expires_at=sold.orders[0].created_at),
+        status=OrderStatus.PAID,
+        lines=tuple(replace(line, unit_price_minor=4_950) for line in sold.orders[0].lines),
+    )
+    dump = await read_store_dump(sold.redis, sold.mongo, sold.concert.id, bank_minor={})
+    (row,) = bank_agrees(replace(dump, orders=(order,)), sold.receipts)
+    assert row == f"order {order.id} costs {order.total.minor}, and the bank has kept 0"

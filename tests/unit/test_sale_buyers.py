@@ -70,9 +70,15 @@ class FakeShop(Shop):
         del self.held[hold_id]
         return None
 
-    async def buy(self, hold_id: str, key: str, *, buyer: str, token: str) -> Receipt | RefusedMutation:
+    async def buy(
+        self, hold_id: str, key: str, *, buyer: str, token: str, cards: Sequence[str] = ()
+    ) -> Receipt | RefusedMutation:
         self.calls += 1
         return self.sell(f"order-{self.calls}" if self.has_no_checks else hold_id, self.held[hold_id], buyer)
+
+    async def buy_without_paying(self, hold_id: str, key: str, *, buyer: str, token: str) -> RefusedMutation | None:
+        self.sell(hold_id, self.held[hold_id], buyer)
+        return None
 
     async def buy_at_once(
         self, lines: Sequence[TicketLine], key: str, *, buyer: str, token: str, queue_pass: str

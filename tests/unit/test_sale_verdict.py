@@ -48,7 +48,7 @@ def result(*, sold: int = 10, offending: int = 0, surprises: int = 0, cut_short:
     ledger = Ledger(arrived=3, done=3, surprises=["surprise"] * surprises)
     ledger.record_order(Receipt("order", "buyer1", "", (TicketLine("tier", sold),), 0))
     verdicts = (Verdict("stores agree", ("a row",) * offending), Verdict("limits kept", ()))
-    return Result(ledger, StoreDump(CONCERT, (), {}, {}, (), {}, {}), verdicts, lasted_s=12.3, cut_short=cut_short)
+    return Result(ledger, StoreDump(CONCERT, (), {}, {}, (), {}, {}, {}), verdicts, lasted_s=12.3, cut_short=cut_short)
 
 
 def test_successful_sale_has_no_failure() -> None:

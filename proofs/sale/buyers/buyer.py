@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from bench.clients.catalog import LIMIT_PER_ORDER, LIMIT_PER_PERSON
+from bench.clients.checkout import DECLINED_CARD, GOOD_CARD
 from bench.clients.ledger import Receipt, TicketLine
 from bench.clients.mutations import RefusedMutation
 from bench.clients.queue_client import QueuePass
@@ -51,6 +52,8 @@ class Buyer:
             BuyerBehavior.VANISHES: self._hold,
             BuyerBehavior.ASKS_FOR_TOO_MUCH: self._ask_for_too_much,
             BuyerBehavior.REPEATS: self._repeat,
+            BuyerBehavior.IS_DECLINED: self._hold_and_buy,
+            BuyerBehavior.NEVER_PAYS: self._hold_and_never_pay,
             BuyerBehavior.REUSES_KEY: self._reuse_key,
             BuyerBehavior.HAS_NO_TOKEN: self._hold_without_token,
             BuyerBehavior.FORGES_TOKEN: self._hold_with_forged_token,
@@ -63,6 +66,14 @@ class Buyer:
             if receipt := await self._buy(held):
                 return receipt
         return None
+
+    async def _hold_and_never_pay(self) -> None:
+        while held := await self._hold():
+            name, token = self._person.name, self._token
+            refused = await self._shop.buy_without_paying(held.hold_id, self._new_key(), buyer=name, token=token)
+            if refused is None:
+                return
+            self._expect(refused, NO_LONGER_AVAILABLE, "a purchase")
 
     async def _buy_at_once(self) -> None:
         while (lines := await self._choose()) and self._pass:
@@ -217,7 +228,11 @@ class Buyer:
 
     async def _buy(self, held: Held) -> Receipt | None:
         """Buy the hold and return the receipt, or None if the hold has ended."""
-        answer = await self._shop.buy(held.hold_id, self._new_key(), buyer=self._person.name, token=self._token)
+        is_declined = self._person.buyer_behavior is BuyerBehavior.IS_DECLINED
+        cards = (DECLINED_CARD, GOOD_CARD) if is_declined else (GOOD_CARD,)
+        answer = await self._shop.buy(
+            held.hold_id, self._new_key(), buyer=self._person.name, token=self._token, cards=cards
+        )
         if isinstance(answer, Receipt):
             await self._drop_spent_pass()
             return answer

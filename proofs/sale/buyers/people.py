@@ -16,19 +16,23 @@ class BuyerBehavior(StrEnum):
     VANISHES = "holds, then sends no more requests"
     ASKS_FOR_TOO_MUCH = "exceeds the limit per order, then the limit per person"
     REPEATS = "sends every request twice at the same time"
+    IS_DECLINED = "pays with a card that is declined, then with another one"
+    NEVER_PAYS = "buys, and never pays"
     REUSES_KEY = "sends an idempotency key again with different input"
     HAS_NO_TOKEN = "tries to hold without a token"
     FORGES_TOKEN = "tries to hold with another person's name in the token"
 
 
 SHARES = {
-    BuyerBehavior.BUYS: 55,
+    BuyerBehavior.BUYS: 45,
     BuyerBehavior.BUYS_AT_ONCE: 8,
     BuyerBehavior.WAVERS: 6,
     BuyerBehavior.GIVES_UP: 6,
     BuyerBehavior.VANISHES: 8,
     BuyerBehavior.ASKS_FOR_TOO_MUCH: 4,
     BuyerBehavior.REPEATS: 6,
+    BuyerBehavior.IS_DECLINED: 7,
+    BuyerBehavior.NEVER_PAYS: 3,
     BuyerBehavior.REUSES_KEY: 3,
     BuyerBehavior.HAS_NO_TOKEN: 2,
     BuyerBehavior.FORGES_TOKEN: 2,
@@ -66,7 +70,13 @@ QUEUE_BEHAVIOR_SHARES = {
 NEVER_ADMITTED = frozenset({QueueBehavior.NEVER_CLAIMS, QueueBehavior.LEAVES, QueueBehavior.DISAPPEARS})
 
 BUYS_NOTHING = frozenset(
-    {BuyerBehavior.GIVES_UP, BuyerBehavior.VANISHES, BuyerBehavior.HAS_NO_TOKEN, BuyerBehavior.FORGES_TOKEN}
+    {
+        BuyerBehavior.GIVES_UP,
+        BuyerBehavior.VANISHES,
+        BuyerBehavior.NEVER_PAYS,
+        BuyerBehavior.HAS_NO_TOKEN,
+        BuyerBehavior.FORGES_TOKEN,
+    }
 )
 
 TIERS = 3

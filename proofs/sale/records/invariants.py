@@ -68,7 +68,7 @@ def stores_agree(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
         if recorded.get(unit) != known.get(unit):
             yield f"unit {unit} is {recorded.get(unit, 'in no order')} in MongoDB and {known.get(unit, 'not')} in Redis"
     for order in dump.orders:
-        if dump.hold_states.get(order.id) != "SOLD":
+        if order.units and dump.hold_states.get(order.id) != "SOLD":
             yield f"order {order.id} is {dump.hold_states.get(order.id, 'unknown')} in Redis, not SOLD"
 
 
@@ -102,6 +102,15 @@ def receipts_match_orders(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
             yield f"order {order.id} has units {order.units} for lines {order.lines}"
 
 
+def bank_agrees(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
+    """The bank has taken exactly the price of every paid order, and keeps nothing else."""
+    kept = {order_id: minor for order_id, minor in dump.bank_minor.items() if minor}
+    owed = {order.id: order.total.minor for order in dump.sold_orders if order.payment is not None}
+    for order_id in sorted(kept.keys() | owed.keys()):
+        if kept.get(order_id, 0) != owed.get(order_id, 0):
+            yield f"order {order_id} costs {owed.get(order_id, 0)}, and the bank has kept {kept.get(order_id, 0)}"
+
+
 def nothing_left_over(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     """Redis: every hold has ended or become an order."""
     for id_, state in dump.hold_states.items():
@@ -116,6 +125,7 @@ CHECKS: tuple[Callable[[StoreDump, Receipts], Iterable[str]], ...] = (
     stores_agree,
     limits_kept,
     receipts_match_orders,
+    bank_agrees,
     nothing_left_over,
 )
 

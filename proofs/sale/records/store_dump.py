@@ -1,4 +1,4 @@
-"""Reads the records of one concert directly from both stores, not through the API.
+"""Reads the records of one concert directly from both stores and the bank, not through the API.
 
 From MongoDB, it reads the concert and its orders. From Redis, it reads the owner of each unit, the
 free units, and the separate counters, so that units and counters can be compared.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from domain.concerts import Concert
-from domain.ids import ConcertId, TierId, Unit
+from domain.ids import ConcertId, OrderId, TierId, Unit
 from domain.orders import Order, OrderStatus
 from storage.keys import KINDS, concert_keys
 from storage.mongo.client import Database
@@ -41,13 +41,15 @@ class Account:
 class StoreDump:
     concert: Concert
     orders: tuple[Order, ...]
-    """All orders in MongoDB with status PAID or WITHDRAWN."""
+    """All orders in MongoDB, with those that ended unpaid."""
     tiers: Mapping[TierId, TierCounters]
     owners: Mapping[Unit, str]
     """For each unit that is not free, the id of its hold, or `=` and the id of its order."""
     free: tuple[Unit, ...]
     hold_states: Mapping[str, str]
     people: Mapping[str, Account]
+    bank_minor: Mapping[OrderId, int]
+    """The money that the bank has kept for each order, by its id."""
 
     @property
     def sold_orders(self) -> tuple[Order, ...]:
@@ -58,7 +60,9 @@ class StoreDumpMissing(RuntimeError):
     """Raised if a store does not answer or does not have the concert."""
 
 
-async def read_store_dump(redis: Redis, mongo: Database, concert_id: ConcertId) -> StoreDump:
+async def read_store_dump(
+    redis: Redis, mongo: Database, concert_id: ConcertId, *, bank_minor: Mapping[OrderId, int]
+) -> StoreDump:
     """Return the records of a concert; `redis` must be configured to decode responses.
 
     Raises StoreDumpMissing.
@@ -81,6 +85,7 @@ async def read_store_dump(redis: Redis, mongo: Database, concert_id: ConcertId) 
         free=tuple(Unit(unit) for unit in free),
         hold_states={id_: json.loads(record)["state"] for id_, record in holds.items()},
         people={id_: _account(record) for id_, record in people.items()},
+        bank_minor=bank_minor,
     )
 
 
@@ -89,7 +94,9 @@ async def all_holds_ended(redis: Redis, concert_id: ConcertId) -> bool:
     keys = dict(zip(KINDS, concert_keys(concert_id), strict=True))
     held = await redis.execute_command("ZCARD", keys["deadlines"])
     buying = await redis.execute_command("ZCARD", keys["buying"])
-    return int(held) + int(buying) == 0
+    # Tickets whose payment is pending count as held, too.
+    counted = [int(count) for name, count in (await _hash(redis, keys["tiers"])).items() if name.endswith("|held")]
+    return int(held) + int(buying) + sum(counted) == 0
 
 
 async def _hash(redis: Redis, key: str) -> dict[str, str]:
