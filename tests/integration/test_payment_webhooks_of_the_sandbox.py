@@ -59,7 +59,7 @@ class WebhookSite:
 
     async def order(self) -> Order:
         """Return a new order with its intent."""
-        concert = await on_sale(self.stores, 10)
+        concert = await on_sale(self.stores, 10, price_minor=2_500)
         made = await hold(self.stores, concert, 2)
         asked = fingerprint(made.person_id, made.concert_id, "purchaseTickets", key())
         purchase = Purchase(made.concert_id, made.id, made.person_id, CUSTOMER, key=asked, digest=fingerprint(made.id))
