@@ -1,5 +1,6 @@
 """Pays orders at the payment sandbox, as a buyer's browser does."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,8 @@ from bench.clients.ledger import Ledger, Step
 GOOD_CARD = "pm_card_visa"
 DECLINED_CARD = "pm_card_chargeDeclined"
 _DECLINED = 402
+_RETRYABLE = 429
+RETRY_PAUSE_S = 0.3
 
 
 class Checkout:
@@ -21,18 +24,27 @@ class Checkout:
         self._ledger = ledger
 
     async def confirm(self, payment: JsonObject, card: str) -> None:
-        """Confirm the payment with a test card.
+        """Confirm the payment with a test card, again and again until the sandbox answers.
 
         A payment that another device has just confirmed is refused. That is not a failure, because
         the status of the order decides.
         """
         sandbox = urlsplit(payment["testPaymentUrl"])
-        started = time.perf_counter()
-        response = await self._http.post(
-            f"{sandbox.scheme}://{sandbox.netloc}/v1/payment_intents/{payment['intentId']}/confirm",
-            data={"client_secret": payment["clientSecret"], "payment_method": card},
-            headers={"Authorization": f"Bearer {payment['publishableKey']}"},
-        )
+        url = f"{sandbox.scheme}://{sandbox.netloc}/v1/payment_intents/{payment['intentId']}/confirm"
+        form = {"client_secret": payment["clientSecret"], "payment_method": card}
+        headers = {"Authorization": f"Bearer {payment['publishableKey']}"}
+        while True:
+            started = time.perf_counter()
+            try:
+                response = await self._http.post(url, data=form, headers=headers)
+            except httpx2.TransportError:
+                self._ledger.retried[Step.PAY, "connection lost"] += 1
+                await asyncio.sleep(RETRY_PAUSE_S)
+                continue
+            if response.status_code < _RETRYABLE:
+                break
+            self._ledger.retried[Step.PAY, f"HTTP {response.status_code}"] += 1
+            await asyncio.sleep(RETRY_PAUSE_S)
         self._ledger.answered_ms[Step.PAY].append((time.perf_counter() - started) * 1000)
         if response.status_code == _DECLINED:
             self._ledger.declined += 1

@@ -1,0 +1,240 @@
+"""People who buy, pay, cancel and return tickets, in the ways that put the saga at risk.
+
+Each does one thing and goes on until it is answered. Nothing is checked here: the judgment compares
+what the bank and the stores know at the end.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bench.clients.catalog import SaleConcert
+from bench.clients.checkout import DECLINED_CARD, GOOD_CARD, Checkout
+from bench.clients.http_client import Client, Denied, JsonObject
+from bench.clients.ledger import Ledger, Step
+from bench.clients.shop import BUY, SYNC
+from proofs.payments.bank import Bank
+
+CANCEL = """mutation Cancel($input: CancelOrderInput!) {
+  cancelOrder(input: $input) {
+    __typename
+    ... on CancelOrderSuccess { order { id status } }
+    ... on DomainError { code message retryable retryAfterSeconds }
+  }
+}"""
+
+REFUND = """mutation Refund($input: RefundOrderInput!) {
+  refundOrder(input: $input) {
+    __typename
+    ... on RefundOrderSuccess { order { id status } }
+    ... on DomainError { code message retryable retryAfterSeconds }
+  }
+}"""
+
+PAID_WITHIN_S = 45.0
+SYNC_PAUSE_S = 0.5
+THINKS_S = (0.0, 1.0)
+
+
+@dataclass(slots=True)
+class Shopper:
+    """The buyer of one order, with the organizer who may return it."""
+
+    client: Client
+    checkout: Checkout
+    bank: Bank
+    concert: SaleConcert
+    name: str
+    token: str
+    organizer_token: str
+    chance: random.Random
+    outcomes: Counter[str]
+    ledger: Ledger = field(default_factory=Ledger)
+
+    async def run(self, arrives_after_s: float) -> None:
+        await asyncio.sleep(arrives_after_s)
+        names, weights = zip(*SHARES.items(), strict=True)
+        (chosen,) = self.chance.choices(names, weights)
+        self.outcomes[chosen] += 1
+        await BEHAVIORS[chosen](self)
+
+    async def pays(self, card: str = GOOD_CARD) -> JsonObject | None:
+        """Buy, pay with the card, and return the order once the bank's answer has arrived."""
+        order = await self._buy()
+        if order is None or (order := await self._with_payment(order)) is None:
+            return None
+        await self._think()
+        await self.checkout.confirm(order["payment"], card)
+        return await self._until_closed(order)
+
+    async def is_declined_first(self) -> None:
+        if (order := await self._buy()) is None or (order := await self._with_payment(order)) is None:
+            return
+        await self.checkout.confirm(order["payment"], DECLINED_CARD)
+        await self.checkout.confirm(order["payment"], GOOD_CARD)
+        await self._until_closed(order)
+
+    async def pays_twice_at_once(self) -> None:
+        """Buy under two keys at the same time, and pay on both devices."""
+        held = await self._buy()
+        if held is None or (order := await self._with_payment(held)) is None:
+            return
+        payment = order["payment"]
+        await asyncio.gather(*(self.checkout.confirm(payment, GOOD_CARD) for _ in range(2)))
+        await self._until_closed(order)
+
+    async def cancels_while_paying(self) -> None:
+        if (order := await self._buy()) is None or (order := await self._with_payment(order)) is None:
+            return
+        await asyncio.gather(self.checkout.confirm(order["payment"], GOOD_CARD), self._cancel(order))
+
+    async def cancels(self) -> None:
+        if order := await self._buy():
+            await self._think()
+            await self._cancel(order)
+
+    async def pays_late(self) -> None:
+        """Pay with a card that succeeds a minute later, and cancel in the meantime."""
+        if order := await self.pays_without_waiting("pm_card_lateSuccess"):
+            await self._think()
+            await self._cancel(order)
+
+    async def never_pays(self) -> None:
+        await self._buy()
+
+    async def is_refunded(self) -> None:
+        if order := await self.pays():
+            await self._refund(order, None)
+
+    async def is_refunded_in_part(self) -> None:
+        if order := await self.pays():
+            line = order["lines"][0]
+            await self._refund(order, [{"tierId": line["tierId"], "quantity": 1}], times=2)
+
+    async def gets_goodwill(self) -> None:
+        if order := await self.pays():
+            await self.bank.refund(order["payment_intent"], order["total"]["minor"] // 4)
+
+    async def is_refunded_by_the_bank(self) -> None:
+        if order := await self.pays():
+            await self.bank.refund(order["payment_intent"], None)
+
+    async def disputes(self, outcome: str) -> None:
+        if order := await self.pays():
+            await self.bank.dispute(order["payment_intent"], outcome)
+
+    async def pays_without_waiting(self, card: str) -> JsonObject | None:
+        order = await self._buy()
+        if order is None or (order := await self._with_payment(order)) is None:
+            return None
+        await self.checkout.confirm(order["payment"], card)
+        return order
+
+    async def _buy(self) -> JsonObject | None:
+        tiers = self.chance.sample(self.concert.tier_ids, k=self.chance.randint(1, 2))
+        input_ = {
+            "concertId": self.concert.id,
+            "lines": [{"tierId": tier, "quantity": self.chance.randint(1, 2)} for tier in tiers],
+            "customerName": self.name,
+            "customerEmail": f"{self.name}@example.com",
+            "idempotencyKey": self.name,
+        }
+        # A lost answer makes the client repeat the request, so one key is sent many times.
+        twins = await asyncio.gather(*(self._ask(Step.BUY, BUY, input_) for _ in range(2)))
+        answered = [twin for twin in twins if twin is not None]
+        return answered[0]["order"] if answered else None
+
+    async def _with_payment(self, order: JsonObject) -> JsonObject | None:
+        """Wait for the payment of the order; None if it is never shown."""
+        shown: JsonObject | None = order
+        for _ in range(int(PAID_WITHIN_S / SYNC_PAUSE_S)):
+            if shown is None or shown["payment"] is not None:
+                return shown
+            shown = await self._sync(shown) if shown["status"] == "PENDING_PAYMENT" else None
+        return None
+
+    async def _until_closed(self, order: JsonObject) -> JsonObject | None:
+        """Return the order once it is PAID, with the intent that paid it; otherwise None."""
+        intent = order["payment"]["intentId"]
+        shown: JsonObject | None = order
+        for _ in range(int(PAID_WITHIN_S / SYNC_PAUSE_S)):
+            if shown is None or shown["status"] != "PENDING_PAYMENT":
+                break
+            shown = await self._sync(shown)
+        return shown | {"payment_intent": intent} if shown is not None and shown["status"] == "PAID" else None
+
+    async def _sync(self, order: JsonObject) -> JsonObject | None:
+        await asyncio.sleep(SYNC_PAUSE_S)
+        answer = await self._ask(Step.SYNC, SYNC, {"orderId": order["id"]})
+        return answer["order"] if answer else None
+
+    async def _cancel(self, order: JsonObject) -> None:
+        await self._ask(Step.RELEASE, CANCEL, {"orderId": order["id"]})
+
+    async def _refund(self, order: JsonObject, lines: list[JsonObject] | None, times: int = 1) -> None:
+        """Ask for the refund; if `times` is 2, twice with one key."""
+        input_ = {"orderId": order["id"], "idempotencyKey": f"refund-{self.name}"}
+        if lines is not None:
+            input_["lines"] = lines
+        await asyncio.gather(
+            *(self.client.ask(Step.RELEASE, REFUND, {"input": input_}, self.organizer_token) for _ in range(times))
+        )
+
+    async def _ask(self, step: Step, document: str, input_: JsonObject) -> JsonObject | None:
+        """Return the answer, or None if the request was refused."""
+        answer = await self.client.ask(step, document, {"input": input_}, self.token)
+        if isinstance(answer, Denied):
+            self.outcomes[f"refused with {answer.code}"] += 1
+            return None
+        if "code" in answer:
+            self.outcomes[f"refused with {answer['code']}"] += 1
+            return None
+        return answer
+
+    async def _think(self) -> None:
+        await asyncio.sleep(self.chance.uniform(*THINKS_S))
+
+
+Behavior = Callable[[Shopper], Awaitable[object]]
+
+BEHAVIORS: dict[str, Behavior] = {
+    "pays": lambda shopper: shopper.pays(),
+    "pays after a decline": Shopper.is_declined_first,
+    "pays slowly": lambda shopper: shopper.pays("pm_card_slow"),
+    "pays, and the webhook comes twice": lambda shopper: shopper.pays("pm_card_duplicateWebhook"),
+    "pays on two devices": Shopper.pays_twice_at_once,
+    "cancels while paying": Shopper.cancels_while_paying,
+    "cancels": Shopper.cancels,
+    "pays late": Shopper.pays_late,
+    "never pays": Shopper.never_pays,
+    "stays in processing": lambda shopper: shopper.pays_without_waiting("pm_card_never"),
+    "returns everything": Shopper.is_refunded,
+    "returns one ticket": Shopper.is_refunded_in_part,
+    "gets goodwill in the dashboard": Shopper.gets_goodwill,
+    "is refunded in the dashboard": Shopper.is_refunded_by_the_bank,
+    "wins a dispute": lambda shopper: shopper.disputes("lost"),
+    "loses a dispute": lambda shopper: shopper.disputes("won"),
+}
+"""By name. The outcome of a dispute is the merchant's."""
+
+SHARES = {
+    "pays": 30,
+    "pays after a decline": 6,
+    "pays slowly": 5,
+    "pays, and the webhook comes twice": 5,
+    "pays on two devices": 5,
+    "cancels while paying": 8,
+    "cancels": 5,
+    "pays late": 5,
+    "never pays": 4,
+    "stays in processing": 3,
+    "returns everything": 8,
+    "returns one ticket": 6,
+    "gets goodwill in the dashboard": 3,
+    "is refunded in the dashboard": 3,
+    "wins a dispute": 2,
+    "loses a dispute": 2,
+}
+"""The percentage of buyers with each behavior."""

@@ -1,0 +1,77 @@
+"""Kills processes at random moments, and makes the sandbox fail, until it is canceled."""
+
+import asyncio
+import random
+from collections import Counter
+
+from bench.clients.console import write_status
+from proofs.payments.bank import Bank
+from proofs.payments.servers import CrashingWorker, Servers
+from storage.embedded.process import ServerProcess
+
+PAUSE_S = (0.5, 2.0)
+POLL_S = 0.1
+FAULTS = (
+    ("error_after", "create_intent"),
+    ("error_after", "create_refund"),
+    ("error_after", "cancel_intent"),
+    ("error_before", "create_intent"),
+    ("error_before", "create_refund"),
+    ("cut", "create_intent"),
+    ("cut", "create_refund"),
+    ("unavailable", ""),
+    ("down", ""),
+    ("nonsense", ""),
+    ("rate_limit", ""),
+)
+"""The faults, each with the operation that it hits; every operation if it is empty."""
+REQUESTS_PER_FAULT = (1, 20)
+
+
+class Chaos:
+    def __init__(self, servers: Servers, bank: Bank, seed: int) -> None:
+        self._servers = servers
+        self._bank = bank
+        self._chance = random.Random(f"chaos:{seed}")
+        self.done: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Do one thing after another. A process that was killed is always started again."""
+        while True:
+            await asyncio.sleep(self._chance.uniform(*PAUSE_S))
+            if self._chance.random() < 0.5:
+                await asyncio.shield(self._kill(self._chance.choice(self._killable())))
+            else:
+                await self._disturb()
+
+    async def keep_worker_running(self) -> None:
+        """Start the crashing worker again each time that it has killed itself."""
+        worker = self._servers.worker
+        while True:
+            if worker.exit_code is not None:
+                self.done["crashes between two steps"] += 1
+                await asyncio.shield(worker.start())
+            await asyncio.sleep(POLL_S)
+
+    def _killable(self) -> list[ServerProcess]:
+        return [server for server in self._servers.all if not isinstance(server, CrashingWorker)]
+
+    async def _kill(self, server: ServerProcess) -> None:
+        self.done[f"kills of {server.name}"] += 1
+        write_status(f"killing {server.name} with kill -9\n")
+        await server.kill()
+        await server.start()
+
+    async def _disturb(self) -> None:
+        match self._chance.randrange(4):
+            case 0:
+                self.done["keys forgotten"] += 1
+                await self._bank.forget_keys()
+            case 1:
+                self.done["webhooks doubled"] += 1
+                await self._bank.duplicate_webhooks(self._chance.randint(1, 20))
+            case _:
+                kind, operation = self._chance.choice(FAULTS)
+                self.done[f"fault {kind}"] += 1
+                count = self._chance.randint(*REQUESTS_PER_FAULT)
+                await self._bank.add_fault(kind, count=count, operation=operation)
