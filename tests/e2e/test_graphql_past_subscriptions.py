@@ -43,7 +43,7 @@ SHOWN = {
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def past(shop: Shop) -> OnSale:
-    concert = await shop.on_sale(tiers=[{"name": "Only", "priceMinor": 100, "capacity": 10}])
+    concert = await shop.on_sale(tiers=[{"name": "Only", "priceMinor": 0, "capacity": 10}])
     held = await shop.hold(concert, 3)
     await shop.buy({"holdId": held["hold"]["id"]})
     await move_into_past(shop, concert)

@@ -7,6 +7,8 @@ import pytest
 from graphql import GraphQLInputObjectType, GraphQLObjectType, build_schema, get_named_type
 
 import schema
+from domain.ids import OrderId
+from schema import ids
 from tests.support.shop import CREATE, HOLD, PURCHASE, Answer, OnSale, Shop, concert_input, lines, new_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -27,6 +29,10 @@ ADMIT = """mutation ($input: AdmitNextInput!) {
 RESET = """mutation ($input: ResetWaitingRoomInput!) {
   answer: resetWaitingRoom(input: $input) { __typename ... on InvalidInputError { problems { path } } }
 }"""
+REFUND = """mutation ($input: RefundOrderInput!) {
+  answer: refundOrder(input: $input) { __typename ... on InvalidInputError { problems { path } } }
+}"""
+NO_ORDER = str(ids.of_order(OrderId("0" * 32)))
 LIST = "query ($filter: ConcertFilter, $after: String) { concerts(filter: $filter, after: $after) { nodes { slug } } }"
 BY_SLUG = "query ($slug: String) { concert(slug: $slug) { id } }"
 ORDERS = "query ($after: String) { me { orders(after: $after) { nodes { id } } } }"
@@ -76,6 +82,9 @@ def _mutation(place: str, concert: OnSale, text: str) -> tuple[str, str, Input, 
         "ResetWaitingRoomInput.idempotencyKey": (RESET, "olivia", key, "idempotencyKey"),
         "HoldTicketsInput.idempotencyKey": (HOLD, "alice", key | bought, "idempotencyKey"),
         "PurchaseTicketsInput.idempotencyKey": (PURCHASE, "alice", key | bought | CUSTOMER, "idempotencyKey"),
+        "RefundOrderInput.idempotencyKey": (
+            REFUND, "alice", {"orderId": NO_ORDER, "idempotencyKey": text}, "idempotencyKey",
+        ),
         "PurchaseTicketsInput.customerName": (
             PURCHASE, "alice", fresh | bought | CUSTOMER | {"customerName": text}, "customerName",
         ),
@@ -104,6 +113,7 @@ MUTATIONS = (
     "ResetWaitingRoomInput.idempotencyKey",
     "HoldTicketsInput.idempotencyKey",
     "PurchaseTicketsInput.idempotencyKey",
+    "RefundOrderInput.idempotencyKey",
     "PurchaseTicketsInput.customerName",
     "PurchaseTicketsInput.customerEmail",
 )
