@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-queue bench-sockets help run test check format lint types unit sale simulate watch schema frontend keycloak lock pages prove-room test-keycloak test-programs page-types
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-queue bench-sockets help proof run test check format lint types unit sale simulate watch schema frontend keycloak lock pages prove-room test-keycloak test-programs page-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -74,6 +74,9 @@ bench-auth: .venv/run.stamp ## measure what verifying a token costs, beside PyJW
 
 prove-room: .venv/run.stamp ## run four workers and random traffic against one waiting room and check every state (SECONDS=70 SEED=1)
 	@$(BIN)/python -m proofs.waiting_room $(or $(SECONDS),70) $(or $(SEED),1)
+
+proof: .venv/run.stamp ## kill everything while thousands of people pay, and compare the bank with the orders (BUYERS=2000 SEEDS="1 2")
+	@exec $(BIN)/python -m proofs.payments $(if $(BUYERS),--buyers $(BUYERS)) $(if $(SEEDS),--seeds $(SEEDS))
 
 fuzz: .venv/dev.stamp ## send generated documents, messages and frames to a server and check every answer (SECONDS=300)
 	@exec $(BIN)/python -m proofs.fuzz $(if $(SECONDS),--seconds $(SECONDS))

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def report(outcome: Outcome) -> Iterator[str]:
-    books = outcome.books
+    accounts = outcome.accounts
     yield f"seed {outcome.plan.seed}, {outcome.plan.buyers:,} buyers"
     for title, counts in (("buyers", outcome.behaviors), ("chaos", outcome.chaos), ("orders", outcome.statuses)):
         yield f"{title}:"
@@ -51,15 +51,15 @@ def report(outcome: Outcome) -> Iterator[str]:
     yield from (
         f"  {amount:>14,} {name}"
         for name, amount in (
-            ("charged", books.charged),
-            ("refunded", books.refunded),
-            ("lost in disputes", books.lost),
-            ("price of the tickets that people own", books.living),
-            ("to be refunded", books.pending),
-            ("goodwill", books.goodwill),
+            ("charged", accounts.charged),
+            ("refunded", accounts.refunded),
+            ("lost in disputes", accounts.lost),
+            ("price of the tickets that people own", accounts.owned),
+            ("to be refunded", accounts.pending),
+            ("goodwill", accounts.goodwill),
         )
     )
-    yield f"{'ok' if books.is_balanced else 'FAIL':<6}charged - refunded - lost = owned + to be refunded - goodwill"
+    yield f"{'ok' if accounts.is_balanced else 'FAIL':<6}charged - refunded - lost = owned + to be refunded - goodwill"
     for verdict in outcome.verdicts:
         yield f"{'FAIL' if verdict.offending else 'ok':<6}{verdict.invariant}"
         yield from (f"      {row}" for row in verdict.offending[:MAX_ROWS])

@@ -19,20 +19,20 @@ from proofs.sale.records.invariants import (
 )
 from proofs.sale.records.store_dump import StoreDump
 
-LIVING = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
+PAID_STATUSES = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
 OPEN = frozenset({OrderStatus.PENDING_PAYMENT, OrderStatus.LATE_PAYMENT, OrderStatus.REFUND_PENDING})
 STOCK_CHECKS = (unit_in_one_order, sold_within_capacity, stock_adds_up, stores_agree, nothing_left_over)
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class Accounts:
     """The sums of the equation that must hold, in minor units."""
 
     charged: int
     refunded: int
     lost: int
     """Money that the bank has taken back after a dispute."""
-    living: int
+    owned: int
     """The price of the tickets that people own."""
     pending: int
     """Money that is still to be refunded."""
@@ -40,26 +40,26 @@ class Books:
 
     @property
     def is_balanced(self) -> bool:
-        return self.charged - self.refunded - self.lost == self.living + self.pending - self.goodwill
+        return self.charged - self.refunded - self.lost == self.owned + self.pending - self.goodwill
 
 
-def keep_books(entries: Sequence[LedgerEntry], orders: Sequence[Order]) -> Books:
+def make_accounts(entries: Sequence[LedgerEntry], orders: Sequence[Order]) -> Accounts:
     kinds: Counter[str] = Counter()
     for entry in entries:
         kinds[entry.kind] += entry.amount_minor
-    return Books(
+    return Accounts(
         charged=kinds["charge"],
         refunded=-kinds["refund"] - kinds["refund_failure"],
         lost=-kinds["dispute_opened"] - kinds["dispute_won"] - kinds["dispute_lost"],
-        living=sum(living_minor(order) for order in orders),
+        owned=sum(owned_minor(order) for order in orders),
         pending=sum(kept_minor(entries, order.id) for order in orders if order.status is OrderStatus.REFUND_PENDING),
-        goodwill=sum(goodwill_minor(order) for order in orders if order.status in LIVING),
+        goodwill=sum(goodwill_minor(order) for order in orders if order.status in PAID_STATUSES),
     )
 
 
-def living_minor(order: Order) -> int:
+def owned_minor(order: Order) -> int:
     """Return the price of the tickets that the order still has, 0 if it has ended."""
-    if order.status not in LIVING or order.payment is None:
+    if order.status not in PAID_STATUSES or order.payment is None:
         return 0
     return price_of(order, order.units)
 
@@ -73,7 +73,7 @@ def judge(dump: StoreDump, entries: Sequence[LedgerEntry]) -> tuple[Verdict, ...
     for entry in entries:
         kept[entry.order_id] += entry.amount_minor
     money = (
-        Verdict("the bank has kept what living orders cost", tuple(_money(dump.orders, kept))),
+        Verdict("the bank has kept what paid orders cost", tuple(_money(dump.orders, kept))),
         Verdict("no money without an order", tuple(_unknown(dump.orders, kept))),
         Verdict("no order is stuck", tuple(_stuck(dump.orders))),
         Verdict("units are those of the lines", tuple(_units(dump.orders))),
@@ -86,8 +86,8 @@ def _money(orders: Sequence[Order], kept: Counter[str]) -> Iterator[str]:
     for order in orders:
         if order.status is OrderStatus.REFUND_PENDING:
             continue
-        goodwill = goodwill_minor(order) if order.status in LIVING else 0
-        due = living_minor(order) - goodwill
+        goodwill = goodwill_minor(order) if order.status in PAID_STATUSES else 0
+        due = owned_minor(order) - goodwill
         if kept[order.id] != due:
             yield f"order {order.id} is {order.status}: the bank has kept {kept[order.id]}, and {due} is due"
 
@@ -109,7 +109,7 @@ def _units(orders: Sequence[Order]) -> Iterator[str]:
     for order in orders:
         bought = sum(line.quantity for line in order.lines)
         returned = len(_returned(order))
-        if order.status in LIVING and len(order.units) + returned != bought:
+        if order.status in PAID_STATUSES and len(order.units) + returned != bought:
             yield f"order {order.id} has {len(order.units)} units, and {returned} of {bought} were returned"
 
 

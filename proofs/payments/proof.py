@@ -25,7 +25,7 @@ from domain.ids import ConcertId
 from proofs.payments.bank import Bank, LedgerEntry, open_bank
 from proofs.payments.buyers import Shopper
 from proofs.payments.chaos import Chaos
-from proofs.payments.judgment import OPEN, Books, judge, keep_books
+from proofs.payments.judgment import OPEN, Accounts, judge, make_accounts
 from proofs.payments.servers import DATABASE, Servers, run_servers
 from proofs.sale.records.invariants import Verdict
 from proofs.sale.records.store_dump import StoreDump, all_holds_ended, read_store_dump
@@ -53,7 +53,7 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     plan: Plan
-    books: Books
+    accounts: Accounts
     verdicts: tuple[Verdict, ...]
     statuses: Counter[str]
     behaviors: Counter[str]
@@ -62,7 +62,7 @@ class Outcome:
 
     @property
     def is_proven(self) -> bool:
-        return self.is_settled and self.books.is_balanced and not any(verdict.offending for verdict in self.verdicts)
+        return self.is_settled and self.accounts.is_balanced and not any(verdict.offending for verdict in self.verdicts)
 
 
 async def run_proof(directory: Path, plan: Plan) -> Outcome:
@@ -78,9 +78,10 @@ async def run_proof(directory: Path, plan: Plan) -> Outcome:
         is_settled = await _settle(servers, bank, concert_id)
         entries = await bank.read_ledger()
         dump = await _read_dump(servers, concert_id)
+        chaos.done.update({f"crashes after {point}": count for point, count in servers.worker.crashes().items()})
     statuses = Counter(str(order.status) for order in dump.orders)
-    books = keep_books(entries, dump.orders)
-    return Outcome(plan, books, judge(dump, entries), statuses, behaviors, chaos.done, is_settled)
+    accounts = make_accounts(entries, dump.orders)
+    return Outcome(plan, accounts, judge(dump, entries), statuses, behaviors, chaos.done, is_settled)
 
 
 async def _open_sale(client: Client, plan: Plan, token: str) -> SaleConcert:

@@ -1,6 +1,7 @@
 """The servers of the proof: the stores, the sandbox, two apps, and a worker that keeps crashing."""
 
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from bench.clients.servers import (
     run_stores,
 )
 from payments.sandbox.process import SandboxProcess
+from proofs.payments.crashing_worker import CRASHED
 from storage.embedded.ports import free_port
 from storage.embedded.process import ServerProcess, ServerStartError, flags
 
@@ -46,6 +48,11 @@ class CrashingWorker(ServerProcess):
 
     async def _is_ready(self) -> bool:
         return True
+
+    def crashes(self) -> Counter[str]:
+        """Return how often it has crashed at each point, from its log."""
+        lines = (self.directory / "log").read_text(errors="replace").splitlines()
+        return Counter(line.removeprefix(f"{CRASHED} ") for line in lines if line.startswith(CRASHED))
 
 
 @dataclass(frozen=True, slots=True)
