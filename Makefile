@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-queue bench-sockets help proof run test check format lint types unit sale simulate watch schema frontend keycloak lock pages prove-room test-keycloak test-programs page-types
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-orders bench-queue bench-sockets help proof run test check format lint types unit sale simulate watch schema frontend keycloak lock pages prove-room test-keycloak test-programs page-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -71,6 +71,9 @@ bench-hostile: .venv/run.stamp ## measure the costliest documents and inputs tha
 
 bench-auth: .venv/run.stamp ## measure what verifying a token costs, beside PyJWT alone (TOKENS=400)
 	@$(BIN)/python -m bench.auth $(if $(TOKENS),--tokens $(TOKENS))
+
+bench-orders: .venv/run.stamp ## measure paid orders through GraphQL, webhook and saga, and the limits beside them (SECONDS=10)
+	@exec $(BIN)/python -m bench.orders $(if $(SECONDS),--seconds $(SECONDS))
 
 prove-room: .venv/run.stamp ## run four workers and random traffic against one waiting room and check every state (SECONDS=70 SEED=1)
 	@$(BIN)/python -m proofs.waiting_room $(or $(SECONDS),70) $(or $(SEED),1)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -54,9 +54,12 @@ class AppServer(ServerProcess):
 
 
 @asynccontextmanager
-async def run_stores(directory: Path) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
+async def run_stores(
+    directory: Path, *, mongod_options: Sequence[str] = ()
+) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
     """Run a Valkey and a mongod; unlike with `make run`, they are not restarted after a crash."""
-    valkey, mongod = supervisor.make_valkey(directory / "valkey"), supervisor.make_mongod(directory / "mongod")
+    valkey = supervisor.make_valkey(directory / "valkey")
+    mongod = supervisor.make_mongod(directory / "mongod", options=mongod_options)
     try:
         await asyncio.gather(valkey.start(), mongod.start())
         yield valkey, mongod

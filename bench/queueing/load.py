@@ -1,6 +1,6 @@
 """Sends requests over persistent HTTP connections with minimal overhead.
 
-Answers are not parsed: their raw bytes are only searched for one word. In a closed loop, each
+Answers are not parsed here: their raw bytes are only searched for one word. In a closed loop, each
 connection sends its next request when it has received an answer. In an open loop, requests are due
 at a steady rate, and the latency includes the wait for a free connection; otherwise, a slow server
 would slow down the clients and appear faster than it is.
@@ -37,21 +37,21 @@ class Connection(asyncio.Protocol):
     def __init__(self, success: bytes) -> None:
         self._success = success
         self._received = b""
-        self._answer: asyncio.Future[None] | None = None
+        self._answer: asyncio.Future[bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have all of these methods but do not declare them.
         self._transport = cast(asyncio.Transport, transport)
 
-    async def send(self, request: bytes) -> None:
-        """Send a request and wait for its answer.
+    async def send(self, request: bytes) -> bytes:
+        """Send a request, wait for its answer, and return the body.
 
         Raises NotMeasured if the success word is missing.
         """
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            await self._answer
+            return await self._answer
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
         assert self._answer is not None
         if self._success in body:
-            self._answer.set_result(None)
+            self._answer.set_result(body)
         else:
             self._answer.set_exception(NotMeasured(f"the answer to a request was {body[:300]!r}"))
 

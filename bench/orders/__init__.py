@@ -1,0 +1,1 @@
+"""`make bench-orders`: measures paid orders with real stores, a real server and the sandbox."""
