@@ -352,12 +352,20 @@ def _is_dead(order: Order, unit: Unit) -> bool:
 
 
 def _adopt_reported_intent(order: Order) -> Order:
-    """Record the intent of the current attempt if the provider's message came before our write."""
+    """Record the intent of the current attempt if the provider's message came before our write.
+
+    An intent that is open is left to the purchase or the worker: a message has
+    no client secret, and an attempt that has an intent is not given another one.
+    """
     payment = order.payment
     if payment is None or not payment.attempts or payment.attempt.intent_id is not None:
         return order
     attempt = payment.attempt
-    reported = [fact for fact in payment.facts if fact.kind is FactKind.PAYMENT and fact.row == attempt.number]
+    reported = [
+        fact
+        for fact in payment.facts
+        if fact.kind is FactKind.PAYMENT and fact.row == attempt.number and fact.state is not FactState.OPEN
+    ]
     if not reported:
         return order
     # Several exist only if the provider forgot the idempotency key. One that was paid counts first.

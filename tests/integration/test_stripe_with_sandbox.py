@@ -246,3 +246,12 @@ async def test_official_library_and_adapter_accept_each_event(sandbox: Sandbox, 
         (FactKind.REFUND, FactState.SUCCEEDED, 1, 2_000),
     ]
     assert [(fact.id, fact.state) for fact in merge_facts(told, asked)] == [(fact.id, fact.state) for fact in told]
+
+
+@pytest.mark.parametrize("currency", ["EUR", "JPY", "IDR", "KWD", "MGA", "ISK"])
+async def test_sandbox_takes_the_largest_amount(provider: PaymentProvider, currency: str) -> None:
+    limits = provider.amount_limits(CurrencyCode(currency))
+    assert limits is not None
+    largest = Money(limits.highest, CurrencyCode(currency))
+    intent = await provider.create_intent(reference(f"largest-{currency}"), ATTEMPT, largest)
+    assert [fact.amount_minor for fact in intent.facts] == [largest.minor]

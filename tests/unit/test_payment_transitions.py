@@ -14,7 +14,7 @@ from domain.payments import transitions
 from domain.payments.balances import refundable_units
 from domain.payments.facts import FactKind, FactState, ProviderFact
 from domain.payments.payment import EffectState, RefundReason
-from domain.payments.steps import StepKind, next_step, work_at
+from domain.payments.steps import CREATION_WINDOW, StepKind, next_step, work_at
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TIER = TierId("concert-1")
@@ -214,3 +214,15 @@ def test_pause_before_a_failed_refund_is_repeated_grows() -> None:
         order = replace_first_failed(order, order.work_at)
     minutes = [pause / timedelta(minutes=1) for pause in pauses]
     assert minutes == [1, 4, 16, 64, 256, 360]
+
+
+def test_intent_reported_as_open_is_still_found_with_its_secret() -> None:
+    reported = transitions.apply_facts(pending(), [OPEN], NOW)
+    step = next_step(reported, NOW + CREATION_WINDOW)
+    assert step is not None
+    assert step.kind is StepKind.CREATE_INTENT
+    recorded = transitions.record_intent(
+        reported, attempt=1, intent_id=INTENT, client_secret="secret", facts=(OPEN,), now=NOW
+    )
+    assert recorded.payment is not None
+    assert (recorded.payment.attempt.intent_id, recorded.payment.attempt.client_secret) == (INTENT, "secret")

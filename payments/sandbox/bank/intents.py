@@ -7,8 +7,8 @@ from payments.sandbox.bank.documents import Document, decline, new_charge, new_i
 from payments.sandbox.errors import ApiError, invalid, wrong_state
 from payments.sandbox.records import BANK, Cause, Records
 
-MAX_AMOUNT = 99_999_999
-"""Stripe's largest amount of a charge, in the smallest unit of most currencies."""
+MAX_AMOUNT = 999_999_999_999
+"""Stripe's largest amount of a charge, in its unit. Some cards and currencies have lower limits."""
 CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 CONFIRMABLE = CANCELABLE
 CANCELLATION_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
