@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.clients.catalog import SaleConcert, open_sale, sale_concert
+from bench.clients.catalog import SaleConcert, free_concert, open_sale
 from bench.clients.http_client import Client, open_client
 from bench.clients.ledger import Ledger, Step, percentile
 from bench.clients.servers import app_settings, run_app, run_stores
@@ -64,7 +64,7 @@ async def measure(sockets: int, seconds: float, directory: Path) -> dict[str, fl
         open_client([app.url], Ledger()) as client,
     ):
         tokens = await sign_in(app.issuer, ["olivia", *(f"buyer{number}" for number in range(100))])
-        draft = sale_concert(STOCK, datetime.now(UTC))
+        draft = free_concert(STOCK, datetime.now(UTC))
         draft = replace(draft, room=NO_ROOM, terms=replace(draft.terms, limit_per_person=1_000))
         concert = await open_sale(client, draft, tokens.pop("olivia"))
         before_kib = resident_kib(app.pid)

@@ -5,7 +5,7 @@ concerts are created through GraphQL by the organizer olivia; demo concerts that
 reused.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,6 +64,12 @@ class SaleConcert:
 
 def demo_concerts(now: datetime) -> tuple[ConcertDraft, ...]:
     return demo_drafts(CONCERTS_FILE.read_bytes(), now)
+
+
+def free_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> ConcertDraft:
+    """Return the concert of a sale with free tickets, for runs that are not about money."""
+    priced = sale_concert(stock, now, room)
+    return replace(priced, tiers=tuple(replace(tier, price_minor=0) for tier in priced.tiers))
 
 
 def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> ConcertDraft:

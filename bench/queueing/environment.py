@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.clients.catalog import SaleConcert, open_sale, sale_concert
+from bench.clients.catalog import SaleConcert, free_concert, open_sale
 from bench.clients.http_client import Client, open_client
 from bench.clients.ledger import Ledger, Step
 from bench.clients.servers import AppServer, app_settings, run_app
@@ -60,7 +60,7 @@ class BenchServer:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def open_concert(self, room: RoomSettings = ROOM) -> SaleConcert:
-        draft = sale_concert(STOCK, datetime.now(UTC), room)
+        draft = free_concert(STOCK, datetime.now(UTC), room)
         ends_at = datetime.now(UTC) + timedelta(days=1)
         terms = replace(draft.terms, sales_end_at=ends_at, starts_at=ends_at, hold_duration_ms=HOLD_MS)
         draft = replace(draft, terms=terms)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from auth.passes import PassSigner
 from auth.viewer import Role, Viewer
-from bench.clients.catalog import sale_concert
+from bench.clients.catalog import free_concert
 from bench.metrics import Metric
 from bench.queueing.environment import ROOM, STOCK
 from bench.queueing.users import random_person_id
@@ -46,7 +46,7 @@ class InProcessQueue:
 
     async def open_concert(self, slots: int) -> ConcertId:
         olivia = self.context("olivia", Role.ORGANIZER)
-        draft = sale_concert(STOCK, datetime.now(UTC), replace(ROOM, total_active_users=slots))
+        draft = free_concert(STOCK, datetime.now(UTC), replace(ROOM, total_active_users=slots))
         ends_at = draft.terms.sales_end_at + timedelta(days=1)
         created = await create_concert(
             olivia, replace(draft, terms=replace(draft.terms, sales_end_at=ends_at, starts_at=ends_at))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from auth.passes import PassSigner
 from auth.viewer import Role, Viewer
-from bench.clients.catalog import sale_concert
+from bench.clients.catalog import free_concert
 from domain.concerts import Concert
 from domain.holds import TicketRequest
 from domain.ids import PersonId
@@ -40,7 +40,7 @@ async def open_ready_stores(redis_url: str, mongo_url: str, database: str) -> As
 
 
 async def open_concert(stores: Stores, room: RoomSettings) -> Concert:
-    draft = sale_concert(STOCK, datetime.now(UTC), room)
+    draft = free_concert(STOCK, datetime.now(UTC), room)
     draft = replace(draft, terms=replace(draft.terms, limit_per_person=1_000, hold_duration_ms=600_000))
     created = await concerts.create_concert(organizer_context(stores), draft)
     await concerts.publish_concert(organizer_context(stores), created.id)

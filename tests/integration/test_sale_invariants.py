@@ -13,7 +13,7 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from redis.asyncio import Redis
 
 from auth.viewer import Role, Viewer
-from bench.clients.catalog import sale_concert
+from bench.clients.catalog import free_concert
 from bench.clients.ledger import Receipt, TicketLine
 from domain.concerts import Concert
 from domain.holds import TicketRequest
@@ -74,9 +74,7 @@ async def sold(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIte
 
 async def _open_sale(stores: Stores) -> Concert:
     context = Context(stores, PASSES, OLIVIA, "test")
-    priced = sale_concert(30, datetime.now(UTC))
-    free = replace(priced, tiers=tuple(replace(tier, price_minor=0) for tier in priced.tiers))
-    draft = await concerts.create_concert(context, free)
+    draft = await concerts.create_concert(context, free_concert(30, datetime.now(UTC)))
     return await concerts.publish_concert(context, draft.id)
 
 
