@@ -26,9 +26,10 @@ async def ask(stores: Stores, who: str, *roles: Role, document: str, **variables
 
 
 async def cached_concert_on_sale(stores: Stores) -> Concert:
-    """Return a concert on sale that is in this process's cache."""
+    """Return a concert on sale that is in this process's cache, with its currency."""
     concert = await on_sale(stores, 10)
     await stores.concert_cache.get(concert.id)
+    await stores.concerts.currency_of(concert.id)
     return concert
 
 
