@@ -90,12 +90,17 @@ class OrderPayments:
         done, _ = await asyncio.wait([creating], timeout=self._intent_within_s)
         return creating.result() if done else order
 
-    async def apply(self, order_id: OrderId, concert_id: ConcertId, facts: Sequence[ProviderFact]) -> Order | None:
+    async def apply(
+        self, order_id: OrderId, concert_id: ConcertId, facts: Sequence[ProviderFact], *, known: Order | None = None
+    ) -> Order | None:
         """Merge facts into the order, and return it, or None if the concert has no such order.
 
-        Facts about an order without payment are ignored. Raises TemporarilyUnavailable.
+        `known` is a version of the order that the caller has read; it may be out of date, because
+        facts are never removed, and a change is stored only for the newest version. Facts about an
+        order without payment are ignored. Raises TemporarilyUnavailable.
         """
-        order = await self._changes.get(order_id, concert_id)
+        is_known = known is not None and known.id == order_id and known.concert_id == concert_id
+        order = known if is_known else await self._changes.get(order_id, concert_id)
         if order is None:
             return None
         return await self._changes.change(order, lambda order: transitions.apply_facts(order, facts, self._clock()))

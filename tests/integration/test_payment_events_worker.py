@@ -211,10 +211,12 @@ async def test_order_that_cannot_be_changed_does_not_stop_others(
     broken, order = await inbox.till.order(concert, 1), await inbox.till.order(concert, 1, who="ben")
     apply = inbox.till.payments.apply
 
-    async def failing_apply(order_id: OrderId, concert_id: ConcertId, facts: Sequence[ProviderFact]) -> Order | None:
+    async def failing_apply(
+        order_id: OrderId, concert_id: ConcertId, facts: Sequence[ProviderFact], *, known: Order | None
+    ) -> Order | None:
         if order_id == broken.id:
             raise RuntimeError("a fault")
-        return await apply(order_id, concert_id, facts)
+        return await apply(order_id, concert_id, facts, known=known)
 
     with monkeypatch.context() as patched:
         patched.setattr(inbox.till.payments, "apply", failing_apply)
@@ -233,7 +235,7 @@ async def test_outage_of_the_database_only_delays_an_event(
     order = await unpaid_order(inbox)
     await inbox.receive(order, inbox.till.provider.pay(inbox.till.intent(order)))
 
-    async def unavailable(*args: object) -> None:
+    async def unavailable(*args: object, known: Order | None) -> None:
         raise TemporarilyUnavailable("The order database does not answer")
 
     with monkeypatch.context() as patched:
