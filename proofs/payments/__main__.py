@@ -9,13 +9,13 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.clients.catalog import CatalogRefused
 from bench.clients.console import write_status
 from bench.clients.tokens import IssuerRefused
-from proofs.payments.proof import Outcome, Plan, run_proof
+from proofs.payments.proof import Judged, Outcome, Plan, run_proof
 from storage.embedded.process import ServerStartError
 
 MAX_ROWS = 20
@@ -42,28 +42,35 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def report(outcome: Outcome) -> Iterator[str]:
-    accounts = outcome.accounts
     yield f"seed {outcome.plan.seed}, {outcome.plan.buyers:,} buyers"
-    for title, counts in (("buyers", outcome.behaviors), ("chaos", outcome.chaos), ("orders", outcome.statuses)):
-        yield f"{title}:"
-        yield from (f"  {count:>8,} {name}" for name, count in sorted(counts.items()))
-    yield "ledger of the bank, in minor units:"
-    yield from (
-        f"  {amount:>14,} {name}"
-        for name, amount in (
-            ("charged", accounts.charged),
-            ("refunded", accounts.refunded),
-            ("lost in disputes", accounts.lost),
-            ("price of the tickets that people own", accounts.owned),
-            ("to be refunded", accounts.pending),
-            ("goodwill", accounts.goodwill),
-        )
-    )
+    for title, counts in (("buyers", outcome.answers.counts), ("chaos", outcome.chaos)):
+        yield from _table(title, dict(sorted(counts.items())))
+    for concert in outcome.concerts:
+        yield from _concert(concert)
+    yield f"{'ok' if outcome.is_settled else 'FAIL':<6}everything came to an end"
+
+
+def _concert(concert: Judged) -> Iterator[str]:
+    accounts = concert.accounts
+    yield from _table(f"orders in {concert.currency}", dict(sorted(concert.statuses.items())))
+    amounts = {
+        "charged": accounts.charged,
+        "refunded": accounts.refunded,
+        "lost in disputes": accounts.lost,
+        "price of the tickets that people own": accounts.owned,
+        "to be refunded": accounts.pending,
+        "goodwill": accounts.goodwill,
+    }
+    yield from _table(f"ledger of the bank in {concert.currency}, in minor units", amounts)
     yield f"{'ok' if accounts.is_balanced else 'FAIL':<6}charged - refunded - lost = owned + to be refunded - goodwill"
-    for verdict in outcome.verdicts:
+    for verdict in concert.verdicts:
         yield f"{'FAIL' if verdict.offending else 'ok':<6}{verdict.invariant}"
         yield from (f"      {row}" for row in verdict.offending[:MAX_ROWS])
-    yield f"{'ok' if outcome.is_settled else 'FAIL':<6}everything came to an end"
+
+
+def _table(title: str, numbers: Mapping[str, int]) -> Iterator[str]:
+    yield f"{title}:"
+    yield from (f"  {number:>14,} {name}" for name, number in numbers.items())
 
 
 def _parser() -> argparse.ArgumentParser:

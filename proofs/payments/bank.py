@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx2
 
+from domain.money import CurrencyCode, Money
+from payments.amounts import minor_amount, stripe_amount
 from payments.sandbox.defaults import SECRET_KEY
 
 ANSWER_TIMEOUT_S = 30.0
@@ -22,17 +24,19 @@ class LedgerEntry:
     kind: str
     intent_id: str
     order_id: str
+    concert_id: str
+    currency: CurrencyCode
     amount_minor: int
-    """Negative if the money goes to the card holder."""
+    """In minor units, not in the sandbox's. Negative if the money goes to the card holder."""
 
 
 class Bank:
     def __init__(self, http: httpx2.AsyncClient) -> None:
         self._http = http
 
-    async def refund(self, intent_id: str, amount: int | None) -> None:
+    async def refund(self, intent_id: str, amount: Money | None) -> None:
         """Refund a payment in the provider's dashboard: a part of it, or all that is left."""
-        form = {"payment_intent": intent_id} | ({} if amount is None else {"amount": str(amount)})
+        form = {"payment_intent": intent_id} | ({} if amount is None else {"amount": str(stripe_amount(amount))})
         # With one key, a repeated request refunds once.
         await self._send("POST", "/v1/refunds", form, key=f"dashboard:{intent_id}")
 
@@ -65,6 +69,15 @@ class Bank:
 
     async def clear_faults(self) -> None:
         await self._send("DELETE", "/sandbox/faults", {})
+
+    async def newest_events(self) -> list[str]:
+        """Return the ids of the newest hundred events."""
+        page = await self._send("GET", "/v1/events", {"limit": "100"})
+        return [event["id"] for event in page.get("data", ())]
+
+    async def resend(self, event_id: str) -> None:
+        """Send the webhook of an event again."""
+        await self._send("POST", f"/sandbox/events/{event_id}/resend", {})
 
     async def forget_keys(self) -> None:
         await self._send("POST", "/sandbox/keys", {})
@@ -106,12 +119,15 @@ class Bank:
 
 
 def _entry(document: dict[str, Any]) -> LedgerEntry:
+    currency = CurrencyCode(document["currency"].upper())
     return LedgerEntry(
         document["number"],
         document["kind"],
         document["payment_intent"],
         document["metadata"].get("onsale_order", ""),
-        document["amount"],
+        document["metadata"].get("onsale_concert", ""),
+        currency,
+        minor_amount(document["amount"], currency),
     )
 
 

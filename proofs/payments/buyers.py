@@ -1,7 +1,7 @@
 """People who buy, pay, cancel and return tickets, in the ways that put the saga at risk.
 
-Each does one thing and goes on until it is answered. Nothing is checked here: the judgment compares
-what the bank and the stores know at the end.
+Each does one thing and goes on until it is answered. Only the orders in the answers are kept: the
+judgment compares what the bank and the stores know at the end.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from bench.clients.catalog import SaleConcert
 from bench.clients.checkout import DECLINED_CARD, GOOD_CARD, Checkout
 from bench.clients.http_client import Client, Denied, JsonObject
-from bench.clients.ledger import Ledger, Step
-from bench.clients.shop import BUY, SYNC
+from bench.clients.ledger import Step
+from bench.clients.shop import BUY, HOLD, SYNC
+from domain.money import CurrencyCode, Money
 from proofs.payments.bank import Bank
 
 CANCEL = """mutation Cancel($input: CancelOrderInput!) {
@@ -39,25 +40,36 @@ THINKS_S = (0.0, 1.0)
 
 
 @dataclass(slots=True)
+class Answers:
+    """What the servers answered to all people."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """How often people behaved in each way, and were refused."""
+    order_ids: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    """By concert: the ids of the orders that each person was told of."""
+
+
+@dataclass(slots=True)
 class Shopper:
     """The buyer of one order, with the organizer who may return it."""
 
     client: Client
-    checkout: Checkout
     bank: Bank
     concert: SaleConcert
+    currency: CurrencyCode
     name: str
     token: str
     organizer_token: str
     chance: random.Random
-    outcomes: Counter[str]
-    ledger: Ledger = field(default_factory=Ledger)
+    answers: Answers
+    checkout: Checkout = field(init=False)
 
-    async def run(self, arrives_after_s: float) -> None:
+    async def run(self, checkout: Checkout, arrives_after_s: float) -> None:
+        self.checkout = checkout
         await asyncio.sleep(arrives_after_s)
         names, weights = zip(*SHARES.items(), strict=True)
         (chosen,) = self.chance.choices(names, weights)
-        self.outcomes[chosen] += 1
+        self.answers.counts[chosen] += 1
         await BEHAVIORS[chosen](self)
 
     async def pays(self, card: str = GOOD_CARD) -> JsonObject | None:
@@ -77,9 +89,13 @@ class Shopper:
         await self._until_closed(order)
 
     async def pays_twice_at_once(self) -> None:
-        """Buy under two keys at the same time, and pay on both devices."""
-        held = await self._buy()
-        if held is None or (order := await self._with_payment(held)) is None:
+        """Buy one hold on two devices, under two keys, and pay on both."""
+        held = await self._ask(Step.HOLD, HOLD, {**self._wish(), "idempotencyKey": f"{self.name}-hold"})
+        if held is None:
+            return
+        customer = {"holdId": held["hold"]["id"], **self._customer()}
+        bought = await self._purchase(*({**customer, "idempotencyKey": f"{self.name}-{device}"} for device in (1, 2)))
+        if bought is None or (order := await self._with_payment(bought)) is None:
             return
         payment = order["payment"]
         await asyncio.gather(*(self.checkout.confirm(payment, GOOD_CARD) for _ in range(2)))
@@ -104,8 +120,8 @@ class Shopper:
     async def never_pays(self) -> None:
         await self._buy()
 
-    async def is_refunded(self) -> None:
-        if order := await self.pays():
+    async def is_refunded(self, card: str = GOOD_CARD) -> None:
+        if order := await self.pays(card):
             await self._refund(order, None)
 
     async def is_refunded_in_part(self) -> None:
@@ -115,7 +131,7 @@ class Shopper:
 
     async def gets_goodwill(self) -> None:
         if order := await self.pays():
-            await self.bank.refund(order["payment_intent"], order["total"]["minor"] // 4)
+            await self.bank.refund(order["payment_intent"], Money(order["total"]["minor"] // 4, self.currency))
 
     async def is_refunded_by_the_bank(self) -> None:
         if order := await self.pays():
@@ -133,18 +149,25 @@ class Shopper:
         return order
 
     async def _buy(self) -> JsonObject | None:
-        tiers = self.chance.sample(self.concert.tier_ids, k=self.chance.randint(1, 2))
-        input_ = {
-            "concertId": self.concert.id,
-            "lines": [{"tierId": tier, "quantity": self.chance.randint(1, 2)} for tier in tiers],
-            "customerName": self.name,
-            "customerEmail": f"{self.name}@example.com",
-            "idempotencyKey": self.name,
-        }
+        input_ = {**self._wish(), **self._customer(), "idempotencyKey": self.name}
         # A lost answer makes the client repeat the request, so one key is sent many times.
-        twins = await asyncio.gather(*(self._ask(Step.BUY, BUY, input_) for _ in range(2)))
-        answered = [twin for twin in twins if twin is not None]
-        return answered[0]["order"] if answered else None
+        return await self._purchase(input_, input_)
+
+    async def _purchase(self, *inputs: JsonObject) -> JsonObject | None:
+        """Send purchases at the same time, and return the order of the first that was answered."""
+        twins = await asyncio.gather(*(self._ask(Step.BUY, BUY, input_) for input_ in inputs))
+        orders: list[JsonObject] = [twin["order"] for twin in twins if twin is not None]
+        told = self.answers.order_ids.setdefault(self.concert.id, {}).setdefault(self.name, set())
+        told.update(order["id"] for order in orders)
+        return orders[0] if orders else None
+
+    def _wish(self) -> JsonObject:
+        tiers = self.chance.sample(self.concert.tier_ids, k=self.chance.randint(1, 2))
+        lines = [{"tierId": tier, "quantity": self.chance.randint(1, 2)} for tier in tiers]
+        return {"concertId": self.concert.id, "lines": lines}
+
+    def _customer(self) -> JsonObject:
+        return {"customerName": self.name, "customerEmail": f"{self.name}@example.com"}
 
     async def _with_payment(self, order: JsonObject) -> JsonObject | None:
         """Wait for the payment of the order; None if it is never shown."""
@@ -186,10 +209,10 @@ class Shopper:
         """Return the answer, or None if the request was refused."""
         answer = await self.client.ask(step, document, {"input": input_}, self.token)
         if isinstance(answer, Denied):
-            self.outcomes[f"refused with {answer.code}"] += 1
+            self.answers.counts[f"refused with {answer.code}"] += 1
             return None
         if "code" in answer:
-            self.outcomes[f"refused with {answer['code']}"] += 1
+            self.answers.counts[f"refused with {answer['code']}"] += 1
             return None
         return answer
 
@@ -211,6 +234,8 @@ BEHAVIORS: dict[str, Behavior] = {
     "never pays": Shopper.never_pays,
     "stays in processing": lambda shopper: shopper.pays_without_waiting("pm_card_never"),
     "returns everything": Shopper.is_refunded,
+    "returns everything, and the bank takes its time": lambda shopper: shopper.is_refunded("pm_card_pendingRefund"),
+    "returns everything, and the refund fails": lambda shopper: shopper.is_refunded("pm_card_refundFail"),
     "returns one ticket": Shopper.is_refunded_in_part,
     "gets goodwill in the dashboard": Shopper.gets_goodwill,
     "is refunded in the dashboard": Shopper.is_refunded_by_the_bank,
@@ -220,7 +245,7 @@ BEHAVIORS: dict[str, Behavior] = {
 """By name. The outcome of a dispute is the merchant's."""
 
 SHARES = {
-    "pays": 30,
+    "pays": 26,
     "pays after a decline": 6,
     "pays slowly": 5,
     "pays, and the webhook comes twice": 5,
@@ -231,6 +256,8 @@ SHARES = {
     "never pays": 4,
     "stays in processing": 3,
     "returns everything": 8,
+    "returns everything, and the bank takes its time": 2,
+    "returns everything, and the refund fails": 2,
     "returns one ticket": 6,
     "gets goodwill in the dashboard": 3,
     "is refunded in the dashboard": 3,

@@ -6,7 +6,7 @@ from collections import Counter
 
 from bench.clients.console import write_status
 from proofs.payments.bank import Bank
-from proofs.payments.servers import CrashingWorker, Servers
+from proofs.payments.servers import Servers
 from storage.embedded.process import ServerProcess
 
 PAUSE_S = (0.5, 2.0)
@@ -23,8 +23,13 @@ FAULTS = (
     ("down", ""),
     ("nonsense", ""),
     ("rate_limit", ""),
+    ("slow_answer", "create_intent"),
+    ("slow", "create_refund"),
 )
 """The faults, each with the operation that it hits; every operation if it is empty."""
+SLOW_S = 4.0
+"""Longer than a purchase waits for its intent."""
+REPEATED_EVENTS = 30
 REQUESTS_PER_FAULT = (1, 20)
 
 
@@ -33,6 +38,7 @@ class Chaos:
         self._servers = servers
         self._bank = bank
         self._chance = random.Random(f"chaos:{seed}")
+        self._next_kills: list[ServerProcess] = []
         self.done: Counter[str] = Counter()
 
     async def run(self) -> None:
@@ -40,20 +46,22 @@ class Chaos:
         while True:
             await asyncio.sleep(self._chance.uniform(*PAUSE_S))
             if self._chance.random() < 0.5:
-                await asyncio.shield(self._kill(self._chance.choice(self._killable())))
+                await asyncio.shield(self._kill(self._next_kill()))
             else:
                 await self._disturb()
 
-    async def keep_worker_running(self) -> None:
-        """Start the crashing worker again each time that it has killed itself."""
-        worker = self._servers.worker
+    async def keep_running(self, server: ServerProcess) -> None:
+        """Start a server again each time that it has killed itself."""
         while True:
-            if worker.exit_code is not None:
-                await asyncio.shield(worker.start())
+            if server.exit_code is not None:
+                await asyncio.shield(server.start())
             await asyncio.sleep(POLL_S)
 
-    def _killable(self) -> list[ServerProcess]:
-        return [server for server in self._servers.all if not isinstance(server, CrashingWorker)]
+    def _next_kill(self) -> ServerProcess:
+        """Return a random server, but each one before any is killed again."""
+        if not self._next_kills:
+            self._next_kills = self._chance.sample(self._servers.others, k=len(self._servers.others))
+        return self._next_kills.pop()
 
     async def _kill(self, server: ServerProcess) -> None:
         self.done[f"kills of {server.name}"] += 1
@@ -62,15 +70,20 @@ class Chaos:
         await server.start()
 
     async def _disturb(self) -> None:
-        match self._chance.randrange(4):
+        match self._chance.randrange(6):
             case 0:
                 self.done["keys forgotten"] += 1
                 await self._bank.forget_keys()
             case 1:
                 self.done["webhooks doubled"] += 1
                 await self._bank.duplicate_webhooks(self._chance.randint(1, 20))
+            case 2 | 3:
+                self.done["webhooks sent again, in any order"] += 1
+                events = await self._bank.newest_events()
+                chosen = self._chance.sample(events, k=min(len(events), REPEATED_EVENTS))
+                await asyncio.gather(*map(self._bank.resend, chosen))
             case _:
                 kind, operation = self._chance.choice(FAULTS)
                 self.done[f"fault {kind}"] += 1
                 count = self._chance.randint(*REQUESTS_PER_FAULT)
-                await self._bank.add_fault(kind, count=count, operation=operation)
+                await self._bank.add_fault(kind, count=count, operation=operation, seconds=SLOW_S)

@@ -1,21 +1,16 @@
-"""`python -m proofs.payments.crashing_worker`: runs all workers, and kills itself at
-random points.
-
-Before the kill, it has just finished one step of the saga of some order, and begun no other.
+"""`python -m proofs.payments.crashing_worker`: runs all workers, and kills itself at random crash
+points.
 """
 
 import argparse
 import asyncio
-import os
-import random
-import signal
-import sys
 
 from bench.clients.servers import DATABASE
 from payments.providers import open_provider
 from payments.saga.crash_points import CrashPoint
 from payments.saga.order_payments import OrderPayments
 from payments.sandbox.defaults import SECRET_KEY, WEBHOOK_SECRET
+from proofs.payments.crashes import CrashPlan
 from settings import PaymentSettings
 from storage.connect import open_stores
 from workers.runner import run_workers
@@ -28,28 +23,12 @@ CHANCES = {
     CrashPoint.ORDER_UPDATED: 0.03,
     CrashPoint.STOCK_UPDATED: 0.03,
 }
-"""The chance of a crash at each visit of a point. It is lower where workers pass more often. The
-points inside a purchase are reached only in an app, which is killed from outside.
-"""
-CRASHED = "crashed at"
-
-
-class CrashPlan:
-    """Kills the process at random visits of crash points."""
-
-    def __init__(self, seed: int, start: int) -> None:
-        self._random = random.Random(f"{seed}:{start}")
-
-    def reached(self, point: CrashPoint) -> None:
-        if self._random.random() < CHANCES.get(point, 0.0):
-            sys.stdout.write(f"{CRASHED} {point}\n")
-            sys.stdout.flush()
-            os.kill(os.getpid(), signal.SIGKILL)
+"""Lower where workers pass more often. The points inside a purchase are reached only in an app."""
 
 
 async def run(options: argparse.Namespace) -> None:
     settings = PaymentSettings(secret_key=SECRET_KEY, webhook_secrets=(WEBHOOK_SECRET,), url=options.sandbox_url)
-    plan = CrashPlan(options.seed, options.start)
+    plan = CrashPlan(CHANCES, seed=options.seed, start=options.start)
     # The port only shows that the process runs; nothing is served.
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", options.port)
     async with server, open_stores(options.redis_url, options.mongo_url, DATABASE) as stores:

@@ -1,13 +1,17 @@
-"""Compares the bank's ledger with the orders, and the orders with the stock in Redis."""
+"""Compares the bank's ledger with the orders, and the orders with the stock in Redis.
+
+All sums are those of one concert, and so of one currency.
+"""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.ids import OrderId
 from domain.orders import Order, OrderStatus
 from domain.payments.balances import price_of
-from domain.payments.status import goodwill_minor
+from domain.payments.facts import FactState
+from domain.payments.payment import Refund
+from domain.payments.status import goodwill_minor, is_dispute_lost, outstanding_refunds, refund_fact
 from proofs.payments.bank import LedgerEntry
 from proofs.sale.records.invariants import (
     Verdict,
@@ -18,10 +22,14 @@ from proofs.sale.records.invariants import (
     unit_in_one_order,
 )
 from proofs.sale.records.store_dump import StoreDump
+from schema import ids
 
-PAID_STATUSES = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
-OPEN = frozenset({OrderStatus.PENDING_PAYMENT, OrderStatus.LATE_PAYMENT, OrderStatus.REFUND_PENDING})
+LIVING = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REFUND_PENDING})
+OPEN = frozenset({OrderStatus.PENDING_PAYMENT, OrderStatus.LATE_PAYMENT})
 STOCK_CHECKS = (unit_in_one_order, sold_within_capacity, stock_adds_up, stores_agree, nothing_left_over)
+
+AnsweredOrders = Mapping[str, set[str]]
+"""The global ids of the orders that each person was told of, by the person's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,7 @@ class Accounts:
     lost: int
     """Money that the bank has taken back after a dispute."""
     owned: int
-    """The price of the tickets that people own."""
+    """The price of the tickets that people own and have not returned."""
     pending: int
     """Money that is still to be refunded."""
     goodwill: int
@@ -51,43 +59,71 @@ def make_accounts(entries: Sequence[LedgerEntry], orders: Sequence[Order]) -> Ac
         charged=kinds["charge"],
         refunded=-kinds["refund"] - kinds["refund_failure"],
         lost=-kinds["dispute_opened"] - kinds["dispute_won"] - kinds["dispute_lost"],
-        owned=sum(owned_minor(order) for order in orders),
-        pending=sum(kept_minor(entries, order.id) for order in orders if order.status is OrderStatus.REFUND_PENDING),
-        goodwill=sum(goodwill_minor(order) for order in orders if order.status in PAID_STATUSES),
+        owned=sum(map(owned_minor, orders)),
+        pending=sum(map(pending_minor, orders)),
+        goodwill=sum(map(absorbed_minor, orders)),
     )
 
 
 def owned_minor(order: Order) -> int:
-    """Return the price of the tickets that the order still has, 0 if it has ended."""
-    if order.status not in PAID_STATUSES or order.payment is None:
+    """Return the price of the tickets of an order that are not about to be refunded."""
+    if order.status not in LIVING or order.payment is None:
         return 0
-    return price_of(order, order.units)
+    leaving = {unit for refund in outstanding_refunds(order) for unit in refund.units}
+    return price_of(order, [unit for unit in order.units if unit not in leaving])
 
 
-def kept_minor(entries: Sequence[LedgerEntry], order_id: OrderId) -> int:
-    return sum(entry.amount_minor for entry in entries if entry.order_id == order_id)
+def pending_minor(order: Order) -> int:
+    """Return the money that we have decided to refund and the bank still has. After a lost dispute,
+    it has none.
+    """
+    return 0 if is_dispute_lost(order) else sum(refund.amount_minor for refund in outstanding_refunds(order))
 
 
-def judge(dump: StoreDump, entries: Sequence[LedgerEntry]) -> tuple[Verdict, ...]:
+def absorbed_minor(order: Order) -> int:
+    """Return the goodwill that the order outlived."""
+    return goodwill_minor(order) if owned_minor(order) else 0
+
+
+def has_failed(order: Order) -> bool:
+    """Return whether the order waits only for refunds that have failed before: the card takes no
+    money. They are tried again for as long as that takes.
+    """
+    outstanding = outstanding_refunds(order)
+    return bool(outstanding) and all(_has_failed(order, refund) for refund in outstanding)
+
+
+def _has_failed(order: Order, refund: Refund) -> bool:
+    assert order.payment is not None
+    by_number = {refund.number: refund for refund in order.payment.refunds}
+    tried: Refund | None = refund
+    while tried is not None:
+        fact = refund_fact(order, tried)
+        if fact is not None and fact.state is FactState.FAILED:
+            return True
+        tried = by_number.get(tried.replaces or 0)
+    return False
+
+
+def judge(dump: StoreDump, entries: Sequence[LedgerEntry], answered: AnsweredOrders) -> tuple[Verdict, ...]:
     kept: Counter[str] = Counter()
     for entry in entries:
         kept[entry.order_id] += entry.amount_minor
-    money = (
-        Verdict("the bank has kept what paid orders cost", tuple(_money(dump.orders, kept))),
+    return (
+        Verdict("the bank has kept what each order costs", tuple(_money(dump.orders, kept))),
         Verdict("no money without an order", tuple(_unknown(dump.orders, kept))),
+        Verdict("every currency is that of the concert", tuple(_currencies(dump, entries))),
         Verdict("no order is stuck", tuple(_stuck(dump.orders))),
+        Verdict("every answered order is recorded", tuple(_lost(dump.orders, answered))),
+        Verdict("no one got two orders for one purchase", tuple(_doubled(answered))),
         Verdict("units are those of the lines", tuple(_units(dump.orders))),
+        *(Verdict(check.__name__.replace("_", " "), tuple(check(dump, {}))) for check in STOCK_CHECKS),
     )
-    stock = (Verdict(check.__name__.replace("_", " "), tuple(check(dump, {}))) for check in STOCK_CHECKS)
-    return (*money, *stock)
 
 
 def _money(orders: Sequence[Order], kept: Counter[str]) -> Iterator[str]:
     for order in orders:
-        if order.status is OrderStatus.REFUND_PENDING:
-            continue
-        goodwill = goodwill_minor(order) if order.status in PAID_STATUSES else 0
-        due = owned_minor(order) - goodwill
+        due = owned_minor(order) + pending_minor(order) - absorbed_minor(order)
         if kept[order.id] != due:
             yield f"order {order.id} is {order.status}: the bank has kept {kept[order.id]}, and {due} is due"
 
@@ -99,17 +135,36 @@ def _unknown(orders: Sequence[Order], kept: Counter[str]) -> Iterator[str]:
             yield f"the bank has kept {minor} for order {order_id or '(none)'}, which does not exist"
 
 
+def _currencies(dump: StoreDump, entries: Sequence[LedgerEntry]) -> Iterator[str]:
+    for entry in entries:
+        if entry.currency is not dump.concert.currency:
+            yield f"order {entry.order_id} was charged in {entry.currency}, not in {dump.concert.currency}"
+
+
 def _stuck(orders: Sequence[Order]) -> Iterator[str]:
     for order in orders:
-        if order.status in OPEN:
-            yield f"order {order.id} is still {order.status}"
+        if order.status in OPEN or (outstanding_refunds(order) and pending_minor(order) and not has_failed(order)):
+            yield f"order {order.id} is still {order.status}, and work is due at {order.work_at}"
+
+
+def _lost(orders: Sequence[Order], answered: AnsweredOrders) -> Iterator[str]:
+    known = {str(ids.of_order(order.id)) for order in orders}
+    for name, order_ids in answered.items():
+        yield from (f"{name} was told of order {id_}, which does not exist" for id_ in order_ids - known)
+
+
+def _doubled(answered: AnsweredOrders) -> Iterator[str]:
+    for name, order_ids in answered.items():
+        if len(order_ids) > 1:
+            yield f"{name} bought once and was told of the orders {', '.join(sorted(order_ids))}"
 
 
 def _units(orders: Sequence[Order]) -> Iterator[str]:
     for order in orders:
         bought = sum(line.quantity for line in order.lines)
         returned = len(_returned(order))
-        if order.status in PAID_STATUSES and len(order.units) + returned != bought:
+        has_none = order.status is OrderStatus.REFUND_PENDING and not order.units
+        if order.status in LIVING and not has_none and len(order.units) + returned != bought:
             yield f"order {order.id} has {len(order.units)} units, and {returned} of {bought} were returned"
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from pymongo.errors import PyMongoError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -19,29 +20,36 @@ from bench.clients.checkout import open_checkout
 from bench.clients.console import write_status
 from bench.clients.http_client import Client, open_client
 from bench.clients.ledger import Ledger
+from bench.clients.servers import DATABASE
 from bench.clients.tokens import sign_in
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
+from domain.money import CurrencyCode
 from proofs.payments.bank import Bank, LedgerEntry, open_bank
-from proofs.payments.buyers import Shopper
+from proofs.payments.buyers import Answers, Shopper
 from proofs.payments.chaos import Chaos
-from proofs.payments.judgment import OPEN, Accounts, judge, make_accounts
-from proofs.payments.servers import DATABASE, Servers, run_servers
+from proofs.payments.crashes import count_crashes
+from proofs.payments.judgment import OPEN, Accounts, AnsweredOrders, judge, make_accounts
+from proofs.payments.servers import Servers, run_servers
 from proofs.sale.records.invariants import Verdict
 from proofs.sale.records.store_dump import StoreDump, all_holds_ended, read_store_dump
 from proofs.wait_until import wait_until
 from schema import ids
-from storage.mongo.client import connect, database
+from storage.mongo.client import Database, connect, database
 
+CURRENCIES = (CurrencyCode.EUR, CurrencyCode.ISK)
+"""One concert in each. A króna has no smaller unit, but the provider counts in hundredths of it."""
 ARRIVALS_PER_S = 10
 """Slow enough that many processes are killed while people buy."""
+ARRIVALS_LAST_S = 20.0
+"""At least, so that each server is killed in a short run too."""
 STOCK_SHARE = 1.9
 """Tickets per buyer. A buyer wants 2.25 on average, so some late payments find no tickets."""
 SETTLED_WITHIN_S = 300.0
 """Time to pay, grace after an outage, leases and retries take up to three minutes together."""
 LATE_CARD_S = 120.0
 """More than the time after which a late card succeeds at the bank."""
-BUYERS_WITHIN_S = 600.0
+BUYERS_WITHIN_S = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,142 +57,168 @@ class Plan:
     buyers: int
     seed: int
 
+    @property
+    def names(self) -> list[str]:
+        return [f"buyer{number}" for number in range(1, self.buyers + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One concert, and what became of its money."""
+
+    currency: CurrencyCode
+    statuses: Counter[str]
+    accounts: Accounts
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def is_right(self) -> bool:
+        return self.accounts.is_balanced and not any(verdict.offending for verdict in self.verdicts)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     plan: Plan
-    accounts: Accounts
-    verdicts: tuple[Verdict, ...]
-    statuses: Counter[str]
-    behaviors: Counter[str]
+    concerts: tuple[Judged, ...]
+    answers: Answers
     chaos: Counter[str]
     is_settled: bool
 
     @property
     def is_proven(self) -> bool:
-        return self.is_settled and self.accounts.is_balanced and not any(verdict.offending for verdict in self.verdicts)
+        return self.is_settled and all(concert.is_right for concert in self.concerts)
+
+
+@dataclass(frozen=True, slots=True)
+class OnSale:
+    concert: SaleConcert
+    currency: CurrencyCode
+
+    @property
+    def id(self) -> ConcertId:
+        return ConcertId(ids.decode(self.concert.id, ids.Kind.CONCERT).parts[0])
 
 
 async def run_proof(directory: Path, plan: Plan) -> Outcome:
     """Run everything in the directory. Raises ServerStartError."""
-    behaviors: Counter[str] = Counter()
     async with run_servers(directory, seed=plan.seed) as servers, open_bank(servers.sandbox.url) as bank:
-        tokens = await sign_in(servers.apps[0].issuer, ["olivia", *_names(plan)])
-        chaos = Chaos(servers, bank, plan.seed)
-        async with open_client([app.url for app in servers.apps], Ledger()) as client:
-            concert = await _open_sale(client, plan, tokens["olivia"])
-            await _buy(plan, servers, bank, client, concert, tokens=tokens, behaviors=behaviors, chaos=chaos)
-        concert_id = ConcertId(ids.decode(concert.id, ids.Kind.CONCERT).parts[0])
-        is_settled = await _settle(servers, bank, concert_id)
-        entries = await bank.read_ledger()
-        dump = await _read_dump(servers, concert_id)
-        chaos.done.update({f"crashes after {point}": count for point, count in servers.worker.crashes().items()})
-    statuses = Counter(str(order.status) for order in dump.orders)
-    accounts = make_accounts(entries, dump.orders)
-    return Outcome(plan, accounts, judge(dump, entries), statuses, behaviors, chaos.done, is_settled)
+        tokens = await sign_in(servers.app.issuer, ["olivia", *plan.names])
+        chaos, answers = Chaos(servers, bank, plan.seed), Answers()
+        async with open_client(servers.app_urls, Ledger()) as client:
+            on_sale = [await _open_sale(client, plan, tokens["olivia"], currency) for currency in CURRENCIES]
+            shoppers = _make_shoppers(plan, client, bank, on_sale, tokens=tokens, answers=answers)
+            await _buy(plan, chaos, servers, shoppers)
+        write_status("all buyers are done; waiting until everything is settled\n")
+        judged, is_settled = await _settle(servers, bank, on_sale, answers)
+        for server in servers.crashing:
+            counts = count_crashes(server.directory / "log")
+            chaos.done.update({f"crashes of {server.name} after {point}": n for point, n in counts.items()})
+    return Outcome(plan, judged, answers, chaos.done, is_settled)
 
 
-async def _open_sale(client: Client, plan: Plan, token: str) -> SaleConcert:
-    draft = catalog.sale_concert(int(plan.buyers * STOCK_SHARE), datetime.now(UTC))
-    return await catalog.open_sale(client, draft, token)
+async def _open_sale(client: Client, plan: Plan, token: str, currency: CurrencyCode) -> OnSale:
+    draft = catalog.sale_concert(int(plan.buyers * STOCK_SHARE / len(CURRENCIES)), datetime.now(UTC))
+    return OnSale(await catalog.open_sale(client, replace(draft, currency=currency), token), currency)
 
 
-async def _buy(
-    plan: Plan,
-    servers: Servers,
-    bank: Bank,
-    client: Client,
-    concert: SaleConcert,
-    *,
-    tokens: dict[str, str],
-    behaviors: Counter[str],
-    chaos: Chaos,
-) -> None:
+def _make_shoppers(
+    plan: Plan, client: Client, bank: Bank, on_sale: Sequence[OnSale], *, tokens: dict[str, str], answers: Answers
+) -> list[Shopper]:
+    return [
+        Shopper(
+            client=client,
+            bank=bank,
+            concert=on_sale[number % len(on_sale)].concert,
+            currency=on_sale[number % len(on_sale)].currency,
+            name=name,
+            token=tokens[name],
+            organizer_token=tokens["olivia"],
+            chance=random.Random(f"{plan.seed}:{name}"),
+            answers=answers,
+        )
+        for number, name in enumerate(plan.names)
+    ]
+
+
+async def _buy(plan: Plan, chaos: Chaos, servers: Servers, shoppers: Sequence[Shopper]) -> None:
     """Run all buyers to their end, while processes are killed."""
     chance = random.Random(f"buyers:{plan.seed}")
+    within_s = max(plan.buyers / ARRIVALS_PER_S, ARRIVALS_LAST_S)
     async with open_checkout(Ledger()) as checkout, asyncio.TaskGroup() as group:
-        background = [group.create_task(chaos.run()), group.create_task(chaos.keep_worker_running())]
-        shoppers = [
-            Shopper(
-                client=client,
-                checkout=checkout,
-                bank=bank,
-                concert=concert,
-                name=name,
-                token=tokens[name],
-                organizer_token=tokens["olivia"],
-                chance=random.Random(f"{plan.seed}:{name}"),
-                outcomes=behaviors,
-            )
-            for name in _names(plan)
-        ]
+        background = [group.create_task(chaos.keep_running(server)) for server in servers.crashing]
+        background.append(group.create_task(chaos.run()))
         async with asyncio.timeout(BUYERS_WITHIN_S):
-            await asyncio.gather(
-                *(shopper.run(chance.uniform(0, plan.buyers / ARRIVALS_PER_S)) for shopper in shoppers)
-            )
+            await asyncio.gather(*(shopper.run(checkout, chance.uniform(0, within_s)) for shopper in shoppers))
         await cancel_all(background)
 
 
-async def _settle(servers: Servers, bank: Bank, concert_id: ConcertId) -> bool:
-    """Let everything come to an end without chaos. Return whether it did in time."""
-    for server in servers.all:
+async def _settle(
+    servers: Servers, bank: Bank, on_sale: Sequence[OnSale], answers: Answers
+) -> tuple[tuple[Judged, ...], bool]:
+    """Let everything come to an end, and return the judgment and whether all was settled in time.
+
+    The judgment is repeated until it is favorable, because a refund may be under way. The servers
+    that kill themselves go on, and are started again before each look.
+    """
+    for server in servers.others:
         if server.exit_code is not None:
             await server.start()
     await bank.clear_faults()
     for intent_id in await bank.processing_intents():
-        await bank.settle(intent_id, "failed" if hash_is_even(intent_id) else "succeeded")
+        await bank.settle(intent_id, "failed" if _is_even(intent_id) else "succeeded")
     await bank.move_clock(LATE_CARD_S)
-    write_status("all buyers are done; waiting until everything is settled\n")
-    mongo_client = connect(servers.mongod.url)
-    try:
+    judged: tuple[Judged, ...] = ()
+    with closing(connect(servers.mongod.url)) as mongo_client:
+        mongo = database(mongo_client, DATABASE)
         async with Redis.from_url(servers.valkey.url, decode_responses=True) as redis:
-            orders = database(mongo_client, DATABASE)["orders"]
-            inbox = database(mongo_client, DATABASE)["payment_events"]
 
             async def is_settled() -> bool:
-                open_orders = await orders.count_documents({"status": {"$in": [str(status) for status in OPEN]}})
-                waiting = await inbox.count_documents({"state": {"$in": ["NEW", "PARKED"]}})
-                if open_orders or waiting or await bank.count_pending_webhooks():
+                nonlocal judged
+                for server in servers.crashing:
+                    if server.exit_code is not None:
+                        await server.start()
+                try:
+                    if not await _is_quiet(redis, mongo, bank, on_sale):
+                        return False
+                    judged = await _judge(redis, mongo, bank, on_sale, answers)
+                except (RedisError, PyMongoError, TemporarilyUnavailable):
                     return False
-                return await all_holds_ended(redis, concert_id)
+                return all(concert.is_right for concert in judged)
 
-            return await wait_until(_kept_running(servers, is_settled), within_s=SETTLED_WITHIN_S, poll_interval_s=1.0)
-    finally:
-        mongo_client.close()
+            settled = await wait_until(is_settled, within_s=SETTLED_WITHIN_S, poll_interval_s=1.0)
+            if not settled:
+                judged = await _judge(redis, mongo, bank, on_sale, answers)
+            return judged, settled
 
 
-def hash_is_even(intent_id: str) -> bool:
-    """Return the same choice for the same intent, for half of all intents."""
+async def _is_quiet(redis: Redis, mongo: Database, bank: Bank, on_sale: Sequence[OnSale]) -> bool:
+    """Return whether no order, hold, webhook or event waits. This does not read every order."""
+    waiting = await mongo["payment_events"].count_documents({"state": {"$in": ["NEW", "PARKED"]}})
+    waiting += await mongo["orders"].count_documents({"status": {"$in": [str(status) for status in OPEN]}})
+    if waiting or await bank.count_pending_webhooks():
+        return False
+    return all([await all_holds_ended(redis, one.id) for one in on_sale])
+
+
+async def _judge(
+    redis: Redis, mongo: Database, bank: Bank, on_sale: Sequence[OnSale], answers: Answers
+) -> tuple[Judged, ...]:
+    entries: dict[str, list[LedgerEntry]] = {one.id: [] for one in on_sale}
+    for entry in await bank.read_ledger():
+        # Money of an unknown concert would be found in the first one, as money without an order.
+        entries.get(entry.concert_id, entries[on_sale[0].id]).append(entry)
+    dumps = [await read_store_dump(redis, mongo, one.id, bank_minor={}) for one in on_sale]
+    return tuple(
+        _judge_concert(one, dump, entries[one.id], answers.order_ids.get(one.concert.id, {}))
+        for one, dump in zip(on_sale, dumps, strict=True)
+    )
+
+
+def _judge_concert(one: OnSale, dump: StoreDump, entries: list[LedgerEntry], answered: AnsweredOrders) -> Judged:
+    statuses = Counter(str(order.status) for order in dump.orders)
+    return Judged(one.currency, statuses, make_accounts(entries, dump.orders), judge(dump, entries, answered))
+
+
+def _is_even(intent_id: str) -> bool:
+    """Return the same choice for the same intent, and true for half of all intents."""
     return sum(intent_id.encode()) % 2 == 0
-
-
-def _kept_running(
-    servers: Servers, condition: Callable[[], Coroutine[Any, Any, bool]]
-) -> Callable[[], Coroutine[Any, Any, bool]]:
-    """Start the crashing worker again before each look: it helps to the end."""
-
-    async def looked() -> bool:
-        if servers.worker.exit_code is not None:
-            await servers.worker.start()
-        try:
-            return await condition()
-        except (RedisError, TemporarilyUnavailable):
-            return False
-
-    return looked
-
-
-async def _read_dump(servers: Servers, concert_id: ConcertId) -> StoreDump:
-    mongo_client = connect(servers.mongod.url)
-    try:
-        async with Redis.from_url(servers.valkey.url, decode_responses=True) as redis:
-            return await read_store_dump(redis, database(mongo_client, DATABASE), concert_id, bank_minor={})
-    finally:
-        mongo_client.close()
-
-
-def _names(plan: Plan) -> list[str]:
-    return [f"buyer{number}" for number in range(1, plan.buyers + 1)]
-
-
-__all__ = ["LedgerEntry", "Outcome", "Plan", "run_proof"]

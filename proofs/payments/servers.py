@@ -1,37 +1,50 @@
-"""The servers of the proof: the stores, the sandbox, two apps, and a worker that keeps crashing."""
+"""The servers of the proof: the stores, the sandbox, two apps and a worker.
+
+The second app and the worker kill themselves between two steps of the saga, again and again.
+"""
 
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.clients.servers import (
-    DATABASE,
-    AppServer,
-    app_settings,
-    run_app,
-    run_payment_sandbox,
-    run_stores,
-)
+from bench.clients.servers import AppServer, app_settings, run_app, run_payment_sandbox, run_stores
 from payments.sandbox.process import SandboxProcess
-from proofs.payments.crashing_worker import CRASHED
 from storage.embedded.ports import free_port
 from storage.embedded.process import ServerProcess, ServerStartError, flags
 
 ROOT = Path(__file__).parents[2]
 
 
-class CrashingWorker(ServerProcess):
-    """All workers in one process that ends between two steps of the saga, again and again."""
+class CrashingApp(AppServer):
+    """An app that ends between two steps of the saga."""
 
-    name = "crashing worker"
+    def __init__(self, directory: Path, settings: Mapping[str, str], *, seed: int) -> None:
+        super().__init__(directory, settings)
+        self._seed = seed
+        self._starts = 0
+
+    @property
+    def working_directory(self) -> Path:
+        return ROOT
+
+    def _arguments(self) -> list[str]:
+        self._starts += 1
+        *arguments, _ = super()._arguments()
+        options = flags({"seed": str(self._seed), "start": str(self._starts)})
+        return [*arguments, "-m", "proofs.payments.crashing_app", *options]
+
+
+class CrashingWorker(ServerProcess):
+    """All workers in one process that ends between two steps of the saga."""
+
+    name = "the crashing worker"
 
     def __init__(self, directory: Path, *, redis_url: str, mongo_url: str, sandbox_url: str, seed: int) -> None:
         super().__init__(directory, executable=Path(sys.executable), port=None, options=())
         self._flags = {"redis-url": redis_url, "mongo-url": mongo_url, "sandbox-url": sandbox_url, "seed": str(seed)}
-        self.starts = 0
+        self._starts = 0
 
     @property
     def url(self) -> str:
@@ -42,17 +55,12 @@ class CrashingWorker(ServerProcess):
         return ROOT
 
     def _arguments(self) -> list[str]:
-        self.starts += 1
-        settings = {**self._flags, "port": str(self.port), "start": str(self.starts)}
+        self._starts += 1
+        settings = {**self._flags, "port": str(self.port), "start": str(self._starts)}
         return ["-m", "proofs.payments.crashing_worker", *flags(settings)]
 
     async def _is_ready(self) -> bool:
         return True
-
-    def crashes(self) -> Counter[str]:
-        """Return how often it has crashed at each point, from its log."""
-        lines = (self.directory / "log").read_text(errors="replace").splitlines()
-        return Counter(line.removeprefix(f"{CRASHED} ") for line in lines if line.startswith(CRASHED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,22 @@ class Servers:
     valkey: ServerProcess
     mongod: ServerProcess
     sandbox: SandboxProcess
-    apps: tuple[AppServer, AppServer]
+    app: AppServer
+    crashing_app: CrashingApp
     worker: CrashingWorker
 
     @property
-    def all(self) -> tuple[ServerProcess, ...]:
-        return (self.valkey, self.mongod, self.sandbox, *self.apps, self.worker)
+    def crashing(self) -> tuple[ServerProcess, ...]:
+        """The servers that kill themselves."""
+        return (self.crashing_app, self.worker)
+
+    @property
+    def others(self) -> tuple[ServerProcess, ...]:
+        return (self.valkey, self.mongod, self.sandbox, self.app)
+
+    @property
+    def app_urls(self) -> tuple[str, ...]:
+        return (self.app.url, self.crashing_app.url)
 
 
 @asynccontextmanager
@@ -78,20 +96,11 @@ async def run_servers(directory: Path, *, seed: int) -> AsyncIterator[Servers]:
         valkey, mongod = await stack.enter_async_context(run_stores(directory))
         sandbox = await stack.enter_async_context(run_payment_sandbox(directory / "sandbox", app_port=app_port))
         settings = app_settings(valkey.url, mongod.url) | {"PAYMENT_URL": sandbox.url}
-        first = await stack.enter_async_context(run_app(directory / "app-1", settings, port=app_port))
-        second = await stack.enter_async_context(
-            run_app(directory / "app-2", {**settings, "OIDC_ISSUER": first.issuer})
-        )
-        worker = CrashingWorker(
-            directory / "worker",
-            redis_url=valkey.url,
-            mongo_url=mongod.url,
-            sandbox_url=sandbox.url,
-            seed=seed,
-        )
-        await worker.start()
-        stack.push_async_callback(worker.stop)
-        yield Servers(valkey, mongod, sandbox, (first, second), worker)
-
-
-__all__ = ["DATABASE", "CrashingWorker", "Servers", "run_servers"]
+        app = await stack.enter_async_context(run_app(directory / "app-1", settings, port=app_port))
+        crashing_app = CrashingApp(directory / "app-2", {**settings, "OIDC_ISSUER": app.issuer}, seed=seed)
+        urls = {"redis_url": valkey.url, "mongo_url": mongod.url, "sandbox_url": sandbox.url}
+        worker = CrashingWorker(directory / "worker", **urls, seed=seed)
+        for server in (crashing_app, worker):
+            await server.start()
+            stack.push_async_callback(server.stop)
+        yield Servers(valkey, mongod, sandbox, app, crashing_app, worker)
