@@ -17,6 +17,7 @@ from domain.payments.inbox import InboxEvent, InboxState
 from payments.provider import ProviderUnavailable
 from payments.saga.order_payments import OrderPayments
 from storage.connect import Stores
+from storage.mongo.payment_inbox import Claim
 from telemetry import counters
 from telemetry.outage_log import OutageLog
 
@@ -24,10 +25,18 @@ log = logging.getLogger(__name__)
 _outage = OutageLog(log, "applying payment events")
 
 LANES = 4
-"""The number of claims that are worked off at the same time, so that a slow order delays only the
-events claimed with it.
+"""The number of claims that may be worked off at the same time, so that a slow order delays only
+the events claimed with it.
+"""
+NEXT_LANE_AFTER_S = 0.25
+"""How long one claim is worked off alone. Several at once would take time from the requests of this
+process, and finish no sooner unless one of them is slow.
 """
 MAX_CLAIMED = 100
+ORDERS_PER_TURN = 5
+"""The number of orders whose events a lane starts to apply in one turn of the event loop. All
+orders of a claim at once would stop the requests of this process for tens of milliseconds.
+"""
 APPLY_WITHIN_S = 20.0
 """Shorter than the lease, so that an order that hangs is usually tried by one worker at a time."""
 
@@ -74,9 +83,19 @@ class _Run:
                     return finished
                 claim = await self._inbox.claim(now=self._now(), limit=MAX_CLAIMED)
                 self._has_more = claim.has_more
-            results = await self._apply_all(claim.events)
-            await self._inbox.finish(claim, results)
-            finished += sum(event.due_at is None for event in results)
+                working = asyncio.create_task(self._work_off(claim))
+                try:
+                    await asyncio.wait([working], timeout=NEXT_LANE_AFTER_S)
+                except asyncio.CancelledError:
+                    working.cancel()
+                    await asyncio.gather(working, return_exceptions=True)
+                    raise
+            finished += await working
+
+    async def _work_off(self, claim: Claim) -> int:
+        results = await self._apply_all(claim.events)
+        await self._inbox.finish(claim, results)
+        return sum(event.due_at is None for event in results)
 
     async def _apply_all(self, events: Sequence[InboxEvent]) -> list[InboxEvent]:
         """Return the events with their new states."""
@@ -85,8 +104,13 @@ class _Run:
             is_known = event.order_id is not None
             groups[event.order_id, event.concert_id, None if is_known else event.intent_id].append(event)
         orders = await self._read_orders({event.order_id for event in events if event.order_id is not None})
-        applied = await asyncio.gather(*[self._apply(group, orders) for group in groups.values()])
-        return [event for group in applied for event in group]
+        applying = list[asyncio.Future[list[InboxEvent]]]()
+        async with asyncio.TaskGroup() as tasks:
+            for number, group in enumerate(groups.values(), start=1):
+                applying.append(tasks.create_task(self._apply(group, orders)))
+                if number % ORDERS_PER_TURN == 0:
+                    await asyncio.sleep(0)
+        return [event for applied in applying for event in applied.result()]
 
     async def _read_orders(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Order]:
         """Read the orders in one command, which costs a fraction of a command for each.
