@@ -3,6 +3,7 @@
 Those on a shared store also check after the test that every key has an expiry.
 """
 
+import uuid
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,6 +18,7 @@ from subscriptions.hub import Hub
 from tests.support.hub_recorder import open_hub
 from tests.support.issuers import KeyServer, running_key_server
 from tests.support.sale import opened
+from tests.support.sandbox_shop import SandboxShop, open_sandbox_shop
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
 
@@ -42,6 +44,27 @@ async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: 
     """Stores on a Valkey that the test may stop, kill or fill."""
     async with opened(own_valkey.url, mongo_url, mongo_database) as stores:
         yield stores
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_shop(
+    shared_valkey: ServerProcess, shared_mongod: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SandboxShop]:
+    """One shop and one sandbox for all tests of a module."""
+    directory = tmp_path_factory.mktemp("sandbox")
+    async with (
+        opened(shared_valkey.url, shared_mongod.url, f"test_{uuid.uuid4().hex}") as stores,
+        open_sandbox_shop(stores, shared_valkey.url, directory) as made,
+    ):
+        yield made
+        await stores.mongo.client.drop_database(stores.mongo.name)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def site(module_shop: SandboxShop) -> SandboxShop:
+    """The shop of the module, without the faults and webhooks of earlier tests."""
+    await module_shop.begin_test()
+    return module_shop
 
 
 @pytest_asyncio.fixture

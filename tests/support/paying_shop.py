@@ -1,4 +1,7 @@
-"""A shop whose orders are paid at a provider in memory, and the steps of its buyers."""
+"""A shop whose orders cost money, and the steps of its buyers and organizers.
+
+`PayingShop` is paid at a provider in memory; `tests.support.sandbox_shop` at the sandbox.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,10 +70,11 @@ def order_mutation(name: str) -> str:
     }}"""
 
 
-@dataclass
-class PayingShop:
+@dataclass(kw_only=True)
+class OrderShop:
+    """The steps that do not depend on the provider."""
+
     shop: Shop
-    provider: ProviderDouble
     payments: OrderPayments
     ahead: timedelta = timedelta()
     """How far the clocks of the workers are ahead."""
@@ -97,17 +101,6 @@ class PayingShop:
         answer = await self.change("purchaseTickets", input_, by=by)
         assert answer["__typename"] == "PurchaseTicketsSuccess", answer
         return answer["order"]
-
-    async def buy_paid(self, concert: OnSale, *quantities: int, by: str = "alice") -> Answer:
-        """Buy tickets, pay them, and return the paid order."""
-        order = await self.buy(concert, *quantities, by=by)
-        await self.pay(order)
-        return await self.read(order, by=by)
-
-    async def pay(self, order: Answer) -> None:
-        """Pay the order, and deliver the provider's message."""
-        stored = await self.stored(order)
-        await self.payments.apply(stored.id, stored.concert_id, [self.provider.pay(self.intent(order))])
 
     async def change(self, mutation: str, input_: dict[str, object], *, by: str | None = "alice") -> Answer:
         """Send a mutation, and return its result."""
@@ -144,12 +137,28 @@ class PayingShop:
         assert found is not None
         return found
 
-    def intent(self, order: Answer) -> StoredIntent:
-        return self.provider.intent_of(order_id_of(order))
-
     @property
     def stores(self) -> Stores:
         return self.shop.stores
+
+
+@dataclass(kw_only=True)
+class PayingShop(OrderShop):
+    provider: ProviderDouble
+
+    async def buy_paid(self, concert: OnSale, *quantities: int, by: str = "alice") -> Answer:
+        """Buy tickets, pay them, and return the paid order."""
+        order = await self.buy(concert, *quantities, by=by)
+        await self.pay(order)
+        return await self.read(order, by=by)
+
+    async def pay(self, order: Answer) -> None:
+        """Pay the order, and deliver the provider's message."""
+        stored = await self.stored(order)
+        await self.payments.apply(stored.id, stored.concert_id, [self.provider.pay(self.intent(order))])
+
+    def intent(self, order: Answer) -> StoredIntent:
+        return self.provider.intent_of(order_id_of(order))
 
 
 def order_id_of(order: Answer) -> OrderId:
@@ -165,4 +174,4 @@ async def open_paying_shop(
     provider.name = "sandbox"
     payments = OrderPayments(stores, provider)
     async with shop_on(stores, redis_url, rates=rates, payments=payments, checkout=CHECKOUT) as shop:
-        yield PayingShop(shop, provider, payments)
+        yield PayingShop(shop=shop, provider=provider, payments=payments)
