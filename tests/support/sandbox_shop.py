@@ -186,6 +186,10 @@ class SandboxShop(OrderShop):
         (event,) = [event for event in await self.events(intent_id) if event["type"] == kind]
         return event
 
+    async def raw_event(self, kind: str, intent_id: str) -> bytes:
+        """Return the body of a webhook about the event."""
+        return orjson.dumps(await self.event(kind, intent_id))
+
     async def post(self, body: bytes, headers: dict[str, str] | None = None) -> httpx2.Response:
         """Send a webhook, signed by the sandbox's secret if no headers are given."""
         signed = sign(body, datetime.now(UTC), self.sandbox.webhook_secret) if headers is None else headers
