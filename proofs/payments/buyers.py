@@ -41,7 +41,7 @@ THINKS_S = (0.0, 1.0)
 
 @dataclass(slots=True)
 class Answers:
-    """What the servers answered to all people."""
+    """The answers of the servers to all people."""
 
     counts: Counter[str] = field(default_factory=Counter)
     """How often people behaved in each way, and were refused."""
