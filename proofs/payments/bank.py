@@ -40,6 +40,10 @@ class Bank:
         # With one key, a repeated request refunds once.
         await self._send("POST", "/v1/refunds", form, key=f"dashboard:{intent_id}")
 
+    async def cancel(self, intent_id: str) -> None:
+        """Cancel a payment in the provider's dashboard."""
+        await self._send("POST", f"/v1/payment_intents/{intent_id}/cancel", {}, key=f"dashboard:{intent_id}:cancel")
+
     async def dispute(self, intent_id: str, outcome: str) -> None:
         """Open a dispute and decide it: `won` or `lost` by the merchant."""
         opened = await self._send("POST", "/sandbox/disputes", {"payment_intent": intent_id})

@@ -117,6 +117,18 @@ class Shopper:
             await self._think()
             await self._cancel(order)
 
+    async def pays_after_the_end(self) -> None:
+        """Pay just when the merchant cancels the payment in the dashboard: the order ends after a
+        decline, and the bank succeeds all the same.
+        """
+        if (order := await self._buy()) is None or (order := await self._with_payment(order)) is None:
+            return
+        await self.checkout.confirm(order["payment"], DECLINED_CARD)
+        await self.checkout.confirm(order["payment"], "pm_card_lateSuccess")
+        await self.bank.cancel(order["payment"]["intentId"])
+        await self._until_closed(order)
+        await self.bank.settle(order["payment"]["intentId"], "succeeded")
+
     async def never_pays(self) -> None:
         await self._buy()
 
@@ -231,6 +243,7 @@ BEHAVIORS: dict[str, Behavior] = {
     "cancels while paying": Shopper.cancels_while_paying,
     "cancels": Shopper.cancels,
     "pays late": Shopper.pays_late,
+    "pays after the order has ended": Shopper.pays_after_the_end,
     "never pays": Shopper.never_pays,
     "stays in processing": lambda shopper: shopper.pays_without_waiting("pm_card_never"),
     "returns everything": Shopper.is_refunded,
@@ -245,7 +258,7 @@ BEHAVIORS: dict[str, Behavior] = {
 """By name. The outcome of a dispute is the merchant's."""
 
 SHARES = {
-    "pays": 26,
+    "pays": 21,
     "pays after a decline": 6,
     "pays slowly": 5,
     "pays, and the webhook comes twice": 5,
@@ -253,6 +266,7 @@ SHARES = {
     "cancels while paying": 8,
     "cancels": 5,
     "pays late": 5,
+    "pays after the order has ended": 5,
     "never pays": 4,
     "stays in processing": 3,
     "returns everything": 8,

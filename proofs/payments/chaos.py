@@ -6,7 +6,7 @@ from collections import Counter
 
 from bench.clients.console import write_status
 from proofs.payments.bank import Bank
-from proofs.payments.servers import Servers
+from proofs.payments.servers import Servers, start_crashing
 from storage.embedded.process import ServerProcess
 
 PAUSE_S = (0.5, 2.0)
@@ -54,7 +54,7 @@ class Chaos:
         """Start a server again each time that it has killed itself."""
         while True:
             if server.exit_code is not None:
-                await asyncio.shield(server.start())
+                await asyncio.shield(start_crashing(server))
             await asyncio.sleep(POLL_S)
 
     def _next_kill(self) -> ServerProcess:

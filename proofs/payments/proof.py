@@ -30,7 +30,7 @@ from proofs.payments.buyers import Answers, Shopper
 from proofs.payments.chaos import Chaos
 from proofs.payments.crashes import count_crashes
 from proofs.payments.judgment import OPEN, Accounts, AnsweredOrders, judge, make_accounts
-from proofs.payments.servers import Servers, run_servers
+from proofs.payments.servers import Servers, run_servers, start_crashing
 from proofs.sale.records.invariants import Verdict
 from proofs.sale.records.store_dump import StoreDump, all_holds_ended, read_store_dump
 from proofs.wait_until import wait_until
@@ -176,7 +176,7 @@ async def _settle(
                 nonlocal judged
                 for server in servers.crashing:
                     if server.exit_code is not None:
-                        await server.start()
+                        await start_crashing(server)
                 try:
                     if not await _is_quiet(redis, mongo, bank, on_sale):
                         return False

@@ -3,6 +3,7 @@
 The second app and the worker kill themselves between two steps of the saga, again and again.
 """
 
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,7 @@ from storage.embedded.ports import free_port
 from storage.embedded.process import ServerProcess, ServerStartError, flags
 
 ROOT = Path(__file__).parents[2]
+MAX_STARTS = 10
 
 
 class CrashingApp(AppServer):
@@ -63,6 +65,21 @@ class CrashingWorker(ServerProcess):
         return True
 
 
+async def start_crashing(server: ServerProcess) -> None:
+    """Start a server that kills itself. It may do so even before its start is noticed.
+
+    Raises ServerStartError.
+    """
+    for attempt in range(1, MAX_STARTS + 1):
+        try:
+            await server.start()
+        except ServerStartError:
+            if server.exit_code != -signal.SIGKILL or attempt == MAX_STARTS:
+                raise
+        else:
+            return
+
+
 @dataclass(frozen=True, slots=True)
 class Servers:
     valkey: ServerProcess
@@ -101,6 +118,6 @@ async def run_servers(directory: Path, *, seed: int) -> AsyncIterator[Servers]:
         urls = {"redis_url": valkey.url, "mongo_url": mongod.url, "sandbox_url": sandbox.url}
         worker = CrashingWorker(directory / "worker", **urls, seed=seed)
         for server in (crashing_app, worker):
-            await server.start()
+            await start_crashing(server)
             stack.push_async_callback(server.stop)
         yield Servers(valkey, mongod, sandbox, app, crashing_app, worker)
