@@ -22,7 +22,7 @@ from domain.money import CurrencyCode, Money
 from domain.orders import Order
 from domain.payments.payment import PaymentAttempt
 from payments.checkout import Checkout
-from payments.provider import OrderReference
+from payments.provider import OrderReference, PaymentProvider
 from payments.providers import open_provider
 from payments.saga.order_payments import OrderPayments
 from schema.ids import concert_argument, decode
@@ -232,6 +232,19 @@ def intent_id_of(order: Order) -> str:
     return order.payment.attempt.intent_id
 
 
+def webhook_route_of(provider: PaymentProvider, stores: Stores) -> WebhookRoute:
+    """Return the route that verifies webhooks of the provider, and records them in the stores."""
+    return WebhookRoute(
+        PaymentWebhooks(
+            provider,
+            stores.payment_inbox,
+            installation=stores.installation.id,
+            takes_live=False,
+            max_bytes=MAX_WEBHOOK_BYTES,
+        )
+    )
+
+
 @asynccontextmanager
 async def open_sandbox_shop(stores: Stores, redis_url: str, directory: Path) -> AsyncIterator[SandboxShop]:
     """Open a shop with a sandbox of its own, which keeps its data in the directory."""
@@ -242,15 +255,7 @@ async def open_sandbox_shop(stores: Stores, redis_url: str, directory: Path) -> 
         made: list[SandboxShop] = []
         # The first call opens a connection, which a busy machine may do slowly.
         payments = OrderPayments(stores, provider, clock=lambda: made[0].now(), intent_within_s=20)
-        route = WebhookRoute(
-            PaymentWebhooks(
-                provider,
-                stores.payment_inbox,
-                installation=payments.installation,
-                takes_live=False,
-                max_bytes=MAX_WEBHOOK_BYTES,
-            )
-        )
+        route = webhook_route_of(provider, stores)
         checkout = Checkout("sandbox", sandbox.publishable_key, sandbox.url)
         async with (
             shop_on(stores, redis_url, payments=payments, checkout=checkout) as shop,
