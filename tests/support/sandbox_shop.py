@@ -84,7 +84,8 @@ class SandboxShop(OrderShop):
         self.worker = OrderWorker(self.payments, clock=self.now)
 
     async def begin_test(self) -> None:
-        """Undo what the tests before have changed."""
+        """Undo what the tests before have changed, and give their orders no more work."""
+        await self.stores.orders.collection.update_many({}, {"$unset": {"workAt": ""}})
         self.ahead = SAME_TIME
         self.route.statuses.clear()
         self.route.bodies.clear()
@@ -130,6 +131,12 @@ class SandboxShop(OrderShop):
         payment = (await self.stored(order)).payment
         assert payment is not None
         await self.pass_time(payment.expires_at - self.now() + timedelta(seconds=1))
+
+    @asynccontextmanager
+    async def impatient_payments(self) -> AsyncIterator[OrderPayments]:
+        """Yield payments that wait one second for each answer of the sandbox."""
+        async with aclosing(open_provider(_settings(self.sandbox, timeout_s=1))) as provider:
+            yield OrderPayments(self.stores, provider, clock=self.now)
 
     async def reference(self, order: Answer) -> OrderReference:
         stored = await self.stored(order)
@@ -268,5 +275,6 @@ async def open_sandbox_shop(stores: Stores, redis_url: str, directory: Path) -> 
                 yield made[0]
 
 
-def _settings(sandbox: Sandbox) -> PaymentSettings:
-    return PaymentSettings(secret_key=sandbox.secret_key, webhook_secrets=(sandbox.webhook_secret,), url=sandbox.url)
+def _settings(sandbox: Sandbox, *, timeout_s: int = 20) -> PaymentSettings:
+    secrets = (sandbox.webhook_secret,)
+    return PaymentSettings(secret_key=sandbox.secret_key, webhook_secrets=secrets, url=sandbox.url, timeout_s=timeout_s)
