@@ -22,7 +22,7 @@ from domain.money import CurrencyCode, Money
 from domain.orders import Order
 from domain.payments.payment import PaymentAttempt
 from payments.checkout import Checkout
-from payments.provider import OrderReference
+from payments.provider import OrderReference, PaymentProvider
 from payments.providers import open_provider
 from payments.saga.order_payments import OrderPayments
 from schema.ids import concert_argument, decode
@@ -84,7 +84,8 @@ class SandboxShop(OrderShop):
         self.worker = OrderWorker(self.payments, clock=self.now)
 
     async def begin_test(self) -> None:
-        """Undo what the tests before have changed."""
+        """Undo what the tests before have changed, and give their orders no more work."""
+        await self.stores.orders.collection.update_many({}, {"$unset": {"workAt": ""}})
         self.ahead = SAME_TIME
         self.route.statuses.clear()
         self.route.bodies.clear()
@@ -130,6 +131,12 @@ class SandboxShop(OrderShop):
         payment = (await self.stored(order)).payment
         assert payment is not None
         await self.pass_time(payment.expires_at - self.now() + timedelta(seconds=1))
+
+    @asynccontextmanager
+    async def impatient_payments(self) -> AsyncIterator[OrderPayments]:
+        """Yield payments that wait one second for each answer of the sandbox."""
+        async with aclosing(open_provider(_settings(self.sandbox, timeout_s=1))) as provider:
+            yield OrderPayments(self.stores, provider, clock=self.now)
 
     async def reference(self, order: Answer) -> OrderReference:
         stored = await self.stored(order)
@@ -232,6 +239,19 @@ def intent_id_of(order: Order) -> str:
     return order.payment.attempt.intent_id
 
 
+def webhook_route_of(provider: PaymentProvider, stores: Stores) -> WebhookRoute:
+    """Return the route that verifies webhooks of the provider, and records them in the stores."""
+    return WebhookRoute(
+        PaymentWebhooks(
+            provider,
+            stores.payment_inbox,
+            installation=stores.installation.id,
+            takes_live=False,
+            max_bytes=MAX_WEBHOOK_BYTES,
+        )
+    )
+
+
 @asynccontextmanager
 async def open_sandbox_shop(stores: Stores, redis_url: str, directory: Path) -> AsyncIterator[SandboxShop]:
     """Open a shop with a sandbox of its own, which keeps its data in the directory."""
@@ -242,15 +262,7 @@ async def open_sandbox_shop(stores: Stores, redis_url: str, directory: Path) -> 
         made: list[SandboxShop] = []
         # The first call opens a connection, which a busy machine may do slowly.
         payments = OrderPayments(stores, provider, clock=lambda: made[0].now(), intent_within_s=20)
-        route = WebhookRoute(
-            PaymentWebhooks(
-                provider,
-                stores.payment_inbox,
-                installation=payments.installation,
-                takes_live=False,
-                max_bytes=MAX_WEBHOOK_BYTES,
-            )
-        )
+        route = webhook_route_of(provider, stores)
         checkout = Checkout("sandbox", sandbox.publishable_key, sandbox.url)
         async with (
             shop_on(stores, redis_url, payments=payments, checkout=checkout) as shop,
@@ -263,5 +275,6 @@ async def open_sandbox_shop(stores: Stores, redis_url: str, directory: Path) -> 
                 yield made[0]
 
 
-def _settings(sandbox: Sandbox) -> PaymentSettings:
-    return PaymentSettings(secret_key=sandbox.secret_key, webhook_secrets=(sandbox.webhook_secret,), url=sandbox.url)
+def _settings(sandbox: Sandbox, *, timeout_s: int = 20) -> PaymentSettings:
+    secrets = (sandbox.webhook_secret,)
+    return PaymentSettings(secret_key=sandbox.secret_key, webhook_secrets=secrets, url=sandbox.url, timeout_s=timeout_s)
