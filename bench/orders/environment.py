@@ -29,7 +29,7 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """What mongod has written since it started."""
+    """Counts of what mongod has written since it started."""
 
     majority: int
     """Documents inserted or updated with write concern majority."""
