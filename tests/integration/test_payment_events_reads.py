@@ -1,4 +1,4 @@
-"""How the worker for payment events reads orders: together, or one by one after a failure."""
+"""Reading the orders of payment events: together, or one by one after a failure."""
 
 from collections.abc import AsyncIterator
 
