@@ -50,7 +50,9 @@ async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: 
 async def module_shop(
     shared_valkey: ServerProcess, shared_mongod: ServerProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[SandboxShop]:
-    """One shop and one sandbox for all tests of a module."""
+    """One shop and one sandbox for all tests of a module, on stores without earlier concerts."""
+    async with redis.asyncio.Redis.from_url(shared_valkey.url) as client:
+        await client.flushall()
     directory = tmp_path_factory.mktemp("sandbox")
     async with (
         opened(shared_valkey.url, shared_mongod.url, f"test_{uuid.uuid4().hex}") as stores,

@@ -88,14 +88,14 @@ async def test_case_06_payment_found_at_the_deadline_keeps_the_seats(site: Sandb
 
 async def test_case_07_payment_extends_the_hold_once_up_to_its_deadline(site: SandboxShop) -> None:
     concert = await site.on_sale(holdDurationSeconds=60, paymentDurationSeconds=1_800)
-    held = (await site.shop.hold(concert, 1))["hold"]
-    order = await site.buy_hold(held)
+    held = (await site.shop.hold(concert, 1, by="hank"))["hold"]
+    order = await site.buy_hold(held, by="hank")
     bought_at = (await site.stored(order)).created_at
     deadline = datetime.fromisoformat(order["payment"]["deadline"])
     assert deadline - bought_at == timedelta(minutes=30)
-    again = await site.buy_hold(held)
+    again = await site.buy_hold(held, by="hank")
     assert (again["id"], again["payment"]["deadline"]) == (order["id"], order["payment"]["deadline"])
-    (shown,) = (await site.shop.fields(HOLDS, by="alice"))["me"]["holds"]
+    (shown,) = (await site.shop.fields(HOLDS, by="hank"))["me"]["holds"]
     assert (shown["id"], shown["expiresAt"]) == (held["id"], order["payment"]["deadline"])
 
 

@@ -89,6 +89,8 @@ async def test_order_costs_four_majority_writes_and_shares_them(
     stores, commands = stores_and_commands
     async with open_sandbox_shop(stores, shared_valkey.url, tmp_path) as site:
         concert = await site.on_sale()
+        # A process writes the id of its installation once.
+        await stores.installation.id()
         commands.sent.clear()
         await site.buy_paid(concert, 1)
         written = Counter((sent.name, sent.collection) for sent in commands.majority_writes())
