@@ -70,7 +70,8 @@ class OrderWorker:
         """
         async with self._beating(stores) as resumed_at:
             concerts = deque(await stores.order_work.find_concerts(self._clock()))
-            lanes = [self._work(stores, concerts, resumed_at) for _ in range(LANES)]
+            stopped = set[ConcertId]()
+            lanes = [self._work(stores, concerts, stopped, resumed_at=resumed_at) for _ in range(LANES)]
             results = await asyncio.gather(*lanes, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
@@ -99,23 +100,33 @@ class OrderWorker:
                 # A gap delays deadlines, which harms no one.
                 log.debug("a heartbeat was not recorded: %s", describe_cause(error))
 
-    async def _work(self, stores: Stores, concerts: deque[ConcertId], resumed_at: datetime) -> int:
-        """Work off leases of the concerts in turn, until none has due orders."""
+    async def _work(
+        self, stores: Stores, concerts: deque[ConcertId], stopped: set[ConcertId], *, resumed_at: datetime
+    ) -> int:
+        """Work off leases of the concerts in turn, until none has due orders.
+
+        A concert for which a store does not answer is stopped until the next run: its orders are
+        due at once, and would otherwise be leased again and again in this one.
+        """
         moved = 0
         while concerts:
             concert_id = concerts.popleft()
+            if concert_id in stopped:
+                continue
             grace_until = resumed_at + await _grace(stores, concert_id)
             lease = await stores.order_work.lease_due(concert_id, self._clock(), limit=ORDERS_PER_LEASE)
             if len(lease.orders) == ORDERS_PER_LEASE:
                 concerts.append(concert_id)
             results = await asyncio.gather(*[self._advance(order, grace_until) for order in lease.orders])
             await _release(stores, lease, [order.id for order in results if order is not None])
+            if any(after is before for before, after in zip(lease.orders, results, strict=True)):
+                stopped.add(concert_id)
             moved += sum(order is not None for order in results)
         return moved
 
     async def _advance(self, order: Order, grace_until: datetime) -> Order | None:
         """Do what is due for an order. Return it, or None if it is to keep its lease until it is
-        tried again.
+        tried again. Return the same object if a store does not answer.
         """
         now = self._clock()
         step = next_step(order, now, grace_until=grace_until)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from domain.ids import ConcertId, OrderId
 from storage.connect import Stores
+from storage.hot.hot_state import is_history
 
 MAX_DELAY = timedelta(minutes=5)
 """Longest time until queries by timestamp find a changed order.
@@ -50,8 +51,20 @@ class RecordWorker:
         """
         missing = await stores.hot_state.find_unrecorded(concert_id, orders)
         if missing is None:
-            return None
+            if not await _has_expired(stores, concert_id):
+                return None
+            missing = set()
         if missing and not await stores.order_sync.sync_all(await stores.orders.get_many(missing)):
             return None
         self._recorded.update(orders)
         return len(missing)
+
+
+async def _has_expired(stores: Stores, concert_id: ConcertId) -> bool:
+    """Return whether the keys of a concert have expired.
+
+    Its orders are not recorded again. Waiting for them would make each run read all orders that
+    have changed since.
+    """
+    concert = await stores.concert_cache.get(concert_id)
+    return concert is not None and is_history(concert)

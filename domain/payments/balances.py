@@ -7,7 +7,7 @@ from domain.money import Money
 from domain.orders import Order, OrderStatus
 from domain.payments.facts import FactKind, FactState, ProviderFact
 from domain.payments.payment import Payment, Refund
-from domain.payments.status import successes
+from domain.payments.status import refund_fact, successes
 
 _REFUNDABLE = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED, OrderStatus.REFUND_PENDING})
 
@@ -49,10 +49,16 @@ def left_of(order: Order, paid: ProviderFact | None, *, without: Refund | None =
         return 0
     rows = {refund.number for refund in order.payment.refunds}
     replaced = {refund.replaces for refund in order.payment.refunds}
-    ours = sum(
-        refund.amount_minor
+    # A replaced refund that was made stands for the one that replaces it, and is counted once.
+    counted = [
+        (refund, refund_fact(order, refund))
         for refund in order.payment.refunds
         if refund.intent_id == paid.intent_id and refund.number not in replaced and refund is not without
+    ]
+    standing = {fact.id: fact for refund, fact in counted if fact is not None and fact.row != refund.number}
+    ours = sum(
+        max(refund.amount_minor, fact.amount_minor if fact is not None and fact.id in standing else 0)
+        for refund, fact in counted
     )
     others = sum(
         fact.amount_minor
@@ -61,6 +67,7 @@ def left_of(order: Order, paid: ProviderFact | None, *, without: Refund | None =
         and fact.intent_id == paid.intent_id
         and fact.state is not FactState.FAILED
         and (fact.row not in rows or fact.row in replaced)
+        and fact.id not in standing
     )
     return max(paid.amount_minor - ours - others, 0)
 

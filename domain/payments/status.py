@@ -6,7 +6,7 @@ Webhooks, the buyer's confirmation and the reconciliation all store facts and th
 
 from domain.orders import Order, OrderStatus
 from domain.payments.facts import FactKind, FactState, ProviderFact
-from domain.payments.payment import EffectState, FreedBy, LateOutcome, Refund
+from domain.payments.payment import EffectState, FreedBy, LateOutcome, Payment, Refund
 
 _STATUS_WHEN_FREED = {
     FreedBy.PAYMENT_FAILED: OrderStatus.PAYMENT_FAILED,
@@ -113,9 +113,27 @@ def disputes(order: Order) -> tuple[ProviderFact, ...]:
 
 
 def refund_fact(order: Order, refund: Refund) -> ProviderFact | None:
-    """Return what the provider has told about one of our refunds."""
-    facts = order.payment.facts if order.payment else ()
-    return next((fact for fact in facts if fact.kind is FactKind.REFUND and fact.row == refund.number), None)
+    """Return what the provider has told about one of our refunds.
+
+    A refund that was replaced may have been made after all. It then stands for the one that
+    replaces it, unless it fails.
+    """
+    if order.payment is None:
+        return None
+    facts = {fact.row: fact for fact in order.payment.facts if fact.kind is FactKind.REFUND and fact.row is not None}
+    own = facts.get(refund.number)
+    tried = (own, *(facts.get(number) for number in replaced_by(order.payment, refund)))
+    return next((fact for fact in tried if fact is not None and fact.state is not FactState.FAILED), own)
+
+
+def replaced_by(payment: Payment, refund: Refund) -> tuple[int, ...]:
+    """Return the numbers of the refunds that this one replaces, directly or not, latest first."""
+    by_number = {one.number: one for one in payment.refunds}
+    numbers: list[int] = []
+    while refund.replaces is not None:
+        numbers.append(refund.replaces)
+        refund = by_number[refund.replaces]
+    return tuple(numbers)
 
 
 def outstanding_refunds(order: Order, *, of_accepted: bool = False) -> tuple[Refund, ...]:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from domain.orders import Order, OrderStatus
 from domain.payments.facts import FactState
 from domain.payments.payment import Payment, Refund
-from domain.payments.status import is_dispute_lost, outstanding_refunds, refund_fact
+from domain.payments.status import is_dispute_lost, outstanding_refunds, refund_fact, replaced_by
 
 CREATION_WINDOW = timedelta(seconds=5)
 """The time that the purchase itself has to create the intent. Afterward, the worker takes over."""
@@ -86,7 +86,7 @@ def _sendable_refunds(order: Order) -> list[Refund]:
 
 def _refund_step(order: Order, payment: Payment, refund: Refund) -> Step:
     fact = refund_fact(order, refund)
-    repeats = _count_repeats(payment, refund)
+    repeats = len(replaced_by(payment, refund))
     if fact is None:
         # The first replacement is sent immediately: a spent key says nothing about the refund.
         pause = _pause(repeats - 2) if repeats > 1 else timedelta()
@@ -94,15 +94,6 @@ def _refund_step(order: Order, payment: Payment, refund: Refund) -> Step:
     if fact.state is FactState.FAILED:
         return Step(StepKind.SEND_REFUND, fact.at + _pause(repeats), refund)
     return Step(StepKind.SEND_REFUND, fact.at + POLL_PENDING_REFUND_AFTER, refund)
-
-
-def _count_repeats(payment: Payment, refund: Refund) -> int:
-    """Return how many earlier refunds this one replaces, directly or not."""
-    by_number = {refund.number: refund for refund in payment.refunds}
-    repeats = 0
-    while refund.replaces is not None:
-        repeats, refund = repeats + 1, by_number[refund.replaces]
-    return repeats
 
 
 def _pause(repeats: int) -> timedelta:

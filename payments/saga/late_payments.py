@@ -9,7 +9,7 @@ from datetime import datetime
 
 from domain.errors import TemporarilyUnavailable
 from domain.ids import Unit
-from domain.orders import Order
+from domain.orders import Order, OrderStatus
 from domain.payments import transitions
 from payments.saga.crash_points import CrashPoint, Reached
 from payments.saga.order_changes import OrderChanges, UnitsTaken
@@ -19,6 +19,14 @@ log = logging.getLogger(__name__)
 
 MAX_CONFLICTS = 5
 """The number of attempts. After each conflict, the hot state learns the orders that it had lost."""
+
+
+class _OrderChanged(Exception):
+    """A message of the provider has changed the order since units were taken for it."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(order.id)
+        self.order = order
 
 
 class LatePayments:
@@ -47,10 +55,25 @@ class LatePayments:
                 return await self._give(order, units)
             except UnitsTaken:
                 await self._stores.order_sync.sync_owners(units)
+            except _OrderChanged as changed:
+                order = changed.order
+                if order.status is not OrderStatus.LATE_PAYMENT:
+                    return order
         raise TemporarilyUnavailable("The tickets of this order are being checked after a restart of the stock store")
 
     async def _give(self, order: Order, units: tuple[Unit, ...]) -> Order:
-        return await self._changes.change(order, lambda order: transitions.take_units(order, units, self._clock()))
+        """Store the units that were taken for this version of the order.
+
+        Raises _OrderChanged if there is a newer version: recording it in the hot state has freed
+        the units, and other people may hold them.
+        """
+
+        def decide(stored: Order) -> Order:
+            if stored.version != order.version:
+                raise _OrderChanged(stored)
+            return transitions.take_units(stored, units, self._clock())
+
+        return await self._changes.change(order, decide)
 
     async def _take(self, order: Order) -> tuple[Unit, ...]:
         """Return units for all lines of the order, or none if they cannot be taken."""

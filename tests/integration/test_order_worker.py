@@ -3,16 +3,17 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
 
 from domain.orders import Order, OrderStatus
 from domain.payments.transitions import WAITING
+from storage.hot.hot_state import TakenUnits
 from tests.support.payment_saga import Till, concert_for_sale, opened_till
 from tests.support.sale import stock
-from workers.orders import OrderWorker
+from workers.orders import LANES, ORDERS_PER_LEASE, OrderWorker
 
 pytestmark = pytest.mark.asyncio
 
@@ -149,3 +150,30 @@ async def test_failing_order_does_not_delay_another(till: Till, worker: OrderWor
     await worker.run_once(till.stores)
     statuses = sorted([(await till.read(order)).status.value for order in (first, second)])
     assert statuses == ["EXPIRED", "PENDING_PAYMENT"]
+
+
+async def test_round_ends_while_the_stock_store_does_not_answer(
+    till: Till, worker: OrderWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concert = await concert_for_sale(till, 30)
+    orders = [await till.order(concert, 1, who=f"p{number}") for number in range(ORDERS_PER_LEASE)]
+    await run_until_due(till, worker, orders[-1])
+    await worker.run_once(till.stores)
+    for order in orders:
+        assert (await till.pay(order)).status is OrderStatus.LATE_PAYMENT
+    asked = 0
+
+    async def recovering(_: Order, *, starts_at: datetime) -> TakenUnits:
+        nonlocal asked
+        del starts_at
+        asked += 1
+        return TakenUnits("RECOVERING")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(till.stores.hot_state, "take_again", recovering)
+        async with asyncio.timeout(30):
+            await worker.run_once(till.stores)
+    # Other lanes may have leased the orders once more before the first one was told.
+    assert ORDERS_PER_LEASE <= asked <= ORDERS_PER_LEASE * LANES
+    assert await worker.run_once(till.stores) == ORDERS_PER_LEASE
+    assert {(await till.read(order)).status for order in orders} == {OrderStatus.PAID}

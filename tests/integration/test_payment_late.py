@@ -1,15 +1,18 @@
 """Money that arrives after the order's units were given back."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import pytest_asyncio
 
 from domain.concerts import Concert
+from domain.holds import Hold
+from domain.ids import PersonId
 from domain.orders import Order, OrderStatus
 from domain.payments.payment import EffectState, LateOutcome, RefundReason
 from payments.saga.crash_points import CrashPoint
+from storage.hot.hot_state import TakenUnits
 from tests.support.payment_saga import Crashed, Till, concert_for_sale, crash_at, opened_till
 from tests.support.sale import check_invariants, hold, stock
 
@@ -98,4 +101,28 @@ async def test_late_payment_survives_a_crash_after_the_units_are_taken(till: Til
     till.reached = crash_at(None)
     assert (await till.advance(order)).status is OrderStatus.PAID
     assert await stock(till.stores, concert) == [(1, 0, 2)]
+    await check_invariants(till.stores, concert)
+
+
+async def test_units_freed_while_they_are_given_are_not_taken_from_a_hold(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    concert = await concert_for_sale(till, 2)
+    order = await expired_order(till, concert, 2)
+    await till.pay(order)
+    take_again, others = till.stores.hot_state.take_again, list[Hold]()
+
+    async def take_and_be_interrupted(late: Order, *, starts_at: datetime) -> TakenUnits:
+        taken = await take_again(late, starts_at=starts_at)
+        if not others:
+            goodwill = till.provider.refund_in_dashboard(till.intent(order), 100)
+            await till.payments.apply(order.id, concert.id, [goodwill])
+            others.append(await hold(till.stores, concert, 2, who="bob"))
+        return taken
+
+    monkeypatch.setattr(till.stores.hot_state, "take_again", take_and_be_interrupted)
+    assert (await till.advance(order)).status is OrderStatus.REFUNDED
+    (kept,) = await till.stores.holds.list_for_person(concert.id, PersonId("bob"))
+    assert (kept.id, kept.units) == (others[0].id, others[0].units)
+    assert await stock(till.stores, concert) == [(0, 2, 0)]
     await check_invariants(till.stores, concert)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from domain.concerts import Concert
 from domain.errors import IdempotencyConflict
 from domain.money import CurrencyCode, Money
 from domain.orders import Order, OrderStatus
@@ -14,7 +15,7 @@ from domain.payments.errors import NotRefundable
 from domain.payments.facts import FactState
 from domain.payments.payment import RefundReason
 from domain.payments.status import goodwill_minor
-from payments.provider import ProviderUnavailable
+from payments.provider import OrderReference, ProviderUnavailable
 from tests.support.payment_saga import Till, concert_for_sale, opened_till
 from tests.support.provider_double import spent_key
 from tests.support.sale import check_invariants, stock
@@ -234,3 +235,39 @@ async def test_order_paid_after_its_concert_is_canceled_is_refunded(till: Till) 
     assert ended.payment is not None
     assert [one.reason for one in ended.payment.refunds] == [RefundReason.CONCERT_CANCELLED]
     assert till.intent(order).refunded == 2_500
+
+
+async def replaced_and_made(till: Till, concert: Concert) -> Order:
+    """Return a paid order with a refund that was replaced, and that the provider has made later."""
+    paid = await till.paid_order(concert, 3)
+    till.provider.fail["create_refund"] = [spent_key(), ProviderUnavailable("timeout")]
+    waiting = await refund(till, paid, 1)
+    assert waiting.payment is not None
+    first, second = (await till.read(paid)).payment.refunds  # type: ignore[union-attr]
+    assert (first.number, second.number, second.replaces) == (1, 2, 1)
+    reference = OrderReference(paid.id, concert.id, await till.payments.installation())
+    await till.provider.create_refund(reference, first, Money(2_500, CurrencyCode.EUR))
+    return paid
+
+
+async def test_replaced_refund_that_was_made_is_not_made_again(till: Till) -> None:
+    concert = await concert_for_sale(till, 10)
+    paid = await replaced_and_made(till, concert)
+    refunded = await till.advance(paid)
+    assert (refunded.status, refunded.units, refunded.work_at) == (OrderStatus.PAID, paid.units[1:], None)
+    assert till.intent(paid).refunded == 2_500
+    assert (await refund(till, refunded, key="k2")).status is OrderStatus.REFUNDED
+    assert till.intent(paid).refunded == 7_500
+    await check_invariants(till.stores, concert)
+
+
+async def test_replaced_refund_that_was_made_and_failed_is_made_again(till: Till) -> None:
+    concert = await concert_for_sale(till, 10)
+    paid = await replaced_and_made(till, concert)
+    await till.advance(paid)
+    failed = till.provider.fail_refund(till.intent(paid), till.now())
+    returned = await till.payments.apply(paid.id, concert.id, [failed])
+    assert returned is not None
+    assert returned.status is OrderStatus.REFUND_PENDING
+    assert (await till.advance(paid)).status is OrderStatus.PAID
+    assert till.intent(paid).refunded == 2_500
