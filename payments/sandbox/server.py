@@ -194,16 +194,22 @@ class Sandbox:
 
     async def _pay(self, method: str, identifier: str, query: bytes, body: bytes) -> Answer:
         """Show the page of an intent, after paying it if the form was sent."""
-        get, confirm = ENDPOINTS["GET", "payment_intents/*"], ENDPOINTS["POST", "payment_intents/*/confirm"]
         call = Call(self._records, Form(query), identifier, Cause(new_id("req")), is_public=True)
-        intent = get.run(call)
-        if method == "POST":
-            form = Form(query + b"&" + body)
-            answer = await self._save(lambda: self._run(confirm, replace(call, form=form), None)[0])
-            if answer.status not in (200, 402):
-                return answer
-            intent = get.run(call)
+        try:
+            refusal = await self._confirm(replace(call, form=Form(query + b"&" + body))) if method == "POST" else None
+            intent = ENDPOINTS["GET", "payment_intents/*"].run(call)
+        except ApiError as error:
+            return Answer(error.status, pay_page.error_page(str(error)), pay_page.HEADERS)
+        if refusal is not None and pay_page.is_payable(intent):
+            message = orjson.loads(refusal.body)["error"]["message"]
+            return Answer(refusal.status, pay_page.error_page(message), pay_page.HEADERS)
         return Answer(200, pay_page.pay_page(intent), pay_page.HEADERS)
+
+    async def _confirm(self, call: Call) -> Answer | None:
+        """Confirm an intent. Return the answer if it is neither a success nor a decline."""
+        endpoint = ENDPOINTS["POST", "payment_intents/*/confirm"]
+        answer = await self._save(lambda: self._run(endpoint, call, None)[0])
+        return None if answer.status in (200, 402) else answer
 
 
 async def _pause(fault: Fault | None, kind: FaultKind) -> None:

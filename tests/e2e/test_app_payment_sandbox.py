@@ -2,7 +2,9 @@
 
 import os
 import signal
+import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -16,10 +18,16 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+CONCERT = """{ concert(slug: "vesna-korda-paradiso") { id tiers { id } } }"""
+BUY = """mutation ($input: PurchaseTicketsInput!) { purchaseTickets(input: $input) {
+  ... on PurchaseTicketsSuccess { order { id status payment { testPaymentUrl } } }
+  ... on DomainError { code message } } }"""
+STATUS = """query ($id: ID!) { order(id: $id) { status } }"""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
-    async with started(Application(tmp_path_factory.mktemp("application") / "onsale")) as made:
+    async with started(Application(tmp_path_factory.mktemp("application") / "onsale", DEMO="yes")) as made:
         yield made
 
 
@@ -44,6 +52,48 @@ async def _pending(url: str) -> list[dict[str, object]]:
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
         found: list[dict[str, object]] = (await client.get("/sandbox/deliveries")).json()["pending"]
         return found
+
+
+class Buyer:
+    def __init__(self, client: httpx2.AsyncClient, token: str) -> None:
+        self._client = client
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def ask(self, document: str, **variables: object) -> dict[str, Any]:
+        body = {"query": document, "variables": variables}
+        answer = (await self._client.post("/graphql", json=body, headers=self._headers)).json()
+        assert "errors" not in answer, answer["errors"]
+        return dict(answer["data"])
+
+    async def buy_two(self) -> dict[str, Any]:
+        """Buy two tickets that cost something, and return the order."""
+        concert = (await self.ask(CONCERT))["concert"]
+        lines = [{"tierId": concert["tiers"][0]["id"], "quantity": 2}]
+        person = {"customerName": "Alice", "customerEmail": "alice@onsale.example"}
+        input_ = {"concertId": concert["id"], "lines": lines, "idempotencyKey": uuid.uuid4().hex, **person}
+        return dict((await self.ask(BUY, input=input_))["purchaseTickets"]["order"])
+
+
+async def _sign_in(client: httpx2.AsyncClient) -> Buyer:
+    fields = {"grant_type": "password", "client_id": "onsale-web", "username": "alice", "password": "alice"}
+    answer = await client.post("/realms/onsale/protocol/openid-connect/token", data=fields)
+    return Buyer(client, answer.json()["access_token"])
+
+
+async def test_order_paid_on_its_test_page_becomes_paid(application: Application) -> None:
+    async with httpx2.AsyncClient(base_url=application.url, timeout=60) as client:
+        buyer = await _sign_in(client)
+        order = await buyer.buy_two()
+        assert order["status"] == "PENDING_PAYMENT"
+
+        page = await client.post(order["payment"]["testPaymentUrl"], data={"payment_method": "pm_card_visa"})
+
+        assert "The payment succeeded." in page.text
+
+        async def is_paid() -> bool:
+            return bool((await buyer.ask(STATUS, id=order["id"]))["order"]["status"] == "PAID")
+
+        await wait_until(is_paid, what="the order to be paid")
 
 
 async def test_application_accepts_the_webhooks_of_its_sandbox(application: Application) -> None:

@@ -36,6 +36,7 @@ STORIES: dict[str, dict[str, object]] = {
         "admitted": "ADMITTED",
         "held": "HELD",
         "bought": "PENDING_PAYMENT",
+        "payment": "Pay 96.00 GBP",
         "paid": "PAID",
         "orders": 1,
     },

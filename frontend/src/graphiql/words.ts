@@ -65,7 +65,7 @@ export function placeWords(place: Place): string[] {
     case "READY":
       return [`it is your turn: claim your pass ${before(place)}`];
     case "ADMITTED":
-      return [`you are in: hold your tickets ${before(place)}`];
+      return [`you are in: buy your tickets ${before(place)}`];
     case "COMPLETED":
       return ["you have bought your tickets"];
     case "LEFT":

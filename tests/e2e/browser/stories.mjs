@@ -53,6 +53,21 @@ async function attack(url) {
   };
 }
 
+// Pays an order in a tab of the buyer's browser: with a card that is declined, then with another.
+async function payInTheBrowser(browser, person, { payment }) {
+  const tab = await person.newPage();
+  await tab.goto(payment.testPaymentUrl);
+  const title = await tab.getByRole('heading').textContent();
+  await tab.getByText('Declined: insufficient funds').click();
+  await tab.getByRole('button', { name: 'Pay' }).click();
+  await tab.getByText('Your card has insufficient funds. Choose another card.').waitFor();
+  await browser.screenshot(tab, 'declined');
+  await tab.getByRole('button', { name: 'Pay' }).click();
+  await tab.getByText('The payment succeeded.').waitFor();
+  await browser.screenshot(tab, 'payment-succeeded');
+  return title;
+}
+
 // Sends the form of the payment sandbox, as the page of `testPaymentUrl` does.
 async function payWithTestCard({ payment }) {
   const body = new URLSearchParams({ payment_method: 'pm_card_visa' });
@@ -93,9 +108,9 @@ export const stories = {
     await browser.screenshot(page.tab, 'holding');
     const { order } = (await page.run('BuyTickets')).data.purchaseTickets;
     seen.bought = order.status;
-    await payWithTestCard(order);
-    seen.paid = (await page.run('SyncPayment')).data.syncOrderPayment.order.status;
+    seen.payment = await payInTheBrowser(browser, person, order);
     await page.untilLiveLineShows('you have bought');
+    seen.paid = (await page.run('SyncPayment')).data.syncOrderPayment.order.status;
     await browser.screenshot(page.tab, 'bought');
     const { me } = (await page.run('Me')).data;
     seen.orders = me.orders.nodes.length;
