@@ -102,6 +102,18 @@ def is_disputed(order: Order) -> bool:
     return any(fact.state is FactState.OPEN for fact in disputes(order))
 
 
+def has_lost_its_units(order: Order) -> bool:
+    """Return whether an order that was paid has no units left, and never gets any again.
+
+    While the bank decides about the money, or has given it back, the order does not count.
+    """
+    payment = order.payment
+    if payment is None or order.units or not order.released_units or accepted_payment(order) is None:
+        return False
+    waits_for_units = payment.freed_by is not None and payment.late is None
+    return not waits_for_units and not is_disputed(order) and not is_dispute_lost(order)
+
+
 def disputes(order: Order) -> tuple[ProviderFact, ...]:
     """Return the disputes about the payment that pays the order."""
     accepted = accepted_payment(order)

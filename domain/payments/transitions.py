@@ -25,6 +25,7 @@ from domain.payments.payment import (
 from domain.payments.status import (
     accepted_payment,
     derive_status,
+    has_lost_its_units,
     is_dispute_lost,
     is_refunded,
     mismatched_payments,
@@ -282,16 +283,18 @@ def _refuse_payment_of_canceled_order(order: Order, now: datetime) -> Order:
 
 
 def _refund_unwanted_payments(order: Order, now: datetime) -> Order:
-    """Decide the refunds of wrong, second and refused payments that have none yet."""
+    """Decide the refunds that are missing: of wrong, second and refused payments, and of money
+    that came back, because a refund failed, after the order had lost its units.
+    """
     payment = order.payment
     if payment is None:
         return order
     unwanted = [(fact, RefundReason.MISMATCH) for fact in mismatched_payments(order)]
     unwanted += [(fact, RefundReason.SECOND_PAYMENT) for fact in second_payments(order)]
     accepted = accepted_payment(order)
-    if accepted is not None and payment.late is LateOutcome.REFUSED:
-        canceled = payment.cancel_reason == "CONCERT"
-        unwanted.append((accepted, RefundReason.CONCERT_CANCELLED if canceled else RefundReason.HOLD_EXPIRED))
+    if accepted is not None and (payment.late is LateOutcome.REFUSED or has_lost_its_units(order)):
+        reason = RefundReason.HOLD_EXPIRED if payment.late is LateOutcome.REFUSED else RefundReason.REQUESTED
+        unwanted.append((accepted, RefundReason.CONCERT_CANCELLED if payment.cancel_reason == "CONCERT" else reason))
     for fact, reason in unwanted:
         left = left_of(order, fact)
         if left > 0:
