@@ -5,13 +5,18 @@ Amounts are in minor units of ISO 4217; an adapter converts them to the provider
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from domain.ids import ConcertId, OrderId
 from domain.money import CurrencyCode, Money
 from domain.payments.facts import ProviderFact
 from domain.payments.payment import PaymentAttempt, Refund
+
+KEYS_LAST = timedelta(hours=20)
+"""The age up to which an object is asked for again under its idempotency key. Providers forget keys
+after 24 hours, and would then make a second object.
+"""
 
 
 @dataclass(frozen=True, slots=True)

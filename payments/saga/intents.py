@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from domain.orders import Order, OrderStatus
 from domain.payments import transitions
 from domain.payments.payment import PaymentAttempt
-from payments.provider import Intent, KeySpent, OrderReference, PaymentProvider, ProviderRefused
+from payments.provider import KEYS_LAST, Intent, KeySpent, OrderReference, PaymentProvider, ProviderRefused
 from payments.saga.crash_points import CrashPoint, Reached
 from payments.saga.order_changes import OrderChanges
 
@@ -26,20 +27,15 @@ class Intents:
         self._clock = clock
         self._reached = reached
 
-    async def create(self, order: Order, reference: OrderReference, *, is_first_try: bool = False) -> Order:
-        """Create the intent of the current attempt, and record it with its client secret.
+    async def create(self, order: Order, reference: OrderReference) -> Order:
+        """Create the intent of the current attempt, or find it again, and record it with its client
+        secret. If the provider has none and its key is spent, begin another attempt.
 
-        After the first try, the provider is asked whether it has the intent already. Raises
-        ProviderUnavailable or ProviderRefused.
+        Raises ProviderUnavailable or ProviderRefused.
         """
         assert order.payment is not None
         attempt = order.payment.attempt
-        intent = None if is_first_try else await self._find(order, reference, attempt)
-        if intent is None:
-            try:
-                intent = await self._provider.create_intent(reference, attempt, order.total)
-            except KeySpent:
-                intent = await self._find(order, reference, attempt)
+        intent = await self._obtain(order, reference, attempt)
         if intent is None:
             return await self._changes.change(
                 order, lambda order: transitions.start_attempt(order, self._clock(), after=attempt.number)
@@ -58,7 +54,11 @@ class Intents:
         assert order.payment is not None
         attempt = order.payment.attempt
         if attempt.intent_id is None:
-            found = await self._find(order, reference, attempt)
+            try:
+                found = await self._obtain(order, reference, attempt)
+            except ProviderRefused as refusal:
+                log.info("the provider refuses the intent of order %s: %s", order.id, refusal)
+                found = await self._find(order, reference, attempt)
             if found is None:
                 return await self._changes.change(
                     order,
@@ -68,12 +68,15 @@ class Intents:
         return await self._cancel(order, attempt)
 
     async def refresh(self, order: Order, reference: OrderReference) -> Order:
-        """Ask the provider for the state of the payment, and apply its answer."""
+        """Ask the provider for the state of the payment, and apply its answer.
+
+        An attempt without an intent cannot have been paid, so the intent is created.
+        """
         assert order.payment is not None
         attempt = order.payment.attempt
         if attempt.intent_id is None:
-            found = await self._find(order, reference, attempt)
-            return order if found is None else await self._record(order, attempt, found)
+            is_payable = order.status is OrderStatus.PENDING_PAYMENT and order.payment.cancel_requested_at is None
+            return await self.create(order, reference) if is_payable else order
         facts = (await self._provider.get_intent(attempt.intent_id)).facts
         if order.status is not OrderStatus.PENDING_PAYMENT:
             facts += await self._provider.list_refunds(attempt.intent_id)
@@ -116,6 +119,18 @@ class Intents:
                 now=self._clock(),
             ),
         )
+
+    async def _obtain(self, order: Order, reference: OrderReference, attempt: PaymentAttempt) -> Intent | None:
+        """Return the intent of an attempt, created now if the provider has none. Return None if it
+        has none, and the key can no longer create one.
+
+        A repeated call under the same key returns the same intent. Only if the key is spent or old
+        are the account's intents listed, which takes many calls during a sale.
+        """
+        if self._clock() - attempt.started_at < KEYS_LAST:
+            with suppress(KeySpent):
+                return await self._provider.create_intent(reference, attempt, order.total)
+        return await self._find(order, reference, attempt)
 
     async def _find(self, order: Order, reference: OrderReference, attempt: PaymentAttempt) -> Intent | None:
         """Return the intent that the provider has for an attempt, or None if there is none."""

@@ -196,7 +196,7 @@ class OrderPayments:
 
     async def _create_intent(self, order: Order) -> Order:
         try:
-            return await self._intents.create(order, await self._reference(order), is_first_try=True)
+            return await self._intents.create(order, await self._reference(order))
         except (ProviderUnavailable, ProviderRefused, TemporarilyUnavailable) as error:
             log.warning("order %s has no payment intent yet: %s", order.id, describe_cause(error))
             return order

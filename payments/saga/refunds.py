@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from domain.orders import Order
 from domain.payments import transitions
@@ -10,16 +10,11 @@ from domain.payments.balances import is_larger_than_payment, refund_amount
 from domain.payments.facts import FactState, ProviderFact
 from domain.payments.payment import Refund
 from domain.payments.status import refund_fact
-from payments.provider import KeySpent, OrderReference, PaymentProvider, ProviderRefused
+from payments.provider import KEYS_LAST, KeySpent, OrderReference, PaymentProvider, ProviderRefused
 from payments.saga.crash_points import CrashPoint, Reached
 from payments.saga.order_changes import OrderChanges
 
 log = logging.getLogger(__name__)
-
-KEYS_LAST = timedelta(hours=20)
-"""The age up to which a refund is repeated under its idempotency key. Providers forget keys after
-24 hours, and would then make the same refund twice.
-"""
 
 
 class Refunds:

@@ -9,7 +9,7 @@ import pytest_asyncio
 from domain.orders import Order, OrderStatus
 from domain.payments.facts import FactState
 from domain.payments.steps import StepKind, next_step
-from payments.provider import ProviderUnavailable
+from payments.provider import KeySpent, ProviderRefused, ProviderUnavailable
 from tests.support.payment_saga import Till, concert_for_sale, opened_till
 from tests.support.sale import check_invariants, stock
 
@@ -92,14 +92,46 @@ async def test_payment_found_at_the_deadline_makes_the_order_paid(till: Till) ->
     assert (await till.advance(order)).status is OrderStatus.PAID
 
 
-async def test_order_without_intent_is_freed_once_the_provider_has_none(till: Till) -> None:
+async def test_order_without_intent_is_freed_once_its_intent_is_canceled(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     till.provider.fail["create_intent"] = [ProviderUnavailable("timeout")]
     order = await till.order(concert, 1)
     pass_deadline(till, order)
     assert (await till.advance(order)).status is OrderStatus.EXPIRED
+    assert till.provider.calls == ["create_intent", "create_intent", "cancel_intent"]
+    assert till.intent(order).state is FactState.CANCELED
+    assert await stock(till.stores, concert) == [(10, 0, 0)]
+
+
+@pytest.mark.parametrize("refusal", [KeySpent("idempotency_error", "kept"), ProviderRefused("amount_too_small", "1")])
+async def test_order_whose_intent_is_refused_is_freed_if_none_exists(till: Till, refusal: ProviderRefused) -> None:
+    concert = await concert_for_sale(till, 10)
+    till.provider.fail["create_intent"] = [ProviderUnavailable("500"), refusal]
+    order = await till.order(concert, 1)
+    pass_deadline(till, order)
+    assert (await till.advance(order)).status is OrderStatus.EXPIRED
     assert till.provider.calls[-1] == "find_intents"
     assert await stock(till.stores, concert) == [(10, 0, 0)]
+
+
+async def test_intent_of_an_old_attempt_is_looked_for_and_not_made_again(till: Till) -> None:
+    concert = await concert_for_sale(till, 10)
+    till.provider.fail_after["create_intent"] = [ProviderUnavailable("500 after doing it")]
+    order = await till.order(concert, 1)
+    till.provider.forget_keys()
+    till.ahead = timedelta(hours=21)
+    assert (await till.advance(order)).status is OrderStatus.EXPIRED
+    assert till.intent(order).state is FactState.CANCELED
+
+
+async def test_confirmation_of_an_order_without_intent_creates_it(till: Till) -> None:
+    concert = await concert_for_sale(till, 10)
+    till.provider.fail["create_intent"] = [ProviderUnavailable("timeout")]
+    order = await till.order(concert, 1)
+    shown = await till.payments.sync(order.id, order.concert_id)
+    assert shown.payment is not None
+    assert shown.payment.attempt.intent_id == till.intent(order).id
+    assert "find_intents" not in till.provider.calls
 
 
 async def test_intent_whose_answer_was_lost_is_found_and_canceled(till: Till) -> None:
@@ -111,11 +143,10 @@ async def test_intent_whose_answer_was_lost_is_found_and_canceled(till: Till) ->
     assert till.intent(order).state is FactState.CANCELED
 
 
-async def test_intent_whose_answer_was_lost_is_found_and_not_repeated(till: Till) -> None:
+async def test_intent_whose_answer_was_lost_is_returned_by_its_key(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     till.provider.fail_after["create_intent"] = [ProviderUnavailable("500 after doing it")]
     order = await till.order(concert, 1)
-    till.provider.forget_keys()
     till.ahead = timedelta(seconds=6)
     found = await till.advance(order)
     assert found.payment is not None
