@@ -6,8 +6,8 @@ import math
 import time
 from collections.abc import Callable
 
-from domain.errors import RateLimited
 from domain.ids import PersonId
+from domain.limits.errors import RateLimited
 from domain.limits.rates import NO_LIMITS, CallRates, LimitedCall, RateLimits, RateScope
 from domain.limits.token_bucket import TokenBuckets
 from telemetry.counters import rate_limited

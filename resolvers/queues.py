@@ -9,10 +9,11 @@ from functools import partial
 
 from auth.passes import BadPass, PassClaims, PassSigner
 from domain.concerts import Concert, ConcertStatus
-from domain.errors import Admission, ChallengeRequired, NotAdmitted, NotFound, NotInQueue, RoomNotOpen
+from domain.errors import Admission, NotAdmitted, NotFound, NotInQueue, RoomNotOpen
 from domain.estimates.wait_estimates import NO_ESTIMATE, WaitEstimate, WaitTable
 from domain.ids import ConcertId, EntryId, PersonId
 from domain.limits.challenges import ChallengeReason, ProofOfWork
+from domain.limits.errors import ChallengeRequired
 from domain.queues import (
     WAITING_STATES,
     EntryState,

@@ -13,6 +13,7 @@ from graphql import GraphQLError
 
 from domain import errors as domain_errors
 from domain.errors import OnsaleError, Refusal, describe_cause
+from domain.limits import errors as limit_errors
 from telemetry import counters
 
 logger = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ SYSTEM_CODES: Mapping[type[OnsaleError], SystemCode] = {
     domain_errors.SessionLost: SystemCode.SESSION_LOST,
     domain_errors.Forbidden: SystemCode.FORBIDDEN,
     domain_errors.BadUserInput: SystemCode.BAD_USER_INPUT,
-    domain_errors.RateLimited: SystemCode.RATE_LIMITED,
+    limit_errors.RateLimited: SystemCode.RATE_LIMITED,
     domain_errors.InvalidInput: SystemCode.BAD_USER_INPUT,
     domain_errors.TemporarilyUnavailable: SystemCode.UNAVAILABLE,
 }

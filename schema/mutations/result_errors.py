@@ -9,6 +9,7 @@ import strawberry
 
 from domain import errors as domain_errors
 from domain.errors import Refusal
+from domain.limits import errors as limit_errors
 from domain.payments import errors as payment_errors
 from schema import ids
 from schema.enums import (
@@ -244,7 +245,7 @@ class NotRefundableError(DomainError):
     )
 )
 class ChallengeRequiredError(DomainError):
-    refusal: strawberry.Private[domain_errors.ChallengeRequired]
+    refusal: strawberry.Private[limit_errors.ChallengeRequired]
 
     @computed("Why a challenge has to be solved.")
     def reason(self) -> ChallengeReason:
@@ -271,7 +272,7 @@ class ChallengeRequiredError(DomainError):
     description="You, or all people at your address, sent too many of these requests. Nothing was changed."
 )
 class RateLimitedError(DomainError):
-    refusal: strawberry.Private[domain_errors.RateLimited]
+    refusal: strawberry.Private[limit_errors.RateLimited]
 
     @computed("Which call is limited.")
     def call(self) -> LimitedCall:
@@ -322,8 +323,8 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.CapacityInUse: CapacityInUseError,
     payment_errors.OrderNotCancelable: OrderNotCancelableError,
     payment_errors.NotRefundable: NotRefundableError,
-    domain_errors.ChallengeRequired: ChallengeRequiredError,
-    domain_errors.RateLimited: RateLimitedError,
+    limit_errors.ChallengeRequired: ChallengeRequiredError,
+    limit_errors.RateLimited: RateLimitedError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,
 }
 """The union member for each refusal."""

@@ -4,7 +4,7 @@ concert.
 
 from collections.abc import Sequence
 
-from domain.errors import RateLimited
+from domain.limits.errors import RateLimited
 from domain.limits.rates import CallRates, LimitedCall, Rate, RateScope
 from storage import scripts
 from storage.hot import replies

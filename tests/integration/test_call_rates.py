@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from domain.concerts import Concert
-from domain.errors import IdempotencyConflict, RateLimited, RoomNotOpen, SoldOut
+from domain.errors import IdempotencyConflict, RoomNotOpen, SoldOut
 from domain.holds import Hold, HoldState
 from domain.ids import PersonId
+from domain.limits.errors import RateLimited
 from domain.limits.rates import CallRates, LimitedCall, Rate, RateLimits, RateScope
 from domain.queues import QueueEntry, QueueingMethod
 from resolvers import holds, orders, queues

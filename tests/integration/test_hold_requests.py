@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.errors import RateLimited
+from domain.limits.errors import RateLimited
 from domain.limits.rates import CallRates, Rate, RateLimits
 from resolvers import holds, orders
 from resolvers.call_limits import CallLimits

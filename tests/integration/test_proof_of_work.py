@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from domain.concerts import Concert
-from domain.errors import ChallengeRequired, RateLimited, RoomNotOpen
+from domain.errors import RoomNotOpen
 from domain.ids import PersonId
 from domain.limits.challenges import Challenge, ChallengeReason, ProofOfWork
+from domain.limits.errors import ChallengeRequired, RateLimited
 from domain.limits.rates import CallRates, Rate, RateLimits
 from domain.queues import QueueEntry, QueueingMethod
 from resolvers import queues

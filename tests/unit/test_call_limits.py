@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.errors import RateLimited
 from domain.ids import PersonId
+from domain.limits.errors import RateLimited
 from domain.limits.rates import CallRates, LimitedCall, Rate, RateLimits, RateScope
 from domain.limits.token_bucket import TokenBuckets
 from resolvers.call_limits import CallLimits

@@ -10,6 +10,7 @@ import schema
 from domain import errors as domain_errors
 from domain.errors import Denial, ErrorCode, FieldProblem, OnsaleError, Refusal
 from domain.ids import HoldId, TierId
+from domain.limits import errors as limit_errors
 from domain.limits.rates import LimitedCall, Rate, RateScope
 from schema.execution.top_level_errors import SYSTEM_CODES, SystemCode, to_top_level_error
 from schema.mutations.result_errors import ERROR_TYPES
@@ -59,7 +60,7 @@ def test_every_error_type_implements_the_interface() -> None:
         (domain_errors.Forbidden("No."), {"code": "FORBIDDEN"}),
         (domain_errors.BadUserInput("What?"), {"code": "BAD_USER_INPUT"}),
         (
-            domain_errors.RateLimited(LimitedCall.JOIN_QUEUE, RateScope.PERSON, Rate(20, 60), retry_after_s=7),
+            limit_errors.RateLimited(LimitedCall.JOIN_QUEUE, RateScope.PERSON, Rate(20, 60), retry_after_s=7),
             {"code": "RATE_LIMITED", "retryable": True, "retryAfterSeconds": 7},
         ),
         (
