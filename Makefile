@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-orders bench-queue bench-sockets help proof run test check format lint types unit sale simulate watch schema frontend keycloak lock pages prove-room test-keycloak test-programs page-types
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room test-keycloak test-programs page-types
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -19,8 +19,11 @@ keycloak: .venv/run.stamp ## start Keycloak with the realm of deploy/keycloak (n
 test-keycloak: .venv/dev.stamp test-programs ## run the identity tests against Keycloak and the development issuer, with the long ones
 	@$(BIN)/python -m pytest tests/identity --keycloak
 
-test: .venv/dev.stamp test-programs lint types page-types ## run all checks and tests
-	@$(BIN)/python -m pytest $(IN_PARALLEL)
+test: .venv/dev.stamp test-programs lint types page-types ## run all checks and tests (SEED=1, SEED=random: the order of the tests)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) $(ORDER)
+
+# With the same seed, a failing run can be repeated: the same order, the same generated examples.
+ORDER = $(if $(filter random,$(SEED)),,--randomly-seed=$(or $(SEED),1) --hypothesis-seed=$(or $(SEED),1))
 
 # Each of the two processes has its own stores. All tests of a file run in one process, because they
 # share servers and a build of the pages.
@@ -32,10 +35,11 @@ audit: .venv/dev.stamp test-programs ## run the tests that attack a server, and 
 AUDITS := $(addprefix tests/e2e/, test_graphql_audits.py test_graphql_cop_probes.py test_token_attacks.py \
   test_session_requests.py test_session_sockets.py test_other_origins.py test_no_stack_traces.py \
   test_fuzz_smoke.py test_socket_protocol.py test_real_clients.py test_real_clients_persisted.py \
+  test_client_caches.py test_client_keeps_newest.py \
   test_trusted_documents.py 'test_frontend_graphiql.py::test_page_follows_the_story[visitingAnotherSite]') \
   $(addprefix tests/unit/, test_schema_hidden.py test_web_graphiql_off.py)
 
-check: .venv/dev.stamp lint types unit ## run the fast checks (format, lint, types and SDL) and the unit tests
+check: .venv/dev.stamp lint types unit ## run the fast checks (format, lint, types, and the SDL and its lint) and the unit tests
 
 format: .venv/dev.stamp ## format the code
 	@$(BIN)/ruff check --fix .
@@ -60,11 +64,38 @@ sale: .venv/run.stamp ## run a whole sale and check its records (BUYERS=2000 STO
 	@exec $(BIN)/python -m proofs.sale \
 	  $(if $(BUYERS),--buyers $(BUYERS)) $(if $(STOCK),--stock $(STOCK)) $(if $(KILL),--kill $(KILL)) $(if $(URL),--url $(URL))
 
-bench-queue: .venv/run.stamp ## measure a waiting room of up to 50,000 people: commands, bytes, joins, calls, pushes (4 minutes)
-	@exec $(BIN)/python -m bench.queueing
+bench-queue: .venv/run.stamp ## measure a waiting room of up to 50,000 people: commands, bytes, joins, calls, pushes, prices (6 minutes; ENTRY=1: with the id of each entry in all parts; ONLY=pushes: one part)
+	@exec $(BIN)/python -m bench.queueing $(if $(ENTRY),--entry) $(if $(ONLY),--only $(ONLY))
 
 bench-sockets: .venv/run.stamp ## measure 2,000 sockets on one process while stock changes (SOCKETS=2000)
 	@$(BIN)/python -m bench.sockets $(if $(SOCKETS),--sockets $(SOCKETS))
+
+bench-prices: .venv/run.stamp ## measure how fast a new price reaches 2,000 sockets (SOCKETS=2000)
+	@exec $(BIN)/python -m bench.prices $(if $(SOCKETS),--sockets $(SOCKETS))
+
+bench-peers: .venv/run.stamp ## build the load generator and the servers of the comparison (needs Go; Rust and Node.js with npm for more servers)
+	@exec $(BIN)/python -m bench.peers
+
+bench-fanout: bench-peers ## compare how fast servers push changes to 1,000, 5,000 and 10,000 sockets (18 minutes; ROUNDS=3 SECONDS=3 SOCKETS= PEERS= SERVER_PYTHON=)
+	@exec $(BIN)/python -m bench.fanout $(RUN_OPTIONS) $(if $(PEERS),--peers $(PEERS))
+
+bench-hold: bench-peers ## compare how many tickets servers hold per second (12 minutes; ROUNDS=3 SECONDS=3 PEERS= SERVER_PYTHON=)
+	@exec $(BIN)/python -m bench.holds $(RUN_OPTIONS) $(if $(PEERS),--peers $(PEERS))
+
+bench-layers: .venv/run.stamp ## measure the CPU time of a hold, and how the layers share it (2 minutes; ROUNDS=5 HOLDS=4000)
+	@exec $(BIN)/python -m bench.hold_layers $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(HOLDS),--holds $(HOLDS))
+
+bench-memory: .venv/run.stamp ## measure the memory of a subscribed socket, at 1,000, 5,000 and 10,000 sockets (8 minutes; ROUNDS=3 SECONDS=4 SOCKETS= SERVER_PYTHON=)
+	@exec $(BIN)/python -m bench.memory $(RUN_OPTIONS)
+
+bench-mixed: .venv/run.stamp ## measure holds while their changes are pushed to 5,000 sockets (8 minutes; ROUNDS=3 SECONDS=8 SOCKETS=5000 SERVER_PYTHON=)
+	@exec $(BIN)/python -m bench.mixed $(RUN_OPTIONS)
+
+bench-report: .venv/run.stamp ## render the results of the benchmarks into docs/performance.md and docs/charts
+	@$(BIN)/python -m bench.report
+
+RUN_OPTIONS = $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) \
+  $(if $(SOCKETS),--sockets $(SOCKETS)) $(if $(SERVER_PYTHON),--python $(SERVER_PYTHON))
 
 bench-hostile: .venv/run.stamp ## measure the costliest documents and inputs that the limits allow (SECONDS=5)
 	@$(BIN)/python -m bench.hostile $(if $(SECONDS),--seconds $(SECONDS))
@@ -72,8 +103,11 @@ bench-hostile: .venv/run.stamp ## measure the costliest documents and inputs tha
 bench-auth: .venv/run.stamp ## measure what verifying a token costs, beside PyJWT alone (TOKENS=400)
 	@$(BIN)/python -m bench.auth $(if $(TOKENS),--tokens $(TOKENS))
 
-bench-orders: .venv/run.stamp ## measure paid orders through GraphQL, webhook and saga, and the limits beside them (SECONDS=10)
+bench-orders: .venv/run.stamp ## measure paid orders through GraphQL, webhook and saga, and the limits of each part (SECONDS=10)
 	@exec $(BIN)/python -m bench.orders $(if $(SECONDS),--seconds $(SECONDS))
+
+bench-documents: .venv/run.stamp ## measure how fast ticket documents are rendered (COUNT=400)
+	@exec $(BIN)/python -m bench.documents $(if $(COUNT),--count $(COUNT))
 
 prove-room: .venv/run.stamp ## run four workers and random traffic against one waiting room and check every state (SECONDS=70 SEED=1)
 	@$(BIN)/python -m proofs.waiting_room $(or $(SECONDS),70) $(or $(SEED),1)
@@ -93,6 +127,9 @@ watch: .venv/run.stamp ## show a running sale in the terminal (CONCERT=slug, URL
 schema: .venv/run.stamp ## write the SDL to schema/schema.graphql
 	@$(BIN)/python -m schema > .venv/schema.graphql
 	@mv .venv/schema.graphql schema/schema.graphql
+
+schema-changes: .venv/run.stamp ## print the changes of the SDL since the last release that break clients, or may break them
+	@$(BIN)/python -m schema.released
 
 frontend: frontend/dist/graphiql.html ## build the pages, including GraphiQL (needs Node.js 20.19 or later with npm)
 
@@ -165,7 +202,7 @@ frontend/node_modules/.package-lock.json: frontend/package-lock.json
 	@touch $@
 
 # Programs that the tests need but pip cannot install: Redis 7 as a second store, a library for
-# mongod, a browser, and a proxy.
+# mongod, a browser, a proxy, and fonts.
 test-programs: .venv/dev.stamp
 	@missing=$$($(MISSING)); if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -178,5 +215,6 @@ define MISSING
 command -v redis-server > /dev/null || printf ' redis-server'; \
 command -v chromium > /dev/null || printf ' chromium'; \
 PATH=$$PATH:/usr/sbin command -v nginx > /dev/null || printf ' nginx-light'; \
-$(BIN)/python -c 'import ctypes; ctypes.CDLL("libcurl.so.4")' 2> /dev/null || printf ' libcurl4'
+$(BIN)/python -c 'import ctypes; ctypes.CDLL("libcurl.so.4")' 2> /dev/null || printf ' libcurl4'; \
+$(BIN)/python -m tickets.documents.fonts
 endef

@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TypedDict
 
 import uvicorn
@@ -27,7 +27,7 @@ from auth.dev_issuer.routes import issuer_routes
 from auth.issuer_http import IssuerHttp
 from auth.login import Login, login_routes
 from auth.login_limit import LoginLimit
-from auth.passes import PassSigner, jwks_routes, signer_from_file, signer_from_pem
+from auth.passes import PassSigner, jwks_routes
 from auth.public_site import site_of
 from auth.revocation import backchannel_logout
 from auth.revocation.backchannel_logout import BackchannelLogout
@@ -37,31 +37,42 @@ from auth.sessions.cipher import SessionCipher, decode_keys, keys_from_file
 from auth.sessions.oidc_client import OidcClient
 from auth.sessions.sessions import Sessions
 from auth.tokens import TokenVerifier
-from domain.limits.operations import OperationLimits
-from domain.limits.rates import CallRates, Rate, RateLimits
-from payments.checkout import Checkout
+from domain.limits.rates import Rate
+from mail.opening import make_mailer
 from payments.embedded_sandbox import find_embedded_sandbox, run_embedded_sandbox
 from payments.opening import open_payments
 from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from resolvers.demo import load_demo
+from resolvers.tickets.transfer_mails import QueuedTransferMails
 from schema import DocumentRules, Engine, TrustedDocumentsError, build_engine
-from settings import LimitSettings, PaymentSettings, Settings, SettingsError
+from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
 from storage.keys import REVOCATIONS_CHANNEL
 from subscriptions.publishing.push_intervals import PushIntervals
-from subscriptions.sockets.limits import Limits
+from tickets.concert_keys import ConcertKeys
+from tickets.documents.library import open_library
+from tickets.documents.links import DownloadLinks
 from web import health, home, logs, payment_webhooks
+from web.configuration.keys import make_pass_signer, make_ticket_keys
+from web.configuration.limits import make_operation_limits, make_rate_limits, make_socket_limits
+from web.configuration.payment import make_checkout
+from web.development import mailbox_page
 from web.event_streams import EventStreams
 from web.graphql_service import GraphQLService, open_graphql_service
+from web.images import media, uploads
 from web.metrics import metrics_routes
-from web.middleware import RequestMiddleware
+from web.middleware import DirectRoute, RequestMiddleware, compress
+from web.organizers import order_exports
 from web.pages import Pages
 from web.payment_webhooks import PaymentWebhooks
 from web.proxies import ProxyMiddleware
 from web.server import BACKLOG, Server, configure_gc, make_config, run_program
+from web.tickets import downloads, gate_files, transfer_page
+from workers.documents.mailed_files import AttachedDocuments
+from workers.effects.handlers import open_effect_handlers
 from workers.runner import run_workers
 
 
@@ -77,6 +88,11 @@ class AppState(TypedDict):
     revocations: Revocations
     backchannel_logout: BackchannelLogout
     payment_webhooks: PaymentWebhooks
+    gate_files: gate_files.GateFiles
+    ticket_downloads: downloads.TicketDownloads
+    image_uploads: uploads.ImageUploads
+    media_files: media.MediaFiles
+    order_exports: order_exports.OrderExports
     issuer: health.IssuerStatus | None
     """None if this process is its own issuer."""
 
@@ -110,10 +126,22 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
             *Pages(settings).routes(),
             *backchannel_logout.routes,
             *payment_webhooks.routes,
+            *transfer_page.routes,
+            *gate_files.routes,
+            *downloads.routes,
+            *uploads.routes,
+            *media.routes,
+            *order_exports.routes,
+            *mailbox_page.routes(settings),
             *login_routes(lambda request: request.state.login),
             *_issuer_routes(settings),
         ],
-        middleware=[Middleware(ProxyMiddleware, settings.trusted_proxies), Middleware(RequestMiddleware)],
+        middleware=[
+            Middleware(ProxyMiddleware, settings.trusted_proxies),
+            Middleware(RequestMiddleware),
+            Middleware(DirectRoute, "/graphql", _GraphQL()),
+            Middleware(compress),
+        ],
         lifespan=lambda _: _lifespan(settings, stores, engine),
     )
 
@@ -156,28 +184,36 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     ):
         if not settings.has_own_issuer:
             verifier.keys.watch()
-        site = site_of(settings)
+        site, ticket_keys = site_of(settings), make_ticket_keys(settings)
+        callers = Callers(session_ends.verifier, site=site, sessions=sessions)
         resources = Resources(
             stores,
-            _pass_signer(settings),
+            make_pass_signer(settings),
             call_limits=CallLimits(make_rate_limits(settings.limit)),
             signed_in_may_buy=settings.signed_in_may_buy,
             payments=payments,
             checkout=make_checkout(settings.payment),
+            transfer_mails=QueuedTransferMails(stores.mails),
+            ticket_keys=ticket_keys,
+            site_url=site.origin,
         )
-        async with open_graphql_service(
-            resources,
-            Callers(session_ends.verifier, site=site, sessions=sessions),
-            redis_url=settings.redis_url,
-            tick_s=settings.push_tick_ms / 1000,
-            push_intervals=PushIntervals.from_pairs(settings.push_intervals),
-            max_body_bytes=settings.max_body_bytes,
-            allowed_origins=(site.origin, *settings.allowed_origins),
-            allows_loopback_origins=not settings.is_production,
-            limits=make_socket_limits(settings.limit),
-            engine=engine,
-            page=Pages(settings).graphiql,
-        ) as service:
+        async with (
+            open_library(resources.concert_keys, stores.ticket_documents, settings.font_dirs) as library,
+            open_graphql_service(
+                resources,
+                callers,
+                redis_url=settings.redis_url,
+                tick_s=settings.push_tick_ms / 1000,
+                loop_share=settings.push_loop_percent / 100,
+                push_intervals=PushIntervals.from_pairs(settings.push_intervals),
+                max_body_bytes=settings.max_body_bytes,
+                allowed_origins=(site.origin, *settings.allowed_origins),
+                allows_loopback_origins=not settings.is_production,
+                limits=make_socket_limits(settings.limit),
+                engine=engine,
+                page=Pages(settings).graphiql,
+            ) as service,
+        ):
             session_ends.follow(service.connection_counter.callers)
             service.feed.listen(REVOCATIONS_CHANNEL, session_ends.on_hint)
             yield AppState(
@@ -195,8 +231,14 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
                     takes_live=settings.is_production,
                     max_bytes=settings.limit.webhook_bytes,
                 ),
+                gate_files=gate_files.make_gate_files(stores, ticket_keys, resources.key_rings),
+                ticket_downloads=downloads.TicketDownloads(stores, callers, library, DownloadLinks(ticket_keys)),
+                image_uploads=uploads.make_image_uploads(stores, callers, settings.limit, site.origin),
+                order_exports=order_exports.make_order_exports(resources, callers, settings.limit.exports_per_person),
+                media_files=media.MediaFiles(stores.images.read_file, stores.detached_tasks),
                 issuer=None if settings.has_own_issuer else verifier.keys,
             )
+    logs.flush()
 
 
 def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None) -> AbstractAsyncContextManager[Stores]:
@@ -207,46 +249,6 @@ def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None)
 def _login_limit(settings: Settings, stores: Stores) -> LoginLimit:
     rate = settings.limit.logins_per_address
     return LoginLimit(stores.call_counter, Rate(*rate) if rate else None)
-
-
-def make_checkout(payment: PaymentSettings) -> Checkout:
-    sandbox_url = payment.url if payment.provider == "sandbox" else None
-    return Checkout(payment.provider, payment.publishable_key or "", sandbox_url)
-
-
-def make_rate_limits(limit: LimitSettings) -> RateLimits:
-    def rates(per_person: tuple[int, int] | None, per_address: tuple[int, int] | None) -> CallRates:
-        return CallRates(per_person and Rate(*per_person), per_address and Rate(*per_address))
-
-    return RateLimits(
-        joins=rates(limit.joins_per_person, limit.joins_per_address),
-        holds=rates(limit.holds_per_person, limit.holds_per_address),
-        purchases=rates(limit.purchases_per_person, limit.purchases_per_address),
-        hold_requests=rates(limit.hold_requests_per_person, limit.hold_requests_per_address),
-        payment_syncs=rates(limit.payment_syncs_per_person, limit.payment_syncs_per_address),
-    )
-
-
-def make_operation_limits(limit: LimitSettings) -> OperationLimits:
-    return OperationLimits(**{field.name: getattr(limit, field.name) for field in fields(OperationLimits)})
-
-
-def make_socket_limits(limit: LimitSettings) -> Limits:
-    return Limits(
-        streams=limit.streams,
-        streams_per_address=limit.streams_per_address,
-        streams_per_person=limit.streams_per_person,
-        operations_per_socket=limit.operations_per_socket,
-        message_bytes=limit.message_bytes,
-        messages_per_s=limit.messages_per_second,
-        messages_burst=limit.messages_burst,
-    )
-
-
-def _pass_signer(settings: Settings) -> PassSigner:
-    if settings.pass_key_file is not None:
-        return signer_from_pem(settings.pass_key_file.read_bytes())
-    return signer_from_file(settings.data_dir / "pass-key.pem")
 
 
 def _sessions(settings: Settings, stores: Stores, client: OidcClient, ends: SessionEnds) -> Sessions:
@@ -309,7 +311,7 @@ async def run(settings: Settings) -> None:
         settings = replace(settings, redis_url=urls.redis, mongo_url=urls.mongo)
         stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
         if settings.loads_demo:
-            await load_demo(Resources(stores, _pass_signer(settings)).context(None, "demo"))
+            await load_demo(Resources(stores, make_pass_signer(settings)).context(None, "demo"))
         if owns_data:
             running = run_embedded_sandbox(
                 settings.payment, settings.data_dir, app_host=settings.host, app_port=settings.port
@@ -320,8 +322,15 @@ async def run(settings: Settings) -> None:
         settings = replace(settings, payment=payment)
         payments = await stack.enter_async_context(open_payments(settings.payment, stores))
         server = _Server(settings, stores, engine)
+        codes = ConcertKeys(make_ticket_keys(settings), stores.ticket_keys)
+        library = await stack.enter_async_context(open_library(codes, stores.ticket_documents, settings.font_dirs))
+        handlers = await stack.enter_async_context(open_effect_handlers(library))
+        mailer = make_mailer(settings, AttachedDocuments(library))
         async with asyncio.TaskGroup() as group:
-            workers = group.create_task(run_workers(stores, urls.redis, payments=payments))
+            running_workers = run_workers(
+                stores, urls.redis, payments=payments, effect_handlers=handlers, mailer=mailer, fonts=library.fonts
+            )
+            workers = group.create_task(running_workers)
             await _serve(server, listener)
             workers.cancel()
 

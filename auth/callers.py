@@ -14,7 +14,7 @@ from auth.bearer import read_bearer
 from auth.public_site import Site
 from auth.sessions.cookies import LoginCookies
 from auth.viewer import Viewer
-from domain.errors import Forbidden, SessionLost
+from domain.errors import Forbidden, SessionLost, Unauthenticated
 
 PREFLIGHT_HEADER = "GraphQL-Require-Preflight"
 """A header that pages from other origins can send only after a CORS preflight."""
@@ -94,6 +94,16 @@ class Callers:
             )
         return await self._identify_session(cookie)
 
+    async def require_caller(self, headers: Headers, *, otherwise: str) -> Viewer:
+        """Return the signed-in caller of a request that a page of another origin cannot use: its
+        answer cannot be read there, or its content needs a preflight. `otherwise` is the message
+        for an anonymous caller.
+        """
+        caller = (await self.identify_request(headers, needs_preflight=False)).caller
+        if caller is None:
+            raise Unauthenticated(otherwise)
+        return caller
+
     def refusal_for_upgrade(self, headers: Headers) -> str | None:
         """Return why a socket may not be opened, or None if it may.
 
@@ -131,5 +141,5 @@ class Callers:
 def cache_headers(*, has_credentials: bool) -> dict[str, str]:
     """Return the headers of an answer that depends on its caller."""
     control = "private, no-store" if has_credentials else "no-store"
-    # CORSMiddleware adds Origin to Vary.
+    # Answers for pages of other origins add Origin to Vary.
     return {"Cache-Control": control, "Vary": "Accept, Cookie, Authorization"}

@@ -53,7 +53,7 @@ class IssuerHttp:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR, and `ca_file`.
+        """The system's certificates, or the ones in SSL_CERT_FILE and SSL_CERT_DIR, and `ca_file`.
 
         Reading them takes 50 ms, so it happens only once.
         """

@@ -166,8 +166,8 @@ class Login:
     async def _explain_unknown_login(self, request: Request) -> Response:
         """Answer a callback that was repeated, for example with the browser's Back button.
 
-        A person who is already signed in is let in. The page shows no text from the request, since
-        any page can link to this address.
+        A person who is already signed in simply continues. The page shows no text from the request,
+        since any page can link to this address.
         """
         cookie = self._cookies.session(request.headers)
         try:

@@ -13,7 +13,7 @@ class TooManyLogins(Exception):
 
     def __init__(self, rate: Rate, *, retry_after_s: int) -> None:
         limit = f"{rate.count:,} in {rate.seconds:,} s per address"
-        super().__init__(f"The limit of logins is {limit}; try again in {retry_after_s} s.")
+        super().__init__(f"The limit for logins is {limit}; try again in {retry_after_s} s.")
         self.retry_after_s = retry_after_s
 
 

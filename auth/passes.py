@@ -7,6 +7,7 @@ with the public key, which `/.well-known/jwks.json` publishes.
 """
 
 import base64
+import hashlib
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from starlette.routing import Route
 
 from auth.challenges import ChallengeSigner
 from domain.ids import ConcertId, EntryId, PersonId, fingerprint
+from domain.limits.recently_used import RecentlyUsed
 
 TYPE = "onsale-pass+jwt"
 AUDIENCE = "onsale-queue"
@@ -31,6 +33,10 @@ MAX_LENGTH = 1_024
 _CHALLENGES = b"onsale challenges"
 MAX_SIGNED_KEPT = 10_000
 """The maximum number of signed passes kept in memory, about 1 KB each."""
+MAX_VERIFIED_KEPT = 20_000
+"""The maximum number of passes whose verification is cached, about 0.5 KB each. Beyond it, some
+signatures are checked again.
+"""
 
 JWKS_LIFE_S = 600
 # CORS headers are sent even if the request has no Origin header, because a shared cache may answer
@@ -60,10 +66,24 @@ class PassClaims:
         return fingerprint(self.concert_id, self.person_id, str(self.entry_id))[:32]
 
 
+@dataclass(frozen=True, slots=True)
+class _Bearer:
+    """The claims of a genuine pass that name its concert, its person and its entry."""
+
+    concert_id: object
+    person_id: object
+    entry_id: object
+
+
 class PassSigner:
+    """Signs passes and verifies them, always with the same key."""
+
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
+        self._public_key = key.public_key()
         self._signed: dict[PassClaims, str] = {}
+        # By the SHA-256 of the pass, so the passes themselves are not kept.
+        self._verified: RecentlyUsed[bytes, _Bearer] = RecentlyUsed(MAX_VERIFIED_KEPT)
         public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         x = base64.urlsafe_b64encode(public).decode().rstrip("=")
         self._kid = fingerprint(x)[:16]
@@ -100,24 +120,40 @@ class PassSigner:
     def read_entry_id(self, token: str, *, concert_id: ConcertId, person_id: PersonId) -> EntryId:
         """Return the id of the queue entry for which the pass was signed.
 
-        Raises BadPass. The store decides whether the pass is still valid.
+        Raises BadPass. The store decides whether the pass is still valid, by its own clock and
+        grace period. A pass is therefore genuine forever, and its signature is checked only once,
+        but its concert and its person are compared each time.
         """
+        bearer = self._read_bearer(token)
+        if (bearer.person_id, bearer.concert_id) != (person_id, concert_id) or not isinstance(bearer.entry_id, int):
+            raise BadPass
+        return EntryId(bearer.entry_id)
+
+    def _read_bearer(self, token: str) -> _Bearer:
+        if len(token) > MAX_LENGTH or not token.isascii():
+            raise BadPass
+        digest = hashlib.sha256(token.encode("ascii")).digest()
+        bearer = self._verified.get(digest)
+        if bearer is None:
+            bearer = self._verify(token)
+            self._verified.put(digest, bearer)
+        return bearer
+
+    def _verify(self, token: str) -> _Bearer:
+        """Check the signature, and return the claims of the bearer. Raises BadPass."""
         try:
-            if len(token) > MAX_LENGTH or jwt.get_unverified_header(token).get("typ") != TYPE:
+            if jwt.get_unverified_header(token).get("typ") != TYPE:
                 raise BadPass
             claims = jwt.decode(
                 token,
-                self._key.public_key(),
+                self._public_key,
                 algorithms=["EdDSA"],
                 audience=AUDIENCE,
-                # The store decides by its own clock and grace period whether a pass has expired.
                 options={"verify_exp": False, "verify_iat": False, "require": ["jti", "sub", "concert", "place"]},
             )
         except (jwt.InvalidTokenError, ValueError) as error:
             raise BadPass from error
-        if (claims["sub"], claims["concert"]) != (person_id, concert_id) or not isinstance(claims["place"], int):
-            raise BadPass
-        return EntryId(claims["place"])
+        return _Bearer(concert_id=claims["concert"], person_id=claims["sub"], entry_id=claims["place"])
 
 
 def signer_from_file(path: Path) -> PassSigner:

@@ -58,7 +58,7 @@ class Site:
 
 
 def site_of(settings: Settings) -> Site:
-    """Return the public address or, in development, that of this machine."""
+    """Return the public address or, in development, the address of this machine."""
     if settings.public_url is not None:
         scheme = settings.public_url.partition(":")[0]
         return Site(settings.public_url.removesuffix(_DEFAULT_PORTS[scheme]))

@@ -230,6 +230,7 @@ def _viewer(claims: Mapping[str, object], expires_at_s: float, roles_claim: Role
         expires_at=expires_at_s,
         issued_at=_issue_s(claims),
         session_id=_text(claims.get("sid")),
+        is_email_verified=claims.get("email_verified") is True,
     )
 
 

@@ -6,11 +6,11 @@ the issuer's keys change. The least recently used entry is evicted.
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from auth.viewer import Viewer
+from domain.limits.recently_used import RecentlyUsed
 
 CAPACITY = 16_384
 """The maximum number of entries, about 11 MiB. Beyond it, some RSA checks are repeated."""
@@ -25,8 +25,7 @@ class _Entry:
 
 class VerifiedTokens:
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
-        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._entries: RecentlyUsed[bytes, _Entry] = RecentlyUsed(capacity)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -37,20 +36,17 @@ class VerifiedTokens:
         if entry is None:
             return None
         if entry.expires_at_s <= now_s or entry.generation != generation:
-            del self._entries[digest]
+            self._entries.remove(digest)
             return None
-        self._entries.move_to_end(digest)
         return entry.viewer
 
     def add(self, token: str, viewer: Viewer, *, expires_at_s: float, generation: int) -> None:
-        self._entries[_digest(token)] = _Entry(viewer, expires_at_s, generation)
-        if len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
+        self._entries.put(_digest(token), _Entry(viewer, expires_at_s, generation))
 
     def remove_where(self, is_outdated: Callable[[Viewer], bool]) -> None:
         """Remove the tokens whose viewers are outdated."""
-        for digest in [digest for digest, entry in self._entries.items() if is_outdated(entry.viewer)]:
-            del self._entries[digest]
+        for digest in [digest for digest, entry in self._entries if is_outdated(entry.viewer)]:
+            self._entries.remove(digest)
 
 
 def _digest(token: str) -> bytes:

@@ -20,10 +20,10 @@ class ChildProcess:
         assert self.process.stdout is not None
         return await self.process.stdout.readline()
 
-    async def request_line(self) -> bytes:
-        """Write an empty line and return the answer to it."""
+    async def request_line(self, request: str = "") -> bytes:
+        """Write a line, which is empty by default, and return the answer to it."""
         assert self.process.stdin is not None
-        self.process.stdin.write(b"\n")
+        self.process.stdin.write(request.encode() + b"\n")
         return await self.read_line()
 
 

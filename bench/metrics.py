@@ -4,8 +4,11 @@ Percentiles use the nearest-rank method, so each is one of the measured values. 
 samples is not reported.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from bench.clients.ledger import percentile
 
@@ -86,3 +89,11 @@ def as_json(metrics: Iterable[Metric], by_size: Mapping[str, Mapping[int, Metric
         values[metric.name] = metric.value
         samples[metric.name] = metric.n
     return {**values, "samples": samples}
+
+
+def merge_results(file: Path, results: Mapping[str, Any]) -> None:
+    """Write results as JSON, and keep results with other names that the file already has."""
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    samples = {**known.get("samples", {}), **results["samples"]}
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({**known, **results, "samples": samples}, indent=2) + "\n")

@@ -23,6 +23,7 @@ from bench.clients.http_client import Client, open_client
 from bench.clients.ledger import Ledger, Step, percentile
 from bench.clients.servers import app_settings, run_app, run_stores
 from bench.clients.tokens import sign_in
+from bench.runs import resident_kib
 from bench.subscribers import open_subscribers
 from domain.queues import NO_ROOM
 from web.server import raise_open_file_limit
@@ -34,11 +35,6 @@ HOLD = """mutation ($input: HoldTicketsInput!) { answer: holdTickets(input: $inp
 STOCK_CHANGED = """subscription ($id: ID!) {
   stockChanged(concertId: $id) { version epoch soldOut tiers { tierId available held sold } }
 }"""
-
-
-def resident_kib(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0])
 
 
 async def hold_steadily(client: Client, concert: SaleConcert, tokens: Sequence[str], seconds: float) -> list[float]:

@@ -1,10 +1,10 @@
 """Opens thousands of subscriptions in a separate process, each on its own WebSocket.
 
 `python -m bench.subscribers PORT PLAN` opens one socket for each token in the plan file. The frames
-are not parsed: they are only counted, and the time of the first READY frame on each socket is
-recorded. The program prints READY when every socket has received its first snapshot. It then
-answers each line on standard input with its current counts as JSON. `open_subscribers` starts the
-program and reads the counts.
+are not parsed: they are only counted, and the time of the first frame on each socket that contains
+a word is recorded. The word is "READY" at first. The program prints READY when every socket has
+received its first snapshot. A line on standard input is the next word; an empty line asks for the
+current counts, which are printed as JSON. `open_subscribers` starts the program and talks to it.
 """
 
 import asyncio
@@ -26,8 +26,13 @@ from bench.metrics import NotMeasured
 
 BATCH_SIZE = 100
 READY, NEXT = b'"READY"', b'"next"'
-TAIL_BYTES = max(len(READY), len(NEXT)) - 1
-"""How many bytes of the last read to keep, because a word may be split across two reads."""
+WATCHING = "WATCHING"
+POLL_S = 0.05
+TAIL_BYTES = 40
+"""How many bytes of the last read to keep, because a word may be split across two reads.
+
+Every word is shorter.
+"""
 
 Credentials = tuple[str | None, str]
 """The access token of a subscriber, or None, and the loopback address that it connects from."""
@@ -40,8 +45,8 @@ class Counts:
     at_s: float
     frames: int
     bytes: int
-    called_ms: tuple[float | None, ...]
-    """For each subscriber, the time at which it received READY, by this machine's clock."""
+    found_ms: tuple[float | None, ...]
+    """For each subscriber, the time at which it received the word, by this machine's clock."""
 
     def frames_per_s(self, before: "Counts") -> float:
         return (self.frames - before.frames) / (self.at_s - before.at_s)
@@ -58,7 +63,23 @@ class Subscribers:
 
     async def read_counts(self) -> Counts:
         counts = json.loads(await self._child.request_line())
-        return Counts(counts["at_s"], counts["frames"], counts["bytes"], tuple(counts["called_ms"]))
+        return Counts(counts["at_s"], counts["frames"], counts["bytes"], tuple(counts["found_ms"]))
+
+    async def watch_for(self, word: str) -> None:
+        """Record when each subscriber receives this word for the first time from now on."""
+        if await self._child.request_line(word) != WATCHING.encode() + b"\n":
+            raise NotMeasured("the subscribers ended")
+
+    async def find_all(self, *, within_s: float) -> list[float]:
+        """Return when each subscriber found its word. Raises NotMeasured if one did not in time."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            found_ms = (await self.read_counts()).found_ms
+            if all(at_ms is not None for at_ms in found_ms):
+                return [at_ms for at_ms in found_ms if at_ms is not None]
+            await asyncio.sleep(POLL_S)
+        missing = sum(at_ms is None for at_ms in found_ms)
+        raise NotMeasured(f"{missing} of {len(found_ms)} sockets did not receive a change within {within_s:.0f} s")
 
     async def count_for(self, seconds: float) -> tuple[Counts, Counts]:
         """Return the counts before and after `seconds`."""
@@ -87,12 +108,16 @@ class Subscriber(asyncio.Protocol):
     def __init__(self, host: str, subscribe: bytes) -> None:
         self.frames = 0
         self.bytes = 0
-        self.called_ms: float | None = None
+        self.found_ms: float | None = None
         self.first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._host = host
         self._subscribe = subscribe
         self._is_open = False
         self._tail = b""
+        self._word = READY
+
+    def watch_for(self, word: bytes) -> None:
+        self._word, self.found_ms = word, None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have all of these methods but do not declare them.
@@ -111,8 +136,8 @@ class Subscriber(asyncio.Protocol):
         self.bytes += len(data)
         received = self._tail + data
         self.frames += received.count(NEXT) - self._tail.count(NEXT)
-        if self.called_ms is None and READY in received:
-            self.called_ms = time.time() * 1000
+        if self.found_ms is None and self._word in received:
+            self.found_ms = time.time() * 1000
         if b'"ping"' in data:
             self._transport.write(make_frame({"type": "pong"}))
         self._tail = received[-TAIL_BYTES:]
@@ -153,12 +178,17 @@ async def main(port: int, document: str, concert_id: str, credentials: Sequence[
         batch = credentials[first : first + BATCH_SIZE]
         subscribers += await asyncio.gather(*[open_socket(token, address) for token, address in batch])
     _print_line("READY")
-    while await loop.run_in_executor(None, sys.stdin.readline):
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        if word := line.strip():
+            for subscriber in subscribers:
+                subscriber.watch_for(word.encode())
+            _print_line(WATCHING)
+            continue
         counts = {
             "at_s": time.monotonic(),
             "frames": sum(subscriber.frames for subscriber in subscribers),
             "bytes": sum(subscriber.bytes for subscriber in subscribers),
-            "called_ms": [subscriber.called_ms for subscriber in subscribers],
+            "found_ms": [subscriber.found_ms for subscriber in subscribers],
         }
         _print_line(json.dumps(counts))
 

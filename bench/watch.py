@@ -18,7 +18,7 @@ from bench.clients.ledger import Ledger, Step
 from bench.clients.subscription import SocketLost, SocketRefused, subscribed
 
 CONCERT = """query Concert($slug: String!) {
-  concert(slug: $slug) {
+  concert(by: {slug: $slug}) {
     id name status tiers { id name }
     stock { version epoch tiers { tierId capacity available held sold } }
   }

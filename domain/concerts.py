@@ -10,10 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from domain.ids import ConcertId, PersonId, TierId
+from domain.catalog.details import NO_DETAILS, NO_DETAILS_PATCH, ConcertDetails, Coordinates, DetailsPatch, Genre
+from domain.catalog.listing import PriceFilter
+from domain.ids import ConcertId, PersonId, TierId, ordinal_of
+from domain.images.image import ConcertImage, ImageChange
 from domain.money import CurrencyCode
 from domain.queues import NO_ROOM, RoomSettings
 from domain.room_changes import RoomSettingsPatch
+from domain.tiers.rules import NO_RULES, NO_RULES_PATCH, TierRules, TierRulesPatch
 
 
 class ConcertStatus(StrEnum):
@@ -21,7 +25,7 @@ class ConcertStatus(StrEnum):
     PUBLISHED = "PUBLISHED"
     CLOSED = "CLOSED"
     CANCELLED = "CANCELLED"
-    """It does not take place. Every order is refunded."""
+    """The concert does not take place, and every order is refunded."""
 
 
 NEXT_STATUS = {
@@ -33,12 +37,20 @@ NEXT_STATUS = {
 """Maps each status to the statuses that may follow it."""
 
 
+UPCOMING_STATUSES = (ConcertStatus.PUBLISHED, ConcertStatus.DRAFT)
+"""The statuses of a concert that is still to come, and whose sale is not over for good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Venue:
     name: str
     city: str
     country: str
     """ISO 3166-1 alpha-2."""
+    time_zone: str | None = None
+    """An IANA name. None only in concerts that an earlier version of Onsale created."""
+    address: str | None = None
+    coordinates: Coordinates | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,10 @@ class Tier:
     """Units above the capacity that the house account has not bought yet. A negative value counts
     units that it has not returned yet after the capacity was raised.
     """
+    description: str = ""
+    zone: str = ""
+    """The part of the venue, such as a block or the standing area. Empty if there is none."""
+    rules: TierRules = NO_RULES
 
     @property
     def on_sale(self) -> int:
@@ -82,9 +98,10 @@ class ConcertTerms:
     limit_per_person: int
     hold_duration_ms: int
     payment_duration_ms: int = DEFAULT_PAYMENT_MS
-    """The time to pay an order. An order keeps the deadline that it began with."""
+    """The time to pay for an order. An order keeps its original deadline."""
     refunds_until: datetime | None = None
-    """Until then, buyers may return their orders themselves; None means never."""
+    """Buyers may refund their orders themselves until this time; None means never."""
+    details: ConcertDetails = NO_DETAILS
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +121,11 @@ class Concert:
     gate_people: tuple[PersonId, ...] = ()
     """The people who may check tickets at this concert."""
     room: RoomSettings = NO_ROOM
+    highest_ordinal: int = 0
+    """No tier that was removed has a higher ordinal, so its id is not reused. Tiers in `tiers` may
+    have higher ordinals.
+    """
+    image: ConcertImage | None = None
 
     @property
     def room_opens_at(self) -> datetime:
@@ -113,12 +135,37 @@ class Concert:
     def tier(self, tier_id: TierId) -> Tier | None:
         return next((tier for tier in self.tiers if tier.id == tier_id), None)
 
+    @property
+    def next_ordinal(self) -> int:
+        """Return the ordinal of the next new tier."""
+        return max([self.highest_ordinal, *(ordinal_of(tier.id) for tier in self.tiers)]) + 1
+
+    @property
+    def public_tiers(self) -> tuple[Tier, ...]:
+        """Return the tiers that are not hidden."""
+        return tuple(tier for tier in self.tiers if not tier.rules.is_hidden)
+
 
 @dataclass(frozen=True, slots=True)
 class TierDraft:
     name: str
     price_minor: int
     capacity: int
+    description: str = ""
+    zone: str = ""
+    rules: TierRules = NO_RULES
+
+    def build(self, id_: TierId) -> Tier:
+        return Tier(
+            id_,
+            self.name,
+            self.price_minor,
+            capacity=self.capacity,
+            top=self.capacity,
+            description=self.description,
+            zone=self.zone,
+            rules=self.rules,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +177,28 @@ class ConcertDraft:
     tiers: tuple[TierDraft, ...]
     slug: str | None = None
     room: RoomSettings = NO_ROOM
+    image: ImageChange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VenueChange:
+    """A change to the venue. A field that is None is left unchanged."""
+
+    name: str | None = None
+    city: str | None = None
+    country: str | None = None
+    time_zone: str | None = None
+    place: DetailsPatch = NO_DETAILS_PATCH
+    """The changes to the address and the coordinates."""
+
+    def apply_to(self, venue: Venue) -> Venue:
+        return replace(
+            self.place.apply_to(venue),
+            name=venue.name if self.name is None else self.name,
+            city=venue.city if self.city is None else self.city,
+            country=venue.country if self.country is None else self.country,
+            time_zone=venue.time_zone if self.time_zone is None else self.time_zone,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +209,9 @@ class TierChange:
     name: str | None = None
     price_minor: int | None = None
     capacity: int | None = None
+    description: str | None = None
+    zone: str | None = None
+    rules: TierRulesPatch = NO_RULES_PATCH
 
     def apply_to(self, tier: Tier) -> Tier:
         return replace(
@@ -147,6 +219,9 @@ class TierChange:
             name=tier.name if self.name is None else self.name,
             price_minor=tier.price_minor if self.price_minor is None else self.price_minor,
             capacity=tier.capacity if self.capacity is None else self.capacity,
+            description=tier.description if self.description is None else self.description,
+            zone=tier.zone if self.zone is None else self.zone,
+            rules=self.rules.apply_to(tier.rules),
         )
 
 
@@ -157,7 +232,7 @@ class ConcertChange:
     """
 
     name: str | None = None
-    venue: Venue | None = None
+    venue: VenueChange | None = None
     description: str | None = None
     starts_at: datetime | None = None
     sales_start_at: datetime | None = None
@@ -170,12 +245,15 @@ class ConcertChange:
     room: RoomSettingsPatch | None = None
     tiers: tuple[TierChange, ...] = ()
     new_tiers: tuple[TierDraft, ...] = ()
+    removed_tiers: tuple[TierId, ...] = ()
     gate_people: tuple[PersonId, ...] | None = None
+    details: DetailsPatch = NO_DETAILS_PATCH
+    image: ImageChange | None = None
 
     def apply_to(self, terms: ConcertTerms) -> ConcertTerms:
         return ConcertTerms(
             name=terms.name if self.name is None else self.name,
-            venue=terms.venue if self.venue is None else self.venue,
+            venue=terms.venue if self.venue is None else self.venue.apply_to(terms.venue),
             description=terms.description if self.description is None else self.description,
             starts_at=terms.starts_at if self.starts_at is None else self.starts_at,
             sales_start_at=terms.sales_start_at if self.sales_start_at is None else self.sales_start_at,
@@ -187,7 +265,11 @@ class ConcertChange:
                 terms.payment_duration_ms if self.payment_duration_ms is None else self.payment_duration_ms
             ),
             refunds_until=terms.refunds_until if self.refunds_until is None else self.refunds_until,
+            details=self.details.apply_to(terms.details),
         )
+
+
+NO_CHANGE = ConcertChange()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +280,27 @@ class ConcertFilter:
     """
 
     statuses: tuple[ConcertStatus, ...] | None = None
+    upcoming: bool = False
+    """Matches concerts that are not past and, if `statuses` is None, are published or drafts."""
     search: str | None = None
     city: str | None = None
     on_sale_at: datetime | None = None
     """Matches published concerts whose sale window includes this time."""
+    starts_after: datetime | None = None
+    """The earliest start that matches."""
+    starts_before: datetime | None = None
+    """Later than every start that matches."""
+    country: str | None = None
+    genres: tuple[Genre, ...] | None = None
+    price: PriceFilter | None = None
+    mine: bool = False
+    """Matches concerts that the viewer organizes."""
+    organizer_id: PersonId | None = None
+    """If given, concerts of other organizers do not match."""
     drafts_of: PersonId | None = None
     """If given, the drafts of other organizers do not match."""
+
+    @property
+    def wanted_statuses(self) -> tuple[ConcertStatus, ...] | None:
+        """Return the statuses that match, or None for all."""
+        return UPCOMING_STATUSES if self.upcoming and self.statuses is None else self.statuses

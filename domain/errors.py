@@ -19,8 +19,8 @@ OnsaleError
 │   ├── QueueOpened          the queue has opened, so these settings cannot change until it is reset
 │   ├── CapacityInUse        held or sold units cannot be withdrawn
 │   ├── TemporarilyUnavailable  a store is down, recovering or overloaded
-│   └── …                    refusals about limits and payments: domain/limits/errors.py,
-│                            domain/payments/errors.py
+│   └── …                    refusals about limits, payments, tickets and tiers:
+│                            domain/limits/errors.py, and so on
 └── Denial                   a top-level error
     ├── Unauthenticated
     ├── SessionLost          the login session has ended; sign in again
@@ -28,7 +28,6 @@ OnsaleError
     └── BadUserInput
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -36,6 +35,7 @@ from typing import ClassVar
 from domain.concerts import ConcertStatus
 from domain.holds import EndReason
 from domain.ids import ConcertId, HoldId, TierId
+from domain.inputs.problems import FieldProblem
 from domain.queues import RoomStatus
 from domain.text.phrases import format_tickets, format_time
 
@@ -58,6 +58,10 @@ class ErrorCode(StrEnum):
     CAPACITY_IN_USE = "CAPACITY_IN_USE"
     ORDER_NOT_CANCELABLE = "ORDER_NOT_CANCELABLE"
     NOT_REFUNDABLE = "NOT_REFUNDABLE"
+    TIER_REFUSED = "TIER_REFUSED"
+    TRANSFER_REFUSED = "TRANSFER_REFUSED"
+    ALREADY_CHECKED_IN = "ALREADY_CHECKED_IN"
+    SCAN_REFUSED = "SCAN_REFUSED"
     CHALLENGE_REQUIRED = "CHALLENGE_REQUIRED"
     RATE_LIMITED = "RATE_LIMITED"
     TEMPORARILY_UNAVAILABLE = "TEMPORARILY_UNAVAILABLE"
@@ -71,13 +75,6 @@ class Refusal(OnsaleError):
     code: ClassVar[ErrorCode]
     retryable: bool = False
     retry_after_s: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FieldProblem:
-    path: str
-    """The dotted path in the input, such as `lines.0.quantity`."""
-    message: str
 
 
 class InvalidInput(Refusal):
@@ -123,14 +120,18 @@ class NotOnSale(Refusal):
 class SoldOut(Refusal):
     """Fewer tickets are left than requested.
 
-    `next_release_at` is when the first hold on this tier ends; None if there is no hold.
+    `next_release_at` is when the first hold on this tier ends; None if there is no hold. `minimum`
+    is the number of tickets that an order of this tier needs.
     """
 
     code = ErrorCode.SOLD_OUT
 
-    def __init__(self, tier_id: TierId, available: int, next_release_at: datetime | None) -> None:
-        if available:
-            verb = "is" if available == 1 else "are"
+    def __init__(self, tier_id: TierId, available: int, next_release_at: datetime | None, minimum: int = 1) -> None:
+        verb = "is" if available == 1 else "are"
+        if 0 < available < minimum:
+            left = f"Only {format_tickets(available)} {verb} left in this tier"
+            super().__init__(f"{left}, and an order needs at least {minimum}; choose another tier.")
+        elif available:
             super().__init__(f"Only {format_tickets(available)} {verb} left in this tier; ask for fewer.")
         elif next_release_at:
             when = format_time(next_release_at)
@@ -188,7 +189,7 @@ class PurchaseInProgress(Refusal):
     code = ErrorCode.PURCHASE_IN_PROGRESS
 
     def __init__(self, hold_id: HoldId, *, awaits_payment: bool = False) -> None:
-        unpaid = "The order of this hold awaits payment; to give the tickets back, cancel it with cancelOrder."
+        unpaid = "The order of this hold awaits payment; to return the tickets, cancel the order with cancelOrder."
         other = "The purchase of this hold is in progress or complete; check your orders."
         super().__init__(unpaid if awaits_payment else other)
         self.hold_id = hold_id
@@ -206,15 +207,23 @@ class IdempotencyConflict(Refusal):
 class IllegalTransition(Refusal):
     code = ErrorCode.ILLEGAL_TRANSITION
 
-    def __init__(self, concert_id: ConcertId, status: ConcertStatus, wanted: str, *, of_room: bool = False) -> None:
+    def __init__(
+        self,
+        concert_id: ConcertId,
+        status: ConcertStatus,
+        wanted: str,
+        *,
+        of_room: bool = False,
+        step: str | None = None,
+    ) -> None:
         what = "its waiting room" if of_room else "it"
-        is_now, step = {
+        is_now, usual_step = {
             ConcertStatus.DRAFT: ("a draft", "publish the concert first"),
             ConcertStatus.PUBLISHED: ("published", "read the concert again"),
             ConcertStatus.CLOSED: ("closed", "create a new concert"),
             ConcertStatus.CANCELLED: ("canceled", "create a new concert"),
         }[status]
-        super().__init__(f"This concert is {is_now}, so {what} cannot be {wanted}; {step}.")
+        super().__init__(f"This concert is {is_now}, so {what} cannot be {wanted}; {step or usual_step}.")
         self.concert_id = concert_id
         self.status = status
 

@@ -1,8 +1,8 @@
 """A hold: units of stock reserved for one person until a deadline, at a fixed price."""
 
 from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from domain.ids import ConcertId, EntryId, HoldId, PersonId, TierId, Unit, tier_of
@@ -20,7 +20,7 @@ NEXT_STATE = {
     HoldState.BUYING: frozenset({HoldState.BUYING, HoldState.SOLD, HoldState.ENDED}),
     HoldState.SOLD: frozenset({HoldState.SOLD, HoldState.ENDED}),
     # An order found in MongoDB overrides the state of its hold in the hot store, and a late payment
-    # takes units again.
+    # can take units again.
     HoldState.ENDED: frozenset({HoldState.BUYING, HoldState.SOLD}),
 }
 """Maps each state to the states that may follow it. SOLD follows SOLD when an order returns some of
@@ -66,12 +66,28 @@ class Hold:
     """The requested lines, with the prices at the time of the request; kept after the hold has
     ended.
     """
-    created_at: datetime
-    expires_at: datetime
+    created_ms: int
+    expires_ms: int
+    """Unix times, as the store keeps them. Few readers need `datetime` objects, which take longer
+    to build than all other fields.
+    """
     digest: str = ""
     """The fingerprint of the whole request."""
     pass_entry_id: EntryId | None = None
     """The entry whose pass was used to create the hold."""
+    epoch: int = field(default=0, compare=False)
+    version: int = field(default=0, compare=False)
+    """The epoch and the version of the concert at which the hold was read. They are not compared,
+    so a later read of the same hold is equal.
+    """
+
+    @property
+    def created_at(self) -> datetime:
+        return datetime.fromtimestamp(self.created_ms / 1000, UTC)
+
+    @property
+    def expires_at(self) -> datetime:
+        return datetime.fromtimestamp(self.expires_ms / 1000, UTC)
 
     @property
     def total_minor(self) -> int:

@@ -16,11 +16,14 @@ HoldId = NewType("HoldId", str)
 OrderId = NewType("OrderId", str)
 PersonId = NewType("PersonId", str)
 Unit = NewType("Unit", str)
+TicketId = NewType("TicketId", str)
+"""The id of a ticket: 128 bits in hex, like the id of an order."""
 EntryId = NewType("EntryId", int)
 """The id of a queue entry, assigned when a person joins and never reused within the concert."""
 
 # Characters that look alike (0 and o; 1, l and i) are omitted, because people copy ids by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_CONCERT_LETTERS = 12
 
 _ID_HEX = 32
 """The length of the id of a hold or an order: 128 bits in hex."""
@@ -44,7 +47,7 @@ def is_person_id(text: str) -> bool:
 
 
 def new_concert_id() -> ConcertId:
-    return ConcertId("".join(secrets.choice(_ALPHABET) for _ in range(12)))
+    return ConcertId("".join(secrets.choice(_ALPHABET) for _ in range(_CONCERT_LETTERS)))
 
 
 def tier_id(concert_id: ConcertId, ordinal: int) -> TierId:
@@ -77,27 +80,44 @@ def fingerprint(*parts: str) -> str:
 
 
 def order_number(order_id: OrderId) -> str:
-    """Return the number of an order that people read and type: the first 60 bits of the id, as
-    twelve characters in Crockford's Base32.
+    """Return the order number that people read and type: the first 60 bits of the id, as twelve
+    characters in Crockford's Base32.
     """
     value = int(order_id[:_NUMBER_HEX], 16)
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(55, -1, -5))
+
+
+def ticket_id(order_id: OrderId, unit: Unit) -> TicketId:
+    """Return the id of the ticket for a unit of an order: the first 128 bits of the fingerprint of
+    both. A unit that is sold again belongs to another order and has another ticket.
+    """
+    return TicketId(fingerprint("ticket", order_id, unit)[:_ID_HEX])
 
 
 def order_ids_of_number(number: str) -> tuple[OrderId, OrderId]:
     """Return the lowest and the highest order id with this number.
 
     Accepts what people type: lower case, spaces, hyphens, and O, I and L for 0 and 1. Raises
-    ValueError for a text that is not a number of an order.
+    ValueError if the text is not an order number.
     """
     text = number.upper().translate(_AS_TYPED)
     if len(text) != 12 or not set(text) <= set(_CROCKFORD):
-        raise ValueError(f"{number!r} is not the number of an order, which has 12 letters and digits")
+        raise ValueError(f"{number!r} is not an order number, which has 12 letters and digits")
     value = 0
     for character in text:
         value = value << 5 | _CROCKFORD.index(character)
     prefix = f"{value:0{_NUMBER_HEX}x}"
     return OrderId(prefix.ljust(_ID_HEX, "0")), OrderId(prefix.ljust(_ID_HEX, "f"))
+
+
+def copied_concert_id(person_id: PersonId, source_id: ConcertId, idempotency_key: str) -> ConcertId:
+    """Return the id of a copy of a concert. A repeated request returns the same id."""
+    value = int(fingerprint("copy", person_id, source_id, idempotency_key), 16)
+    letters = []
+    for _ in range(_CONCERT_LETTERS):
+        value, letter = divmod(value, len(_ALPHABET))
+        letters.append(_ALPHABET[letter])
+    return ConcertId("".join(letters))
 
 
 def hold_id(person_id: PersonId, concert_id: ConcertId, operation: str, idempotency_key: str) -> HoldId:

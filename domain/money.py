@@ -1,8 +1,9 @@
 """Amounts of money in whole minor units of a currency. Decimal amounts are for display only.
 
 The table is ISO 4217, list one, of 2026-01-01: every active code that has a minor unit. Precious
-metals, units of account and test codes have none. Digits from any other source are not used: CLDR
-displays forints without decimals, and a price that is read that way is wrong by a factor of 100.
+metals, units of account and test codes have none. The number of decimals is not taken from any
+other source: CLDR displays forints without decimals, and reading a price that way would be wrong by
+a factor of 100.
 """
 
 from dataclasses import dataclass
@@ -11,10 +12,10 @@ from enum import StrEnum
 
 
 class CurrencyCode(StrEnum):
-    """The active codes of ISO 4217. A concert that asks for money needs one that the payment
-    provider takes.
+    """The active codes of ISO 4217. A concert whose tickets are not free needs a currency that the
+    payment provider accepts.
 
-    A code that ISO withdraws stays here, because concerts and orders may have it.
+    A code that ISO withdraws stays here, because concerts and orders may use it.
     """
 
     _value_: str

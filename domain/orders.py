@@ -8,22 +8,26 @@ from domain.holds import TicketLine
 from domain.ids import ConcertId, EntryId, OrderId, PersonId, Unit, order_number
 from domain.money import CurrencyCode, Money
 from domain.payments.payment import NO_EFFECTS, Effects, Payment
+from domain.text.locales import Locale
+from domain.tickets.ticket import Revocation, Ticket
 
 
 class OrderStatus(StrEnum):
     PENDING_PAYMENT = "PENDING_PAYMENT"
     PAID = "PAID"
     FULFILLED = "FULFILLED"
-    """Paid, and the tickets are issued."""
+    """Paid, the tickets are issued, and the document with them is ready."""
     PAYMENT_FAILED = "PAYMENT_FAILED"
     EXPIRED = "EXPIRED"
     CANCELLED = "CANCELLED"
     LATE_PAYMENT = "LATE_PAYMENT"
-    """Paid after the units were given back. The order worker takes units again, or refunds."""
+    """Paid after the units were released. The order worker takes units again, or refunds the
+    payment.
+    """
     REFUND_PENDING = "REFUND_PENDING"
     REFUNDED = "REFUNDED"
     DISPUTE_LOST = "DISPUTE_LOST"
-    """The bank gave the money back to the card holder."""
+    """The bank returned the money to the card holder."""
     VOID = "VOID"
     """Not a purchase: it occupies the id of a hold so that no order can ever use it."""
     WITHDRAWN = "WITHDRAWN"
@@ -31,7 +35,7 @@ class OrderStatus(StrEnum):
 
 
 class StockState(StrEnum):
-    """The meaning of an order for the stock. The hot state is made to agree with it."""
+    """The meaning of an order for the stock. The hot state is updated to agree with it."""
 
     BUYING = "BUYING"
     """Its units are held for a payment: recorded, counted as held, and the pass is not spent."""
@@ -53,6 +57,8 @@ class OrderEvent:
 class Customer:
     name: str
     email: str
+    locale: Locale = Locale.EN
+    """The language of the mail and the documents that the buyer gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +84,25 @@ class Order:
     spent.
     """
     payment: Payment | None = None
-    """None if nothing is to be paid: the order is free, belongs to the house, or is older than
-    payments are. A refund of such an order adds a payment without attempts.
+    """None if nothing has to be paid: the order is free, belongs to the house account, or was
+    placed before Onsale took payments. A refund of such an order adds a payment without attempts.
     """
     effects: Effects = NO_EFFECTS
     work_at: datetime | None = None
-    """When the order worker must look at the order; None if nothing is due. Each change of the
-    order sets it anew.
+    """When the order worker must process the order; None if nothing is due. Each change to the
+    order sets it again.
     """
+    tickets: tuple[Ticket, ...] = ()
+    """Tickets are added and changed, and never removed, not even with their unit."""
+    revocations: tuple[Revocation, ...] = ()
+    """The codes of the tickets that are dead, oldest first."""
+    effects_at: datetime | None = None
+    """When the effects worker must process the order; None if no effect is due."""
 
     @property
     def number(self) -> str:
-        """Return the number that people read and type. Two orders may have the same one, but it is
-        so unlikely that no one will see it.
+        """Return the number that people read and type. Two orders could have the same number, but
+        this is too unlikely ever to be seen.
         """
         return order_number(self.id)
 

@@ -24,20 +24,34 @@ class QueuePositions:
     """Starts at the byte that contains the serving number; missing bytes at the end count as zeros.
     """
     _before: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _origin: int = field(init=False, repr=False, compare=False)
+    """The serving number, minus the set bits up to it that `_before` counts."""
 
     def __post_init__(self) -> None:
         sums = accumulate(self.departed.translate(_ONES), initial=0)
         object.__setattr__(self, "_before", tuple(sums))
+        object.__setattr__(self, "_origin", self.serving_number - self._departed_before(self.serving_number + 1))
 
     @property
     def waiting_count(self) -> int:
-        return self.tail - self.serving_number - self._departed_ahead_of(self.tail + 1)
+        return self.tail - self._origin - self._departed_before(self.tail + 1)
 
     def is_waiting(self, number: int) -> bool:
         """Return whether a number is assigned, not called and not departed."""
+        return self.waiting_position(number) is not None
+
+    def waiting_position(self, number: int) -> int | None:
+        """Return the position of a number that is waiting, and None for any other number."""
         if not self.serving_number < number <= self.tail:
-            return False
-        return self._departed_before(number + 1) == self._departed_before(number)
+            return None
+        index = (number >> 3) - (self.serving_number >> 3)
+        if index >= len(self.departed):
+            return number - self._origin - self._before[-1]
+        position, byte = number - self._origin - self._before[index], self.departed[index]
+        if not byte:
+            return position
+        bit = number & 7
+        return None if byte & 0x80 >> bit else position - (byte & _UP_TO[bit]).bit_count()
 
     def position(self, number: int) -> int:
         """Return the number of people waiting ahead of `number`, plus one.
@@ -46,11 +60,7 @@ class QueuePositions:
         """
         if number <= self.serving_number:
             return 0
-        return number - self.serving_number - self._departed_ahead_of(number)
-
-    def _departed_ahead_of(self, number: int) -> int:
-        """Return the number of set bits after the serving number and before `number`."""
-        return self._departed_before(number) - self._departed_before(self.serving_number + 1)
+        return number - self._origin - self._departed_before(number)
 
     def _departed_before(self, number: int) -> int:
         index, bit = divmod(number, 8)

@@ -2,7 +2,7 @@
 tickets.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -200,6 +200,11 @@ class QueueEntry:
     """The index of its lottery registration, starting at 1; None if it is not in a lottery."""
     round: int = 1
     estimate: WaitEstimate | None = None
+    epoch: int = field(default=0, compare=False)
+    version: int = field(default=0, compare=False)
+    """The epoch and the version of the concert at which the entry was read. They are not compared,
+    so a later read of the same entry is equal.
+    """
 
     @property
     def is_active(self) -> bool:

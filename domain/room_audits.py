@@ -1,5 +1,5 @@
 """The audit log of a waiting room: one row for each settings change and each manual admission. It
-also records changes to the concert's organizer and gate staff.
+also records changes to the concert's prices, its organizer and its gate staff.
 
 The row of a settings change is written together with the change. The row of a manual admission is
 written before the admission and completed with its result.
@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from domain.concerts import Concert
 from domain.ids import ConcertId, PersonId
+from domain.money import Money
 from domain.room_changes import SettingChange, diff_room_settings
 
 
@@ -70,11 +71,22 @@ class RoomAudit:
 
 def diff_audited(before: Concert, after: Concert) -> tuple[SettingChange, ...]:
     """Return the changes to a concert that its audit log records. Gate staff are separated by
-    spaces.
+    spaces. A new tier has no price before.
     """
     others = (
         SettingChange("organizerId", before.organizer_id, after.organizer_id),
         SettingChange("gatePeople", " ".join(before.gate_people), " ".join(after.gate_people)),
     )
     changed = tuple(change for change in others if change.before != change.after)
-    return diff_room_settings(before.room, after.room) + changed
+    return diff_room_settings(before.room, after.room) + changed + _diff_prices(before, after)
+
+
+def _diff_prices(before: Concert, after: Concert) -> tuple[SettingChange, ...]:
+    changes = []
+    for tier in after.tiers:
+        old = before.tier(tier.id)
+        if old is None or old.price_minor != tier.price_minor:
+            price_before = "" if old is None else str(Money(old.price_minor, before.currency))
+            price_after = str(Money(tier.price_minor, after.currency))
+            changes.append(SettingChange("price", price_before, price_after, tier.id))
+    return tuple(changes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+from domain.ids import TierId
 from domain.queues import QueueingMethod, RoomSettings
 
 Setting: TypeAlias = bool | int | str | QueueingMethod | datetime | None
@@ -57,6 +58,8 @@ class SettingChange:
     setting: str
     before: str
     after: str
+    tier_id: TierId | None = None
+    """The tier whose price changed; None for all other settings."""
 
 
 def diff_room_settings(before: RoomSettings, after: RoomSettings) -> tuple[SettingChange, ...]:

@@ -4,7 +4,9 @@ A snapshot is always the whole state at one version, never an event.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from domain.analytics.sales import ConcertSales
 from domain.holds import Hold
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Order
@@ -45,7 +47,14 @@ class OrderTopic:
     order_id: OrderId
 
 
-Topic = StockTopic | QueueTopic | RoomTopic | HoldsTopic | OrderTopic
+@dataclass(frozen=True, slots=True)
+class SalesTopic:
+    """The sales of a concert, for the organizer and admins."""
+
+    concert_id: ConcertId
+
+
+Topic = StockTopic | QueueTopic | RoomTopic | HoldsTopic | OrderTopic | SalesTopic
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,22 @@ class QueueSnapshot:
     entry: QueueEntry | None
     room: WaitingRoom
     stock: Stock
+    """The whole stock, with hidden tiers. `QueuePosition.stock` shows the public part of it."""
     stock_ahead: StockAhead = StockAhead.AVAILABLE
 
 
-Snapshot = Stock | QueueSnapshot | WaitingRoom | Hold | Order
-"""The snapshots of StockTopic, QueueTopic, RoomTopic, HoldsTopic and OrderTopic, in that order."""
+class EntryNumbers(NamedTuple):
+    """The numbers that a version shows of a waiting person's entry. Each may be None."""
+
+    number: int | None
+    position: int | None
+    p50_s: int | None
+    p90_s: int | None
+
+
+NO_NUMBERS = EntryNumbers(None, None, None, None)
+
+Snapshot = Stock | QueueSnapshot | WaitingRoom | Hold | Order | ConcertSales
+"""The snapshots of StockTopic, QueueTopic, RoomTopic, HoldsTopic, OrderTopic and SalesTopic, in
+that order.
+"""

@@ -5,20 +5,38 @@ others down.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
-from domain.concerts import Concert, ConcertChange, ConcertDraft, ConcertFilter, ConcertTerms, TierDraft, Venue
-from domain.errors import FieldProblem, InvalidInput
+from domain.catalog.details import NO_DETAILS
+from domain.catalog.details_validation import country_problems, details_problems, doors_problems, place_problems
+from domain.concerts import (
+    Concert,
+    ConcertChange,
+    ConcertDraft,
+    ConcertTerms,
+    TierDraft,
+    Venue,
+    VenueChange,
+)
+from domain.errors import InvalidInput
 from domain.holds import TicketRequest
 from domain.ids import ConcertId, concert_of, is_person_id
+from domain.inputs.problems import (
+    EARLIEST,
+    LATEST,
+    FieldProblem,
+    InputRule,
+    count_problem,
+    number_problems,
+    unknown_tier_problem,
+)
+from domain.inputs.rooms import room_problems
 from domain.orders import Customer
-from domain.queues import QueueingMethod
-from domain.room_changes import RoomSettingsPatch
 from domain.text.characters import block_problems, key_text_problems, line_problems
 from domain.text.email_addresses import email_problems
-from domain.text.search_words import MAX_QUERY, MAX_QUERY_WORDS, name_key, query_words
+from domain.text.search_words import name_key
+from domain.venues.time_zones import is_time_zone
 
 MAX_NAME = 200
 MAX_DESCRIPTION = 5_000
@@ -29,36 +47,17 @@ MAX_LIMIT = 1_000
 MAX_TIERS = 50
 MAX_TIER_CAPACITY = 200_000
 MAX_PRICE_MINOR = 999_999_999_999
-"""In any currency; what the payment provider takes is usually less. The total for MAX_LIMIT tickets
-at this price still fits into 53 bits.
+"""Applies to every currency; the payment provider's maximum is usually lower. The total for
+MAX_LIMIT tickets at this price still fits into 53 bits.
 """
 MAX_HOLD = timedelta(hours=2)
 MIN_PAYMENT_S = 60
 MAX_PAYMENT_S = 1_800
 """A buyer who never pays keeps tickets from others for this long."""
-MAX_ACTIVE_USERS = 1_000_000
-MAX_ROOM_TIME_S = 7_200
-MAX_MESSAGE = 500
-MAX_PROOF_BITS = 24
-MAX_ADMITTED_AT_ONCE = 1_000
 MAX_GATE_PEOPLE = 100
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-NO_CHANGE = ConcertChange()
+_NOWHERE = Venue("", "", "")
 
-_ROOM_VALUES = {
-    "total_active_users": ("totalActiveUsers", 1, MAX_ACTIVE_USERS),
-    "new_users_per_minute": ("newUsersPerMinute", 1, MAX_ACTIVE_USERS),
-    "pass_claim_timeout_ms": ("passClaimTimeoutSeconds", 1_000, MAX_ROOM_TIME_S),
-    "session_duration_ms": ("sessionDurationSeconds", 1_000, MAX_ROOM_TIME_S),
-    "heartbeat_timeout_ms": ("heartbeatTimeoutSeconds", 1_000, MAX_ROOM_TIME_S),
-    "disconnect_grace_ms": ("disconnectGraceSeconds", 1_000, MAX_ROOM_TIME_S),
-}
-"""The numeric settings of a room, each with its API name, the number of internal units per API
-unit, and the maximum in API units.
-"""
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 
 
 def raise_problems(problems: Iterator[FieldProblem]) -> None:
@@ -68,11 +67,6 @@ def raise_problems(problems: Iterator[FieldProblem]) -> None:
         raise InvalidInput(*found)
 
 
-def number_problems(path: str, value: int, lowest: int, highest: int) -> Iterator[FieldProblem]:
-    if not lowest <= value <= highest:
-        yield FieldProblem(path, f"is {value}; it must be between {lowest} and {highest}")
-
-
 def key_problems(key: str) -> Iterator[FieldProblem]:
     yield from key_text_problems("idempotencyKey", key, longest=MAX_KEY)
 
@@ -80,32 +74,25 @@ def key_problems(key: str) -> Iterator[FieldProblem]:
 def ticket_line_problems(concert_id: ConcertId, lines: Sequence[TicketRequest]) -> Iterator[FieldProblem]:
     """Yield the problems with the lines.
 
-    An empty id stands for a malformed one, which the code that parses ids reports.
+    An empty id represents a malformed one, which the code that parses ids reports.
     """
     if not 1 <= len(lines) <= MAX_LINES:
-        yield FieldProblem("lines", f"has {len(lines)} lines; send 1 to {MAX_LINES}")
+        message = f"has {len(lines)} lines; send 1 to {MAX_LINES}"
+        yield count_problem("lines", len(lines), message, lowest=1, highest=MAX_LINES)
     for index, line in enumerate(lines[:MAX_LINES]):
         yield from number_problems(f"lines.{index}.quantity", line.quantity, 1, MAX_QUANTITY)
         if not line.tier_id:
             continue
         if concert_id and concert_of(line.tier_id) != concert_id:
-            yield FieldProblem(f"lines.{index}.tierId", "is not a tier of this concert; use one of its tiers")
+            yield unknown_tier_problem(f"lines.{index}.tierId")
         if any(line.tier_id == earlier.tier_id for earlier in lines[:index]):
-            yield FieldProblem(f"lines.{index}.tierId", "repeats the tier of an earlier line; combine the quantities")
+            message = "repeats the tier of an earlier line; combine the quantities"
+            yield FieldProblem(f"lines.{index}.tierId", message, InputRule.REPEATED)
 
 
 def customer_problems(customer: Customer) -> Iterator[FieldProblem]:
     yield from line_problems("customerName", customer.name, longest=MAX_NAME)
     yield from email_problems("customerEmail", customer.email)
-
-
-def filter_problems(filter_: ConcertFilter) -> Iterator[FieldProblem]:
-    """Yield the problems with the texts in a filter; an empty text is ignored."""
-    for name, text in (("search", filter_.search), ("city", filter_.city)):
-        found = list(line_problems(f"filter.{name}", text or "", longest=MAX_QUERY, may_be_empty=True))
-        if not found and name == "search" and len(words := query_words(text or "")) > MAX_QUERY_WORDS:
-            found = [FieldProblem("filter.search", f"has {len(words)} words; at most {MAX_QUERY_WORDS} are allowed")]
-        yield from found
 
 
 def is_slug(text: str) -> bool:
@@ -116,16 +103,33 @@ def draft_problems(draft: ConcertDraft) -> Iterator[FieldProblem]:
     yield from line_problems("name", draft.terms.name, longest=MAX_NAME)
     yield from block_problems("description", draft.terms.description, longest=MAX_DESCRIPTION, may_be_empty=True)
     yield from _venue_problems(draft.terms.venue)
+    yield from details_problems(draft.terms.details)
+    yield from unset_problems(draft.terms)
     yield from _terms_problems(draft.terms)
     yield from _window_problems(draft.terms)
     yield from room_problems("waitingRoom", draft)
-    if draft.slug is not None and not is_slug(draft.slug):
-        allowed = f"lowercase letters and digits with single hyphens between them, at most {MAX_NAME} characters"
-        yield FieldProblem("slug", f"is not a valid slug; use {allowed}")
+    yield from _slug_problems(draft.slug)
     if not 1 <= len(draft.tiers) <= MAX_TIERS:
-        yield FieldProblem("tiers", f"has {len(draft.tiers)} tiers; send 1 to {MAX_TIERS}")
+        message = f"has {len(draft.tiers)} tiers; send 1 to {MAX_TIERS}"
+        yield count_problem("tiers", len(draft.tiers), message, lowest=1, highest=MAX_TIERS)
     yield from tier_problems("tiers", draft.tiers[:MAX_TIERS])
     yield from _repeated_names("tiers", [tier.name for tier in draft.tiers[:MAX_TIERS]], ())
+
+
+def copy_problems(terms: ConcertTerms, slug: str | None) -> Iterator[FieldProblem]:
+    """Yield the problems with the name, the slug and the times of a copy. Its other terms come from
+    the original, where they were checked.
+    """
+    yield from line_problems("name", terms.name, longest=MAX_NAME)
+    yield from _terms_problems(terms)
+    yield from _window_problems(terms)
+    yield from _slug_problems(slug)
+
+
+def _slug_problems(slug: str | None) -> Iterator[FieldProblem]:
+    if slug is not None and not is_slug(slug):
+        allowed = f"lowercase letters and digits with single hyphens between them, at most {MAX_NAME} characters"
+        yield FieldProblem("slug", f"is not a valid slug; use {allowed}", InputRule.INVALID_FORMAT)
 
 
 def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
@@ -136,11 +140,12 @@ def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
         yield from block_problems("description", change.description, longest=MAX_DESCRIPTION, may_be_empty=True)
     if change.venue is not None:
         yield from _venue_problems(change.venue)
+    yield from details_problems(change.details.apply_to(NO_DETAILS))
     yield from _terms_problems(change)
     for index, tier in enumerate(change.tiers):
         at = f"tiers.{index}"
         if any(tier.id and tier.id == earlier.id for earlier in change.tiers[:index]):
-            yield FieldProblem(f"{at}.tierId", "is changed twice; combine both changes")
+            yield FieldProblem(f"{at}.tierId", "is changed twice; combine both changes", InputRule.REPEATED)
         if tier.name is not None:
             yield from line_problems(f"{at}.name", tier.name, longest=MAX_NAME)
         if tier.price_minor is not None:
@@ -151,22 +156,34 @@ def change_problems(change: ConcertChange) -> Iterator[FieldProblem]:
     yield from _gate_problems(change.gate_people or ())
 
 
+def unset_problems(terms: ConcertTerms) -> Iterator[FieldProblem]:
+    """Yield the required terms that are not set, because an earlier version of Onsale created the
+    concert and did not ask for them.
+    """
+    if terms.venue.time_zone is None:
+        message = "is not set; set it to the IANA time zone of the venue, such as America/Denver"
+        yield FieldProblem("venue.timeZone", message, InputRule.REQUIRED)
+
+
 def person_problems(path: str, person_id: str) -> Iterator[FieldProblem]:
     if not is_person_id(person_id):
         yield FieldProblem(
             path,
             "is not the id of a person; send the `sub` claim of the person's token,"
             " 1 to 255 ASCII characters without spaces",
+            InputRule.INVALID_FORMAT,
         )
 
 
 def _gate_problems(people: Sequence[str]) -> Iterator[FieldProblem]:
     if len(people) > MAX_GATE_PEOPLE:
-        yield FieldProblem("gatePeople", f"has {len(people)} people; at most {MAX_GATE_PEOPLE} are allowed")
+        message = f"has {len(people)} people; at most {MAX_GATE_PEOPLE} are allowed"
+        yield count_problem("gatePeople", len(people), message, highest=MAX_GATE_PEOPLE)
     for index, person_id in enumerate(people[:MAX_GATE_PEOPLE]):
         yield from person_problems(f"gatePeople.{index}", person_id)
         if person_id in people[:index]:
-            yield FieldProblem(f"gatePeople.{index}", "names the same person as an earlier item; remove one of them")
+            message = "names the same person as an earlier item; remove one of them"
+            yield FieldProblem(f"gatePeople.{index}", message, InputRule.REPEATED)
 
 
 def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:
@@ -176,7 +193,8 @@ def given_problems(change: ConcertChange) -> Iterator[FieldProblem]:
     added = [tier.name for tier in change.new_tiers[:MAX_TIERS]]
     yield from _repeated_names("newTiers", added, [tier.name for tier in change.tiers])
     if len(change.new_tiers) > MAX_TIERS:
-        yield FieldProblem("newTiers", f"has {len(change.new_tiers)} tiers; at most {MAX_TIERS} are allowed")
+        message = f"has {len(change.new_tiers)} tiers; at most {MAX_TIERS} are allowed"
+        yield count_problem("newTiers", len(change.new_tiers), message, highest=MAX_TIERS)
 
 
 def changed_concert_problems(before: Concert, after: Concert, change: ConcertChange) -> Iterator[FieldProblem]:
@@ -185,13 +203,12 @@ def changed_concert_problems(before: Concert, after: Concert, change: ConcertCha
     """
     for index, tier in enumerate(change.tiers):
         if before.tier(tier.id) is None:
-            yield FieldProblem(f"tiers.{index}.tierId", "is not a tier of this concert; use one of its tiers")
+            yield unknown_tier_problem(f"tiers.{index}.tierId")
     yield from _window_problems(after.terms)
     yield from room_problems("waitingRoom", after, before=before)
     if len(after.tiers) > MAX_TIERS:
-        yield FieldProblem(
-            "newTiers", f"brings the concert to {len(after.tiers)} tiers; at most {MAX_TIERS} are allowed"
-        )
+        message = f"brings the concert to {len(after.tiers)} tiers; at most {MAX_TIERS} are allowed"
+        yield count_problem("newTiers", len(after.tiers), message, highest=MAX_TIERS)
     renamed = {tier.id for tier in change.tiers if tier.name is not None}
     kept = [tier.name for tier in before.tiers if tier.id not in renamed]
     changed = [tier.name for tier in change.tiers]
@@ -216,9 +233,8 @@ def _repeated_names(path: str, names: Sequence[str | None], others: Sequence[str
         if not name or not _is_name(name):
             continue
         if (key := name_key(name)) in taken:
-            yield FieldProblem(
-                f"{path}.{index}.name", f"is {name[:64]!r}, as in another tier; give each tier its own name"
-            )
+            message = f"is {name[:64]!r}, as in another tier; give each tier its own name"
+            yield FieldProblem(f"{path}.{index}.name", message, InputRule.REPEATED)
         taken.add(key)
 
 
@@ -226,13 +242,21 @@ def _is_name(text: str) -> bool:
     return not any(line_problems("", text, longest=MAX_NAME))
 
 
-def _venue_problems(venue: Venue) -> Iterator[FieldProblem]:
-    yield from line_problems("venue.name", venue.name, longest=MAX_NAME)
-    yield from line_problems("venue.city", venue.city, longest=MAX_NAME)
-    if not _COUNTRY.fullmatch(venue.country):
+def _venue_problems(venue: Venue | VenueChange) -> Iterator[FieldProblem]:
+    """Yield the problems with individual values; None in a change means no change."""
+    for path, text in (("venue.name", venue.name), ("venue.city", venue.city)):
+        if text is not None:
+            yield from line_problems(path, text, longest=MAX_NAME)
+    if venue.country is not None:
+        yield from country_problems("venue.country", venue.country)
+    if venue.time_zone is not None and not is_time_zone(venue.time_zone):
         yield FieldProblem(
-            "venue.country", "must be a country code of two capital letters (ISO 3166-1), such as NL or US"
+            "venue.timeZone",
+            f"is {venue.time_zone[:64]!r}, which is not a time zone; send an IANA name, such as Europe/Amsterdam",
+            InputRule.INVALID_FORMAT,
         )
+    placed = venue if isinstance(venue, Venue) else venue.place.apply_to(_NOWHERE)
+    yield from place_problems(placed.address, placed.coordinates)
 
 
 def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProblem]:
@@ -247,13 +271,22 @@ def _terms_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProble
     }
     for path, moment in moments.items():
         if moment is not None and not EARLIEST <= moment < LATEST:
-            yield FieldProblem(path, f"must be in the years {EARLIEST.year} to {LATEST.year - 1}")
+            first, last = EARLIEST.year, LATEST.year - 1
+            message = f"must be in the years {first} to {last}"
+            yield FieldProblem(path, message, InputRule.WRONG_YEAR, minimum=first, maximum=last)
     for path, limit in (("limitPerOrder", terms.limit_per_order), ("limitPerPerson", terms.limit_per_person)):
         if limit is not None:
             yield from number_problems(path, limit, 1, MAX_LIMIT)
     longest_s = int(MAX_HOLD.total_seconds())
     if terms.hold_duration_ms is not None and not 1_000 <= terms.hold_duration_ms <= longest_s * 1_000:
-        yield FieldProblem("holdDurationSeconds", f"must be between 1 and {longest_s} seconds")
+        yield FieldProblem(
+            "holdDurationSeconds",
+            f"must be between 1 and {longest_s} seconds",
+            InputRule.OUT_OF_RANGE,
+            minimum=1,
+            maximum=longest_s,
+            given=terms.hold_duration_ms // 1_000,
+        )
     if terms.payment_duration_ms is not None:
         seconds = terms.payment_duration_ms // 1_000
         yield from number_problems("paymentDurationSeconds", seconds, MIN_PAYMENT_S, MAX_PAYMENT_S)
@@ -263,83 +296,12 @@ def _window_problems(terms: ConcertTerms | ConcertChange) -> Iterator[FieldProbl
     """Yield the conflicts between times; None in a change never conflicts."""
     start, end, concert = terms.sales_start_at, terms.sales_end_at, terms.starts_at
     if start is not None and end is not None and start >= end:
-        yield FieldProblem("salesEndAt", "must be after salesStartAt")
+        yield FieldProblem("salesEndAt", "must be after salesStartAt", InputRule.TOO_EARLY, other="salesStartAt")
     if end is not None and concert is not None and end > concert + timedelta(days=1):
-        yield FieldProblem("salesEndAt", "must be at most one day after startsAt")
+        message, day_s = "must be at most one day after startsAt", 86_400
+        yield FieldProblem("salesEndAt", message, InputRule.TOO_LATE, other="startsAt", maximum=day_s)
     if terms.refunds_until is not None and concert is not None and terms.refunds_until > concert:
-        yield FieldProblem("refundsUntil", "must not be after startsAt; tickets cannot be returned during the concert")
-
-
-def room_problems(
-    path: str, concert: Concert | ConcertDraft, *, before: Concert | None = None
-) -> Iterator[FieldProblem]:
-    """Yield the problems with a concert's room settings; `path` is the path of the settings in the
-    input. An unchanged message is not checked.
-    """
-    room = concert.room
-    yield from _room_value_problems(path, asdict(room))
-    yield from _opening_problems(path, asdict(room), concert.terms)
-    yield from _lottery_problems(path, asdict(room))
-    if before is None or room.message != before.room.message:
-        yield from _message_problems(path, room.message)
-
-
-def patch_problems(
-    path: str, patch: RoomSettingsPatch | None, change: ConcertChange = NO_CHANGE
-) -> Iterator[FieldProblem]:
-    """Yield the problems with the given settings, alone and combined with the given change to the
-    concert, regardless of the current state of the room.
-    """
-    given = dict(patch.given) if patch else {}
-    yield from _room_value_problems(path, given)
-    yield from _opening_problems(path, given, change)
-    yield from _lottery_problems(path, given)
-    yield from _message_problems(path, str(given.get("message", "")))
-
-
-def call_problems(count: int) -> Iterator[FieldProblem]:
-    yield from number_problems("count", count, 1, MAX_ADMITTED_AT_ONCE)
-
-
-def _room_value_problems(path: str, values: Mapping[str, object]) -> Iterator[FieldProblem]:
-    for name, (field, unit, highest) in _ROOM_VALUES.items():
-        value = values.get(name)
-        if isinstance(value, int):
-            yield from number_problems(f"{path}.{field}", value // unit, 1, highest)
-    bits = values.get("proof_of_work_bits")
-    if isinstance(bits, int):
-        yield from number_problems(f"{path}.proofOfWorkBits", bits, 0, MAX_PROOF_BITS)
-
-
-def _message_problems(path: str, message: str) -> Iterator[FieldProblem]:
-    yield from block_problems(f"{path}.message", message, longest=MAX_MESSAGE, may_be_empty=True)
-
-
-def _lottery_problems(path: str, values: Mapping[str, object]) -> Iterator[FieldProblem]:
-    method = values.get("queueing_method", QueueingMethod.FIFO)
-    # REJECT is allowed, because a lottery cannot be turned off after the draw, and such a queue
-    # must still be able to reject people for a while.
-    if values.get("shuffle_at_start") and method not in (QueueingMethod.FIFO, QueueingMethod.REJECT):
-        yield FieldProblem(f"{path}.shuffleAtStart", f"requires FIFO, and this room uses {method}; change one of them")
-
-
-def _opening_problems(
-    path: str, values: Mapping[str, object], terms: ConcertTerms | ConcertChange
-) -> Iterator[FieldProblem]:
-    """Yield problems if the room opens outside the sale window or its prequeue starts after the
-    opening. A missing time never conflicts.
-    """
-    start, end = terms.sales_start_at, terms.sales_end_at
-    opens_at, prequeue = values.get("opens_at"), values.get("prequeue_starts_at")
-    opening = opens_at or (start if "opens_at" in values else None)
-    if isinstance(opens_at, datetime) and start is not None and opens_at < start:
-        yield FieldProblem(f"{path}.opensAt", "must not be before salesStartAt; omit it to open at salesStartAt")
-    if isinstance(opens_at, datetime) and end is not None and opens_at >= end:
-        yield FieldProblem(f"{path}.opensAt", "must be before salesEndAt")
-    if not isinstance(prequeue, datetime):
-        return
-    if prequeue < EARLIEST or (isinstance(opening, datetime) and prequeue >= opening):
-        yield FieldProblem(
-            f"{path}.prequeueStartsAt",
-            f"must be before the room opens (opensAt, or salesStartAt without it), and not before {EARLIEST.year}",
-        )
+        message = "must not be after startsAt; tickets cannot be refunded during the concert"
+        yield FieldProblem("refundsUntil", message, InputRule.TOO_LATE, other="startsAt")
+    details = terms.details if isinstance(terms, ConcertTerms) else terms.details.apply_to(NO_DETAILS)
+    yield from doors_problems(details.doors_at, concert)

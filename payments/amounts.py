@@ -1,4 +1,4 @@
-"""Amounts in Stripe's unit, by Stripe's page of supported currencies (docs.stripe.com/currencies).
+"""Amounts in Stripe's unit, as its page on currencies defines it (docs.stripe.com/currencies).
 
 Stripe's unit is not always the minor unit of ISO 4217: the page defines it for each currency. A
 conversion from our unit is exact or refused, so that what was displayed is what is charged.
@@ -22,7 +22,7 @@ _TAKEN = _codes(
     SZL THB TJS TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VND VUV WST XAF XCD XOF XPF YER ZAR ZMW
     """
 )
-"""The currencies that Stripe takes in at least one country. If an account is not allowed one of
+"""The currencies that Stripe accepts in at least one country. If an account may not use one of
 them, Stripe refuses the payment.
 """
 _ZERO_DECIMAL = _codes("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF")
@@ -65,13 +65,13 @@ _LOWEST_MINOR = {
     CurrencyCode.USD: 50,
     CurrencyCode.ZAR: 50,
 }
-"""The page's minimum charges. In other currencies the minimum is the worth of that of the account's
-own currency, so it follows the exchange rate and only Stripe can tell it.
+"""The page's minimum charges. In any other currency, the minimum is the equivalent of the one in
+the account's currency, so it depends on the exchange rate, and only Stripe knows it.
 """
 _HIGHEST = 999_999_999
-"""In Stripe's unit: nine digits, which every card can be charged, American Express included."""
+"""In Stripe's unit: nine digits, which can be charged to every card, including American Express."""
 _OTHER_HIGHEST = {
-    # Japanese accounts charge at most eight digits to JCB, Diners Club and Discover cards.
+    # Japanese accounts can charge at most eight digits to JCB, Diners Club and Discover cards.
     CurrencyCode.JPY: 99_999_999,
     # Nine digits are worth little, so the twelve digits of most cards apply.
     CurrencyCode.COP: 999_999_999_999,
@@ -81,7 +81,7 @@ _OTHER_HIGHEST = {
 
 
 def amount_limits(currency: CurrencyCode) -> AmountLimits | None:
-    """Return the limits of one payment, or None if Stripe does not take the currency."""
+    """Return the limits of one payment, or None if Stripe does not accept the currency."""
     if currency not in _TAKEN:
         return None
     step = _step(currency)
@@ -92,11 +92,11 @@ def amount_limits(currency: CurrencyCode) -> AmountLimits | None:
 def stripe_amount(money: Money) -> int:
     """Return the amount in Stripe's unit.
 
-    Raises ProviderRefused if Stripe does not take the currency, or cannot express the amount. The
+    Raises ProviderRefused if Stripe does not accept the currency, or cannot express the amount. The
     prices of a concert are checked when it is saved, so neither happens to an order.
     """
     if money.currency not in _TAKEN:
-        raise ProviderRefused("currency_not_taken", f"Stripe does not take payments in {money.currency}")
+        raise ProviderRefused("currency_not_taken", f"Stripe does not accept payments in {money.currency}")
     step = _step(money.currency)
     if money.minor % step:
         raise ProviderRefused("amount_not_payable", f"{money} is not a multiple of {Money(step, money.currency)}")
@@ -105,8 +105,8 @@ def stripe_amount(money: Money) -> int:
 
 
 def minor_amount(amount: int, currency: CurrencyCode | None) -> int:
-    """Return an amount that Stripe reports in minor units, and unchanged if ISO 4217 does not have
-    its currency.
+    """Convert an amount reported by Stripe to minor units. Return it unchanged if ISO 4217 does not
+    have its currency.
 
     A fraction of the minor unit is dropped, so that an amount never appears larger than it is.
     """
@@ -132,5 +132,5 @@ def _ratio(currency: CurrencyCode) -> tuple[int, int]:
 
 
 def _step(currency: CurrencyCode) -> int:
-    """Return the number of minor units of which every amount must be a multiple."""
+    """Return the number of minor units that every amount must be a multiple of."""
     return 10 if currency in _THREE_DECIMAL else _ratio(currency)[1]

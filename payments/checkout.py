@@ -1,4 +1,4 @@
-"""The values that all browsers need to pay, besides the intents of their orders."""
+"""The values that every browser needs to pay, in addition to the intent of its order."""
 
 from dataclasses import dataclass
 

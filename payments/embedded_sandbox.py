@@ -1,5 +1,6 @@
 """Completes the payment settings with the sandbox that `python app.py` runs beside its stores."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from settings import PaymentSettings
 
 FOLDER = "sandbox"
 """The folder of the sandbox in the data directory."""
+LOOK_EVERY_S = 1.0
 # A server that listens on all addresses is reached at the loopback address.
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104 - nothing is bound
 
@@ -19,7 +21,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S10
 async def run_embedded_sandbox(
     settings: PaymentSettings, data_dir: Path, *, app_host: str, app_port: int
 ) -> AsyncIterator[PaymentSettings]:
-    """Run a sandbox if the settings give no address of one, and yield the completed settings.
+    """Run a sandbox unless the settings give the address of one, and yield the completed settings.
 
     The caller must own the data directory (`lock_data_dir`). Raises ServerStartError.
     """
@@ -37,6 +39,15 @@ def find_embedded_sandbox(settings: PaymentSettings, data_dir: Path) -> PaymentS
     if not _lacks_sandbox(settings):
         return settings
     return replace(_with_secrets(settings), url=find_sandbox(data_dir / FOLDER))
+
+
+async def wait_for_sandbox(settings: PaymentSettings, data_dir: Path) -> PaymentSettings:
+    """Return the settings, completed as soon as another process runs a sandbox."""
+    while True:
+        found = find_embedded_sandbox(settings, data_dir)
+        if not _lacks_sandbox(found):
+            return found
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _lacks_sandbox(settings: PaymentSettings) -> bool:

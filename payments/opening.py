@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def open_payments(settings: PaymentSettings, stores: Stores) -> AsyncIterator[OrderPayments]:
-    """Yield the payments of this process. The caller owns the stores.
+    """Yield the payments of this process. The stores belong to the caller.
 
     Raises SettingsError.
     """
@@ -38,7 +38,8 @@ def _open(settings: PaymentSettings) -> PaymentProvider:
         )
     if settings.provider == "sandbox" and settings.url is None:
         log.warning(
-            "no payment sandbox runs, so only free orders can be completed; run `python app.py`,"
+            "no payment sandbox is running, so only free orders can be completed; run `python "
+            "app.py`,"
             " or set ONSALE_PAYMENT_URL to the address of a sandbox"
         )
         return UnreachableProvider()

@@ -14,24 +14,24 @@ from domain.payments.facts import ProviderFact
 from domain.payments.payment import PaymentAttempt, Refund
 
 KEYS_LAST = timedelta(hours=20)
-"""The age up to which an object is asked for again under its idempotency key. Providers forget keys
-after 24 hours, and would then make a second object.
+"""How long an object may be requested again under its idempotency key. Providers forget keys after
+24 hours, and would then create a second object.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class OrderReference:
-    """The order that the metadata of each of our objects at the provider names."""
+    """The order to which an object at the provider belongs, as recorded in its metadata."""
 
     order_id: OrderId
     concert_id: ConcertId
     installation: str
-    """The id of this installation. Two installations may share one account of the provider."""
+    """The id of this installation. Two installations may share one account at the provider."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A payment intent, as the provider has it now."""
+    """The current state of a payment intent at the provider."""
 
     id: str
     client_secret: str | None
@@ -41,6 +41,17 @@ class Intent:
     """None if the intent was not created by an installation of Onsale."""
     attempt: int | None
     """The number of the attempt in the metadata."""
+    created_at: datetime
+    """By the provider's clock, in whole seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedIntent:
+    """An intent in the list of the whole account."""
+
+    created_at: datetime
+    intent: Intent | None
+    """None if another program or installation created it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +61,12 @@ class AmountLimits:
     lowest: int
     highest: int
     step: int = 1
-    """Every amount must be a multiple of it."""
+    """Every amount must be a multiple of this."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderEvent:
-    """A verified message of the provider."""
+    """A verified message from the provider."""
 
     id: str
     kind: str
@@ -69,11 +80,13 @@ class ProviderEvent:
 
 
 class ProviderUnavailable(Exception):
-    """The provider did not answer, or failed. Whether it did what it was asked to is unknown."""
+    """The provider did not answer, or failed. It is unknown whether the request took effect."""
 
 
 class ProviderRefused(Exception):
-    """The provider understood the request and refused it for good. `code` is the provider's."""
+    """The provider understood the request and refused it permanently. `code` is the provider's
+    error code.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -85,12 +98,14 @@ class KeySpent(ProviderRefused):
 
 
 class PaymentProvider(Protocol):
-    """A provider. Every call raises ProviderUnavailable or ProviderRefused."""
+    """A payment provider. Every call may raise ProviderUnavailable or ProviderRefused."""
 
     name: str
 
     def amount_limits(self, currency: CurrencyCode) -> AmountLimits | None:
-        """Return the limits of one payment, or None if the provider does not take the currency."""
+        """Return the limits of one payment, or None if the provider does not accept the
+        currency.
+        """
         ...
 
     async def create_intent(self, reference: OrderReference, attempt: PaymentAttempt, total: Money) -> Intent:
@@ -100,11 +115,13 @@ class PaymentProvider(Protocol):
     async def get_intent(self, intent_id: str) -> Intent: ...
 
     async def cancel_intent(self, intent_id: str) -> Intent:
-        """Cancel an intent, and return its state: canceled, succeeded, or in processing."""
+        """Cancel an intent, and return its state: canceled, succeeded, or processing."""
         ...
 
     async def find_intents(self, reference: OrderReference, since: datetime) -> tuple[Intent, ...]:
-        """Return the intents with this order in their metadata, created since then."""
+        """Return the intents with this order in their metadata that were created since this
+        time.
+        """
         ...
 
     async def create_refund(self, reference: OrderReference, refund: Refund, amount: Money) -> tuple[ProviderFact, ...]:
@@ -112,13 +129,21 @@ class PaymentProvider(Protocol):
         ...
 
     async def list_refunds(self, intent_id: str) -> tuple[ProviderFact, ...]:
-        """Return the facts about every refund of the intent, ours and others."""
+        """Return the facts about every refund of the intent, whether ours or not."""
         ...
 
     async def list_disputes(self, intent_id: str) -> tuple[ProviderFact, ...]: ...
 
-    def list_intents(self, since: datetime, until: datetime, installation: str) -> AsyncIterator[Intent]:
-        """Yield the intents of this installation created in the window, newest first."""
+    def list_new_refunds(self, since: datetime, until: datetime) -> AsyncIterator[ProviderFact]:
+        """Yield the refunds that any program of the account created in the window, newest first."""
+        ...
+
+    def list_new_disputes(self, since: datetime, until: datetime) -> AsyncIterator[ProviderFact]: ...
+
+    def list_intents(self, since: datetime, until: datetime, installation: str) -> AsyncIterator[ListedIntent]:
+        """Yield the intents created in the window, newest first, of all programs of the account, so
+        that a caller can limit how many are read.
+        """
         ...
 
     def read_event(self, body: bytes, headers: Mapping[str, str], now: datetime) -> ProviderEvent:
@@ -129,7 +154,7 @@ class PaymentProvider(Protocol):
 
 
 class WebhookRefused(Exception):
-    """A webhook that is not accepted. `reason` is a stable word, the message is for operators."""
+    """A webhook that is not accepted. `reason` is a stable word; the message is for operators."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

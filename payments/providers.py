@@ -10,7 +10,7 @@ from settings import PaymentSettings, SettingsError
 def open_provider(settings: PaymentSettings) -> PaymentProvider:
     """Return the provider, without connecting to it. The caller closes it.
 
-    Raises SettingsError if the settings do not suffice.
+    Raises SettingsError if the settings are not sufficient.
     """
     if settings.provider == "sandbox" and settings.url is None:
         raise SettingsError(

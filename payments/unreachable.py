@@ -1,4 +1,4 @@
-"""A provider that never answers, for processes that read orders and take no payments."""
+"""A provider that never answers, for processes that read orders but take no payments."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -10,6 +10,7 @@ from domain.payments.payment import PaymentAttempt, Refund
 from payments.provider import (
     AmountLimits,
     Intent,
+    ListedIntent,
     OrderReference,
     ProviderEvent,
     ProviderUnavailable,
@@ -18,14 +19,14 @@ from payments.provider import (
 
 
 class UnreachableProvider:
-    """Raises ProviderUnavailable in each call. An order stays unpaid until another process, which
+    """Raises ProviderUnavailable for every call. An order stays unpaid until another process, which
     has a provider, works on it.
     """
 
     name = "unreachable"
 
     def amount_limits(self, currency: CurrencyCode) -> AmountLimits | None:
-        """Set no limit, because no payment is made here."""
+        """Return no limits, because this process makes no payments."""
         del currency
         return AmountLimits(0, 2**53 - 1)
 
@@ -50,7 +51,13 @@ class UnreachableProvider:
     async def list_disputes(self, intent_id: str) -> tuple[ProviderFact, ...]:
         _raise(intent_id)
 
-    def list_intents(self, since: datetime, until: datetime, installation: str) -> AsyncIterator[Intent]:
+    def list_new_refunds(self, since: datetime, until: datetime) -> AsyncIterator[ProviderFact]:
+        _raise(since, until)
+
+    def list_new_disputes(self, since: datetime, until: datetime) -> AsyncIterator[ProviderFact]:
+        _raise(since, until)
+
+    def list_intents(self, since: datetime, until: datetime, installation: str) -> AsyncIterator[ListedIntent]:
         _raise(since, until, installation)
 
     def read_event(self, body: bytes, headers: Mapping[str, str], now: datetime) -> ProviderEvent:

@@ -1,1 +1,1 @@
-"""Checks a whole sale, one waiting room, and the accuracy of the wait estimates."""
+"""Checks a whole sale, payments, one waiting room, and the accuracy of the wait estimates."""

@@ -18,14 +18,24 @@ class CallLimits:
         self.rates = rates
         self._hold_requests = _CallLimit(LimitedCall.HOLD_TICKETS, rates.hold_requests, clock)
         self._payment_syncs = _CallLimit(LimitedCall.SYNC_ORDER_PAYMENT, rates.payment_syncs, clock)
+        self._transfers = _CallLimit(LimitedCall.TRANSFER_TICKET, rates.transfers, clock)
+        self._check_ins = _CallLimit(LimitedCall.CHECK_IN_TICKETS, rates.check_ins, clock)
 
     def count_hold_request(self, person_id: PersonId, address: str | None) -> None:
         """Count a request for a hold. Raises RateLimited."""
         self._hold_requests.count(person_id, address)
 
     def count_payment_sync(self, person_id: PersonId, address: str | None) -> None:
-        """Count a question to the payment provider. Raises RateLimited."""
+        """Count a request to the payment provider. Raises RateLimited."""
         self._payment_syncs.count(person_id, address)
+
+    def count_transfer(self, person_id: PersonId, address: str | None) -> None:
+        """Count an offer of a ticket, which sends an email. Raises RateLimited."""
+        self._transfers.count(person_id, address)
+
+    def count_check_in(self, person_id: PersonId, address: str | None) -> None:
+        """Count a call that checks tickets in. Raises RateLimited."""
+        self._check_ins.count(person_id, address)
 
 
 class _CallLimit:

@@ -1,4 +1,4 @@
-"""The context of one request: the stores, the viewer, the request id, and its memoized reads."""
+"""The context of one request: the stores, the viewer, the request id and the memoized reads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -6,21 +6,26 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from auth.passes import PassSigner
-from auth.viewer import Viewer
+from auth.viewer import Rights, Viewer
 from domain.concerts import Concert
-from domain.errors import Unauthenticated
+from domain.errors import TemporarilyUnavailable, Unauthenticated
+from domain.holds import Hold
 from domain.ids import ConcertId, PersonId
-from domain.queues import WaitingRoom
+from domain.queues import QueueEntry, WaitingRoom
 from domain.stock import Stock
 from payments.checkout import Checkout
 from payments.saga.order_payments import OrderPayments
 from payments.unreachable import UnreachableProvider
+from resolvers.analytics.sums_cache import SumsCache
 from resolvers.call_limits import CallLimits
 from resolvers.history import SoldCounts
 from resolvers.load_once import LoadOnce
+from resolvers.tickets.transfer_mails import NoTransferMails, TransferMails
 from resolvers.wait_tables import WaitTableCache
 from storage.connect import Stores
 from storage.time_slice import TimeSlice
+from tickets.concert_keys import ConcertKeys, KeyRings
+from tickets.keys import TicketKeys
 
 Item = TypeVar("Item")
 
@@ -34,27 +39,48 @@ NOT_SIGNED_IN = (
 )
 
 
+@dataclass(slots=True)
+class SharedExecution:
+    """An execution for several viewers with the same rights, who all get its result."""
+
+    viewer_rights: Rights
+    is_viewer_read: bool = False
+    """Whether a field has read the viewer. If so, the result must not be shared."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The context of one request or one event of a subscription.
+    """The context of one request, or of one event of a subscription.
 
-    Each of them has its own context, so all reads in one context are equally recent.
+    No two requests or events share a context, so all reads in one context are equally recent.
     """
 
     stores: Stores
     passes: PassSigner
-    viewer: Viewer | None
+    given_viewer: Viewer | None
+    """The viewer; see the property `viewer`."""
     request_id: str
     address: str | None = None
     """The address of the client, if known."""
+    is_push: bool = False
+    """Whether this is an event of a subscription, which reads concerts only from the cache."""
+    shared: SharedExecution | None = None
+    """Set if several viewers get the result."""
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
+    sums: SumsCache = field(default_factory=SumsCache)
     signed_in_may_buy: bool = False
     """Whether people may buy and queue without the role `customer`."""
     call_limits: CallLimits = field(default_factory=CallLimits)
     checkout: Checkout = field(default_factory=Checkout)
+    given_ticket_keys: TicketKeys | None = None
+    """None in a process that shows no ticket codes."""
+    key_rings: KeyRings = field(default_factory=KeyRings)
+    site_url: str = ""
+    """The URL at which browsers reach this server. Empty in a process without pages."""
     given_payments: OrderPayments | None = None
     """None in a process that takes no payments."""
+    transfer_mails: TransferMails = field(default_factory=NoTransferMails)
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)
@@ -64,17 +90,55 @@ class Context:
     viewer_concerts: LoadOnce[PersonId, tuple[ConcertId, ...]] = field(
         default_factory=LoadOnce, init=False, compare=False
     )
+    viewer_entries: LoadOnce[ConcertId, QueueEntry | None] = field(default_factory=LoadOnce, init=False, compare=False)
+    viewer_holds: LoadOnce[ConcertId, Hold | None] = field(default_factory=LoadOnce, init=False, compare=False)
+
+    @property
+    def viewer(self) -> Viewer | None:
+        """Return the viewer, or None for an anonymous caller.
+
+        A shared execution has no viewer. Once a field asks for one, its result is no longer
+        shared.
+        """
+        if self.shared is not None:
+            self.shared.is_viewer_read = True
+            return None
+        return self.given_viewer
+
+    def organizes(self, organizer_id: PersonId | None) -> bool:
+        """Return whether the viewer has the rights of a concert's organizer.
+
+        A shared execution answers from its rights, without reading the viewer.
+        """
+        if self.shared is not None:
+            return self.shared.viewer_rights.organizes(organizer_id)
+        return self.given_viewer is not None and self.given_viewer.organizes(organizer_id)
 
     @property
     def payments(self) -> OrderPayments:
         """Return the payments of this process. Without a provider, orders stay unpaid."""
         return self.given_payments or OrderPayments(self.stores, UnreachableProvider())
 
+    @property
+    def ticket_keys(self) -> TicketKeys:
+        """Return the keys of ticket codes. Raises TemporarilyUnavailable in a process without
+        them.
+        """
+        if self.given_ticket_keys is None:
+            raise TemporarilyUnavailable("This server has no keys for ticket codes")
+        return self.given_ticket_keys
+
+    @property
+    def concert_keys(self) -> ConcertKeys:
+        """Return the keys of concerts. Raises TemporarilyUnavailable in a process without keys."""
+        return ConcertKeys(self.ticket_keys, self.stores.ticket_keys, self.key_rings)
+
     def signed_in(self) -> Viewer:
         """Return the viewer. Raises Unauthenticated for an anonymous caller."""
-        if self.viewer is None:
+        viewer = self.viewer
+        if viewer is None:
             raise Unauthenticated(NOT_SIGNED_IN)
-        return self.viewer
+        return viewer
 
     async def iterate(self, items: Sequence[Item]) -> AsyncIterator[Item]:
         """Yield the items, and let the event loop do other work between them.
@@ -94,7 +158,15 @@ class Context:
         The mutations in a document run in order, and the result of each must show the state after
         it.
         """
-        for memo in (self.concerts, self.stocks, self.rooms, self.fields, self.viewer_concerts):
+        for memo in (
+            self.concerts,
+            self.stocks,
+            self.rooms,
+            self.fields,
+            self.viewer_concerts,
+            self.viewer_entries,
+            self.viewer_holds,
+        ):
             memo.clear()
 
 
@@ -106,11 +178,23 @@ class Resources:
     passes: PassSigner
     wait_tables: WaitTableCache = field(default_factory=WaitTableCache)
     sold_counts: SoldCounts = field(default_factory=SoldCounts)
+    sums: SumsCache = field(default_factory=SumsCache)
     signed_in_may_buy: bool = False
     call_limits: CallLimits = field(default_factory=CallLimits)
     checkout: Checkout = field(default_factory=Checkout)
+    ticket_keys: TicketKeys | None = None
+    """None in a process that shows no ticket codes."""
+    key_rings: KeyRings = field(default_factory=KeyRings)
+    site_url: str = ""
     payments: OrderPayments | None = None
     """None in a process that takes no payments."""
+    transfer_mails: TransferMails = field(default_factory=NoTransferMails)
+
+    @property
+    def concert_keys(self) -> ConcertKeys:
+        """Return the keys of concerts, in a process that has keys."""
+        assert self.ticket_keys is not None
+        return ConcertKeys(self.ticket_keys, self.stores.ticket_keys, self.key_rings)
 
     def context(self, viewer: Viewer | None, request_id: str, address: str | None = None) -> Context:
         return Context(
@@ -121,8 +205,13 @@ class Resources:
             address,
             wait_tables=self.wait_tables,
             sold_counts=self.sold_counts,
+            sums=self.sums,
             signed_in_may_buy=self.signed_in_may_buy,
             call_limits=self.call_limits,
             checkout=self.checkout,
+            given_ticket_keys=self.ticket_keys,
+            key_rings=self.key_rings,
+            site_url=self.site_url,
             given_payments=self.payments,
+            transfer_mails=self.transfer_mails,
         )

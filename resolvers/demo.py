@@ -17,6 +17,9 @@ from domain.concerts import Concert, ConcertDraft, ConcertFilter, ConcertStatus
 from domain.demo import demo_drafts
 from domain.errors import IllegalTransition, InvalidInput, OnsaleError, VersionConflict
 from domain.ids import PersonId
+from domain.images.image import ImageChange, image_id_of
+from domain.page import PageRequest
+from images.posters.designs import DESIGNS, render
 from resolvers.concerts import create_concert, list_concerts, publish_concert
 from resolvers.context import Context
 
@@ -35,7 +38,7 @@ async def load_demo(context: Context) -> int:
     If a store is unavailable, a warning is logged and the result is 0. The next start tries again.
     """
     drafts = demo_drafts(CATALOG.read_bytes(), datetime.now(UTC))
-    context = replace(context, viewer=_demo_organizer())
+    context = replace(context, given_viewer=_demo_organizer())
     try:
         await _until_ready(context)
         return await _fill(context, drafts)
@@ -54,7 +57,7 @@ async def _until_ready(context: Context) -> None:
 
 
 async def _fill(context: Context, drafts: tuple[ConcertDraft, ...]) -> int:
-    page = await list_concerts(context, ConcertFilter(), first=_MOST_LISTED, after=None)
+    page = await list_concerts(context, ConcertFilter(), PageRequest(_MOST_LISTED))
     slugs = {draft.slug for draft in drafts}
     known = {concert.slug: concert for concert in page.items}
     if page.has_next_page or known.keys() - slugs:
@@ -75,11 +78,21 @@ async def _fill(context: Context, drafts: tuple[ConcertDraft, ...]) -> int:
 async def _create(context: Context, draft: ConcertDraft) -> Concert | None:
     """Create the concert. Returns None if another process has just created it."""
     try:
-        return await create_concert(context, draft)
+        return await create_concert(context, replace(draft, image=await _poster(context, draft.slug or "")))
     except InvalidInput as error:
         if [problem.path for problem in error.problems] == ["slug"]:
             return None
         raise
+
+
+async def _poster(context: Context, slug: str) -> ImageChange:
+    """Draw and store the poster of a demo concert. The id of its largest file is also its own,
+    because it was never uploaded.
+    """
+    sizes = await asyncio.to_thread(render, slug)
+    image_id = image_id_of(sizes[-1].content)
+    await context.stores.images.write(image_id, sizes, uploaded_by=context.signed_in().person_id)
+    return ImageChange(image_id, DESIGNS[slug].alt)
 
 
 def _demo_organizer() -> Viewer:

@@ -9,9 +9,9 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from domain.concerts import Concert, ConcertStatus
+from domain.concerts import Concert, ConcertStatus, Tier
 from domain.errors import NotFound, NotOnSale, Refusal
 from domain.ids import ConcertId, TierId
 from domain.queues import RoomStatus, WaitingRoom
@@ -123,11 +123,26 @@ def past_raises(concert_id: ConcertId, make_refusal: Callable[[], Refusal]) -> I
 def build_past_stock(concert: Concert, sold: Mapping[TierId, int], *, for_organizer: bool) -> Stock:
     """Build the stock of a past concert, in which nothing is held or available.
 
-    For organizers, the tickets left at the end are shown as available.
+    Hidden tiers are included. For organizers, the tickets left at the end are shown as available.
     """
     epoch = _last_epoch(concert)
-    tiers = (TierStock(tier.id, tier.capacity, held=0, sold=sold.get(tier.id, 0)) for tier in concert.tiers)
-    return Stock(epoch, 0, tuple(tier if for_organizer else tier.off_sale() for tier in tiers))
+    tiers = (replace(build_unsold_stock(tier), sold=sold.get(tier.id, 0)) for tier in concert.tiers)
+    shown = tuple(tier if for_organizer else tier.off_sale() for tier in tiers)
+    return Stock(epoch, 0, shown, concert.currency, concert.organizer_id)
+
+
+def build_unsold_stock(tier: Tier) -> TierStock:
+    """Build the stock of a tier in which nothing has been held or sold."""
+    rules = tier.rules
+    return TierStock(
+        tier.id,
+        tier.capacity,
+        held=0,
+        sold=0,
+        price_minor=tier.price_minor,
+        is_hidden=rules.is_hidden,
+        is_withdrawn=rules.is_withdrawn,
+    )
 
 
 def build_past_room(concert: Concert) -> WaitingRoom:

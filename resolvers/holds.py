@@ -1,8 +1,10 @@
 """Resolvers for the hold fields. They create, release and read holds."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 from domain.errors import NotFound, NotOnSale
 from domain.holds import Hold, TicketRequest
@@ -10,8 +12,17 @@ from domain.ids import ConcertId, HoldId, PersonId, concert_of, fingerprint, hol
 from domain.validation import key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.history import is_past, past_raises
-from resolvers.permissions import draft_raises, may_see
-from resolvers.queues import add_to_index, hidden_positions, load_viewer_concerts, read_pass
+from resolvers.load_once import NowOrLater
+from resolvers.permissions import draft_raises, may_see, organizes
+from resolvers.queues import (
+    add_to_index,
+    hidden_positions,
+    load_viewer_concerts,
+    read_indexed_entry,
+    read_pass,
+)
+
+Shown = TypeVar("Shown")
 
 
 async def hold_tickets(
@@ -59,6 +70,7 @@ async def create_hold(
         pass_entry_id=await read_pass(context, queue_pass, concert_id),
         rates=context.call_limits.rates.holds,
         address=context.address,
+        sells_hidden=concert is not None and organizes(context, concert),
     )
     if concert is None:
         return await hold
@@ -90,7 +102,41 @@ async def list_viewer_holds(context: Context) -> tuple[Hold, ...]:
     person_id = context.signed_in().person_id
     concert_ids = await load_viewer_concerts(context)
     held = await asyncio.gather(*[_holds_at(context, concert_id, person_id) for concert_id in concert_ids])
-    return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_at))
+    return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_ms))
+
+
+def show_viewer_hold(
+    context: Context, concert_id: ConcertId, show: Callable[[Hold | None], Shown]
+) -> NowOrLater[Shown]:
+    """Return `show` of the viewer's newest active hold, without waiting if it has been loaded."""
+    return context.viewer_holds.get_now_or_later(concert_id, partial(_read_newest_hold, context, concert_id), show)
+
+
+async def load_viewer_state(
+    context: Context, concert_ids: Sequence[ConcertId], *, with_holds: bool, with_entries: bool
+) -> None:
+    """Load the viewer's holds and entries at these concerts in one round trip, after one for the
+    index. Only concerts in the index are read.
+    """
+    if context.viewer is None or not (with_holds or with_entries):
+        return
+    person_id = context.viewer.person_id
+    await context.viewer_concerts.load_all({person_id: partial(context.stores.person_concerts.list, person_id)})
+    await asyncio.gather(
+        context.viewer_holds.load_all(
+            {id_: partial(_read_newest_hold, context, id_) for id_ in concert_ids if with_holds}
+        ),
+        context.viewer_entries.load_all(
+            {id_: partial(read_indexed_entry, context, id_) for id_ in concert_ids if with_entries}
+        ),
+    )
+
+
+async def _read_newest_hold(context: Context, concert_id: ConcertId) -> Hold | None:
+    if concert_id not in await load_viewer_concerts(context):
+        return None
+    found = await _holds_at(context, concert_id, context.signed_in().person_id)
+    return max(found, key=lambda hold: hold.created_ms, default=None)
 
 
 async def _holds_at(context: Context, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:

@@ -47,6 +47,12 @@ class LoadOnce(Generic[K, V]):
         result = self._result(key)
         return result is not None and result.done()
 
+    def get_if_loaded(self, key: K) -> V | None:
+        """Return the value, or None if it has not been loaded or cannot be."""
+        result = self._result(key)
+        is_known = result is not None and result.done() and not result.cancelled() and result.exception() is None
+        return result.result() if result is not None and is_known else None
+
     def put(self, key: K, value: V) -> None:
         """Store a value that was read elsewhere."""
         self._new_result(key).set_result(value)

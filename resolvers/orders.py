@@ -7,8 +7,9 @@ from domain.errors import NotFound, Refusal
 from domain.holds import EndReason, TicketRequest
 from domain.ids import HOUSE, ConcertId, HoldId, OrderId, fingerprint, hold_id
 from domain.orders import Customer, Order
-from domain.page import Page
+from domain.page import Page, PageRequest
 from domain.text.cleaning import clean_customer
+from domain.text.locales import Locale
 from domain.validation import customer_problems, key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.holds import create_hold, fingerprint_parts
@@ -20,7 +21,7 @@ async def purchase_hold(
     context: Context, concert_id: ConcertId, id_: HoldId, customer: Customer, idempotency_key: str
 ) -> Order:
     """Buy a hold, and return the order once a majority of the MongoDB members has recorded it. An
-    order that costs money is then to be paid.
+    order that costs money must then be paid for.
 
     A repeated request returns the current state of the order.
     """
@@ -34,7 +35,7 @@ async def purchase_hold(
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
         # The digest covers the request as it was sent, so a repeated request is recognized
         # regardless of the stored values.
-        digest=fingerprint(id_, customer.name, customer.email),
+        digest=fingerprint(id_, *_customer_parts(customer)),
         rates=context.call_limits.rates.purchases,
         address=context.address,
     )
@@ -63,11 +64,17 @@ async def purchase_lines(
         person_id=viewer.person_id,
         customer=clean_customer(customer),
         key=fingerprint(viewer.person_id, concert_id, "purchaseTickets", idempotency_key),
-        digest=fingerprint(*fingerprint_parts(lines), customer.name, customer.email),
+        digest=fingerprint(*fingerprint_parts(lines), *_customer_parts(customer)),
         rates=context.call_limits.rates.purchases,
         address=context.address,
     )
     return await context.stores.detached_tasks.run(_hold_and_run(context, purchase, lines, queue_pass))
+
+
+def _customer_parts(customer: Customer) -> tuple[str, ...]:
+    """Return the parts of a digest. English, the default, is left out, as in earlier versions."""
+    is_default = customer.locale is Locale.EN
+    return (customer.name, customer.email) if is_default else (customer.name, customer.email, customer.locale)
 
 
 async def _hold_and_run(
@@ -93,6 +100,6 @@ async def get_order(context: Context, order_id: OrderId) -> Order | None:
     return order
 
 
-async def page_viewer_orders(context: Context, *, first: int, after: str | None) -> Page[Order]:
+async def page_viewer_orders(context: Context, request: PageRequest) -> Page[Order]:
     """Return one page of the viewer's orders, newest first."""
-    return await context.stores.orders.page_of_person(context.signed_in().person_id, first=first, after=after)
+    return await context.stores.orders.page_of_person(context.signed_in().person_id, request)

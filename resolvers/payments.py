@@ -1,7 +1,7 @@
 """Resolvers for what happens to an order after its purchase: payment, cancellation and refunds.
 
 They check who may ask, and pass the request to the saga, which alone changes an order. A repeated
-request changes nothing more.
+request has no further effect.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,20 @@ from itertools import chain
 
 from domain.errors import Forbidden, IdempotencyConflict, NotFound, TemporarilyUnavailable
 from domain.holds import TicketRequest
-from domain.ids import OrderId, fingerprint
+from domain.ids import OrderId, TicketId, Unit, fingerprint
 from domain.orders import Order, OrderStatus
+from domain.payments.balances import refundable_units
 from domain.payments.errors import NotRefundable, OrderNotCancelable
 from domain.payments.facts import FactKind, ProviderFact
 from domain.payments.payment import Payment, RefundReason
-from domain.payments.refunds import choose_units, raise_unless_buyer_may_refund, raise_unless_refundable
+from domain.payments.refunds import (
+    choose_units,
+    raise_if_checked_in,
+    raise_unless_buyer_may_refund,
+    raise_unless_refundable,
+    refund_choice_problems,
+    units_of_tickets,
+)
 from domain.validation import key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.holds import fingerprint_parts
@@ -30,7 +38,7 @@ _OVER_UNPAID = frozenset({OrderStatus.CANCELLED, OrderStatus.EXPIRED, OrderStatu
 
 @dataclass(frozen=True, slots=True)
 class PayableAttempt:
-    """The values that the owner's client needs to pay an order. Only the owner may read them."""
+    """The values that an owner's client needs to pay for an order. Only the owner may read them."""
 
     provider: str
     publishable_key: str
@@ -42,7 +50,7 @@ class PayableAttempt:
 
 
 def find_payable_attempt(context: Context, order: Order) -> PayableAttempt | None:
-    """Return what is needed to pay the order, or None if it cannot be paid, now or any more."""
+    """Return what is needed to pay for the order, or None if it cannot be paid now."""
     payment, checkout = order.payment, context.checkout
     if payment is None or order.status is not OrderStatus.PENDING_PAYMENT or payment.provider != checkout.provider:
         return None
@@ -75,7 +83,7 @@ async def sync_payment(context: Context, order_id: OrderId) -> Order:
 async def cancel_order(context: Context, order_id: OrderId) -> Order:
     """Ask for the cancellation of an unpaid order, and return the order.
 
-    An order that is over without a payment stays as it is. Raises NotFound, Forbidden for anyone
+    An order that ended unpaid is not changed. Raises NotFound, Forbidden for anyone
     but the owner, or OrderNotCancelable.
     """
     order = await _get(context, order_id)
@@ -93,26 +101,34 @@ async def cancel_order(context: Context, order_id: OrderId) -> Order:
 
 
 async def refund_order(
-    context: Context, order_id: OrderId, lines: Sequence[TicketRequest] | None, *, idempotency_key: str
+    context: Context,
+    order_id: OrderId,
+    lines: Sequence[TicketRequest] | None,
+    *,
+    tickets: Sequence[TicketId] | None = None,
+    idempotency_key: str,
 ) -> Order:
-    """Request the refund of these tickets, or of all that are left, and return the order.
+    """Request the refund of these lines or tickets, or of all remaining tickets, and return the
+    order.
 
     Raises NotFound, NotRefundable, or IdempotencyConflict.
     """
-    raise_problems(key_problems(idempotency_key))
+    raise_problems(chain(key_problems(idempotency_key), refund_choice_problems(lines, tickets)))
     order = await _get(context, order_id)
     raise_problems(chain.from_iterable([] if lines is None else [ticket_line_problems(order.concert_id, lines)]))
     request_key = fingerprint(context.signed_in().person_id, order.id, "refundOrder", idempotency_key)
-    digest = fingerprint(*(fingerprint_parts(tuple(lines)) if lines is not None else ("all",)))
+    digest = _refund_digest(lines, tickets)
     for refund in order.payment.refunds if order.payment else ():
         if refund.request_key == request_key:
             if refund.request_digest != digest:
                 raise IdempotencyConflict
             return order
-    await _raise_unless_may_refund(context, order)
+    is_organizer = await _check_who_refunds(context, order)
     for _ in range(MAX_CONFLICTS):
         raise_unless_refundable(order)
-        units = None if lines is None else choose_units(order, lines)
+        units = _units_to_refund(order, lines, tickets)
+        if not is_organizer:
+            raise_if_checked_in(order, refundable_units(order) if units is None else units)
         request = context.payments.request_refund(
             order,
             units=units,
@@ -120,6 +136,7 @@ async def refund_order(
             requested_by=context.signed_in().person_id,
             request_key=request_key,
             digest=digest,
+            includes_checked_in=is_organizer,
         )
         try:
             return await context.stores.detached_tasks.run(request)
@@ -129,16 +146,32 @@ async def refund_order(
     raise TemporarilyUnavailable("This order is being refunded by many requests")
 
 
-async def _raise_unless_may_refund(context: Context, order: Order) -> None:
-    """Raise NotRefundable for a buyer after the concert's deadline for refunds.
+def _refund_digest(lines: Sequence[TicketRequest] | None, tickets: Sequence[TicketId] | None) -> str:
+    if tickets is not None:
+        return fingerprint("tickets", *sorted(tickets))
+    return fingerprint(*(fingerprint_parts(tuple(lines)) if lines is not None else ("all",)))
 
-    The organizer and admins may refund at any time.
+
+def _units_to_refund(
+    order: Order, lines: Sequence[TicketRequest] | None, tickets: Sequence[TicketId] | None
+) -> tuple[Unit, ...] | None:
+    if tickets is not None:
+        return units_of_tickets(order, tickets)
+    return None if lines is None else choose_units(order, lines)
+
+
+async def _check_who_refunds(context: Context, order: Order) -> bool:
+    """Return whether the viewer is the organizer or an admin, who may refund at any time.
+
+    Raises NotRefundable for a buyer after the concert's deadline for refunds.
     """
     concert = await context.stores.concerts.get(order.concert_id)
     if concert is None:
         raise NotFound("Concert", order.concert_id)
-    if not organizes(context, concert):
-        raise_unless_buyer_may_refund(order, concert.terms.refunds_until, datetime.now(UTC))
+    if organizes(context, concert):
+        return True
+    raise_unless_buyer_may_refund(order, concert.terms.refunds_until, datetime.now(UTC))
+    return False
 
 
 async def _get(context: Context, order_id: OrderId) -> Order:

@@ -3,16 +3,29 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from auth.viewer import Viewer
-from domain.concerts import Concert, ConcertStatus
+from auth.viewer import Role, Viewer
+from domain.concerts import Concert, ConcertStatus, Tier
 from domain.errors import Forbidden, NotFound, NotOnSale
 from domain.ids import ConcertId, PersonId
+from domain.stock import Stock
 from resolvers.context import Context
 
 
 def organizes(context: Context, concert: Concert) -> bool:
     """Return whether the viewer is the concert's organizer or an admin."""
-    return context.viewer is not None and context.viewer.organizes(concert.organizer_id)
+    return context.organizes(concert.organizer_id)
+
+
+def visible_tiers(context: Context, concert: Concert) -> tuple[Tier, ...]:
+    """Return the tiers without those that are hidden from the viewer."""
+    public = concert.public_tiers
+    return concert.tiers if len(public) == len(concert.tiers) or organizes(context, concert) else public
+
+
+def visible_stock(context: Context, stock: Stock) -> Stock:
+    """Return the stock without the tiers that are hidden from the viewer."""
+    public = stock.public
+    return stock if public is stock or context.organizes(stock.organizer_id) else public
 
 
 def require_organizer(context: Context, concert: Concert) -> None:
@@ -24,6 +37,38 @@ def require_organizer(context: Context, concert: Concert) -> None:
     if concert.status is ConcertStatus.DRAFT:
         raise NotFound("Concert", concert.id)
     raise not_the_organizer(context.signed_in())
+
+
+def works_at_gate(context: Context, concert: Concert) -> bool:
+    """Return whether the viewer may check tickets at the concert: as a member of its gate staff
+    with the role `gate`, as its organizer, or as an admin.
+    """
+    viewer = context.viewer
+    if viewer is None:
+        return False
+    return (Role.GATE in viewer.roles and viewer.person_id in concert.gate_people) or organizes(context, concert)
+
+
+async def get_concert_at_gate(context: Context, concert_id: ConcertId) -> Concert:
+    """Return the concert if the viewer may check its tickets.
+
+    Raises Forbidden, or NotFound for a draft, whose existence is not public.
+    """
+    concert = await context.stores.concerts.get(concert_id)
+    if concert is None:
+        raise NotFound("Concert", concert_id)
+    if works_at_gate(context, concert):
+        return concert
+    if concert.status is ConcertStatus.DRAFT:
+        raise NotFound("Concert", concert_id)
+    raise not_at_the_gate(context.signed_in())
+
+
+def not_at_the_gate(viewer: Viewer) -> Forbidden:
+    return Forbidden(
+        "Only the gate staff and the organizer of this concert can do this."
+        f" You are signed in as {viewer.name}; ask the organizer to add you to `gatePeople`."
+    )
 
 
 def not_the_organizer(viewer: Viewer) -> Forbidden:

@@ -17,7 +17,8 @@ from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from payments.saga.crash_points import CrashPoint
 from payments.saga.order_payments import OrderPayments, now_ms
 from storage.connect import Stores
-from storage.hot.holds import AlreadySold
+from storage.hot.holds import OrderExists
+from storage.keys import EFFECTS_CHANNEL
 from storage.mongo.order_batch import Outcome
 
 log = logging.getLogger(__name__)
@@ -62,13 +63,15 @@ class Purchase:
                     rates=self.rates,
                     address=self.address,
                 )
-            except AlreadySold:
+            except OrderExists:
                 return await payments.begin(await self._recorded(stores))
             order = await self._insert(stores, payments, hold)
             if order is not None:
                 payments.reached(CrashPoint.ORDER_INSERTED)
                 await stores.order_sync.record(order)
                 payments.reached(CrashPoint.ORDER_RECORDED)
+                if order.effects_at is not None:
+                    stores.hint_publisher.publish(EFFECTS_CHANNEL)
                 return await payments.begin(order)
         raise TemporarilyUnavailable("The tickets of this hold are being checked after a restart of the stock store")
 

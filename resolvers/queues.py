@@ -3,9 +3,10 @@ read entries.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 from auth.passes import BadPass, PassClaims, PassSigner
 from domain.concerts import Concert, ConcertStatus
@@ -25,8 +26,11 @@ from domain.queues import (
 )
 from resolvers.context import Context
 from resolvers.history import is_past, past_raises
+from resolvers.load_once import NowOrLater
 from storage.hot.hot_state import keys_expire_at
 from storage.hot.queues import EntryRecord, PositionedEntry, ProofMissing
+
+Shown = TypeVar("Shown")
 
 _PASS_STATUS = {
     EntryState.ADMITTED: PassStatus.CREATED,
@@ -119,6 +123,26 @@ async def load_viewer_concerts(context: Context) -> tuple[ConcertId, ...]:
     return await context.viewer_concerts.get(person_id, lambda: context.stores.person_concerts.list(person_id))
 
 
+def show_viewer_entry(
+    context: Context, concert_id: ConcertId, show: Callable[[QueueEntry | None], Shown]
+) -> NowOrLater[Shown]:
+    """Return `show` of the viewer's latest entry, without waiting if it has been loaded.
+
+    The entry is None for a draft or a past concert.
+    """
+    return context.viewer_entries.get_now_or_later(concert_id, partial(read_indexed_entry, context, concert_id), show)
+
+
+async def read_indexed_entry(context: Context, concert_id: ConcertId) -> QueueEntry | None:
+    """Return the viewer's latest entry, without a read if the index does not list the concert."""
+    if concert_id not in await load_viewer_concerts(context):
+        return None
+    try:
+        return await get_viewer_entry(context, concert_id)
+    except NotFound:
+        return None
+
+
 async def add_to_index(context: Context, person_id: PersonId, concert: Concert) -> None:
     """Add the concert to the index that `me` reads.
 
@@ -176,6 +200,8 @@ def build_entry(
     method: QueueingMethod,
     position: int | None,
     wait_table: WaitTable,
+    epoch: int,
+    version: int,
 ) -> QueueEntry:
     """Build an entry with its position at one version of the queue.
 
@@ -197,6 +223,8 @@ def build_entry(
         lot=record.lot,
         round=record.round,
         estimate=wait_table.estimate(position) if is_waiting and position and not has_no_order else None,
+        epoch=epoch,
+        version=version,
     )
 
 
@@ -209,6 +237,8 @@ def _show(context: Context, concert: Concert, found: PositionedEntry) -> QueueEn
         method=concert.room.queueing_method,
         position=found.position,
         wait_table=NO_ESTIMATE,
+        epoch=found.record.epoch,
+        version=found.record.version,
     )
 
 

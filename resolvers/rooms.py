@@ -16,12 +16,13 @@ from typing import TypeVar
 from domain.concerts import Concert, ConcertStatus
 from domain.errors import IdempotencyConflict, IllegalTransition, RoomNotOpen
 from domain.ids import ConcertId, fingerprint
-from domain.page import Page
+from domain.inputs.rooms import call_problems, room_problems
+from domain.page import Page, PageRequest
 from domain.queues import RoomStatus, WaitingRoom, begin_round
 from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
 from domain.room_changes import RoomSettingsPatch
 from domain.text.cleaning import clean_patch
-from domain.validation import call_problems, key_problems, raise_problems, room_problems
+from domain.validation import key_problems, raise_problems
 from resolvers.concert_updates import change_concert, get_organized, make_command
 from resolvers.concerts import load_concert
 from resolvers.context import Context
@@ -121,9 +122,9 @@ async def admit_next(context: Context, concert_id: ConcertId, count: int, idempo
     return await context.stores.detached_tasks.run(_admit(context, concert, count, command))
 
 
-async def page_audits(context: Context, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
+async def page_audits(context: Context, concert_id: ConcertId, request: PageRequest) -> Page[RoomAudit]:
     """Return one page of audit rows, newest first."""
-    return await context.stores.room_audits.page(concert_id, first=first, after=after)
+    return await context.stores.room_audits.page(concert_id, request)
 
 
 async def _change(

@@ -7,15 +7,27 @@ from dataclasses import replace
 from typing import assert_never
 
 from auth.passes import PassSigner
+from domain.analytics.sales import ConcertSales
 from domain.errors import NotFound
 from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Order
 from domain.queues import WAITING_STATES, EntryState
 from domain.stock import Stock, StockAhead
-from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic, Topic
+from domain.topics import (
+    HoldsTopic,
+    OrderTopic,
+    QueueSnapshot,
+    QueueTopic,
+    RoomTopic,
+    SalesTopic,
+    Snapshot,
+    StockTopic,
+    Topic,
+)
 from resolvers.context import Context
 from resolvers.history import build_past_room, build_past_stock, is_past
+from resolvers.permissions import organizes
 from resolvers.queues import build_entry
 from resolvers.wait_tables import WaitTableCache, build_room_wait_table, build_waiting_room
 from storage.connect import Stores
@@ -41,7 +53,8 @@ class StoreSnapshotReader:
         room = build_waiting_room(concert, stored.state.room)
         wait_table = build_room_wait_table(room)
         self._wait_tables.put(concert_id, wait_table)
-        return ConcertSnapshot(RoomSnapshot(room, stored.state, wait_table), stored.stock, stored.changes)
+        stock = stored.stock(concert)
+        return ConcertSnapshot(RoomSnapshot(room, stored.state, wait_table), stock, stored.changes)
 
     async def read_entries(self, concert_id: ConcertId, people: Sequence[PersonId]) -> dict[PersonId, EntryRecord]:
         return await self._stores.queues.read_entries(concert_id, people)
@@ -54,6 +67,9 @@ class StoreSnapshotReader:
 
     async def read_orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
         return await self._stores.orders.get_many(order_ids)
+
+    async def read_sales(self, concert_id: ConcertId) -> ConcertSales:
+        return await self._stores.sales.read(concert_id)
 
     def build_queue_snapshot(
         self, snapshot: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead
@@ -78,6 +94,8 @@ class StoreSnapshotReader:
             method=snapshot.room.settings.queueing_method,
             position=position,
             wait_table=snapshot.wait_table,
+            epoch=snapshot.room.epoch,
+            version=snapshot.room.version,
         )
         return QueueSnapshot(entry, snapshot.room, stock, stock_ahead)
 
@@ -87,7 +105,8 @@ async def read_past_snapshots(context: Context, topic: Topic) -> tuple[Snapshot,
 
     Raises TemporarilyUnavailable.
     """
-    if isinstance(topic, OrderTopic):
+    if isinstance(topic, OrderTopic | SalesTopic):
+        # An order of a past concert can still be refunded.
         return None
     concert = await context.stores.concert_cache.get(topic.concert_id)
     if concert is None or not is_past(concert):
@@ -98,8 +117,10 @@ async def read_past_snapshots(context: Context, topic: Topic) -> tuple[Snapshot,
             return (room,)
         case HoldsTopic():
             return ()
-    # The payload may be shared, so no viewer sees more than a buyer does.
-    stock = build_past_stock(concert, await context.sold_counts.get(context.stores, concert), for_organizer=False)
+    # The stock is that of a query; in a queue, no viewer sees more than a buyer does.
+    for_organizer = isinstance(topic, StockTopic) and organizes(context, concert)
+    sold = await context.sold_counts.get(context.stores, concert)
+    stock = build_past_stock(concert, sold, for_organizer=for_organizer)
     match topic:
         case StockTopic():
             return (stock,)

@@ -5,11 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import strawberry
+from graphql import is_introspection_type, is_specified_scalar_type, print_type
 from strawberry.schema.config import StrawberryConfig
 
 from domain.limits.operations import DEFAULT_LIMITS, OperationLimits
 from schema import permissions, subscription_fields
-from schema.concerts import Concert, Stock, Tier, find_concert, list_concerts
+from schema.analytics.sales import ConcertSales, find_concert_sales
+from schema.catalog.concert_lists import list_concerts
+from schema.catalog.find_concert import find_concert
+from schema.catalog.tiers import Tier
+from schema.concerts import Concert
 from schema.execution.document_cache import DocumentCache
 from schema.execution.document_sources import AnyDocuments, DocumentSource, TrustedDocuments
 from schema.execution.field_costs import build_cost_table
@@ -28,14 +33,16 @@ from schema.execution.subscription_source import SubscriptionStarter
 from schema.execution.top_level_errors import SystemCode
 from schema.execution.trusted_documents import TrustedDocumentsError, read_trusted_documents
 from schema.holds import Hold, hold_tickets, release_hold
-from schema.mutations import clear_before_mutations, concerts, orders, queues, rooms
+from schema.mutations import clear_before_mutations, concerts, drafts, orders, queues, rooms, tickets
 from schema.mutations.result_errors import HANDLERS
 from schema.node import find_node
 from schema.orders import Order, find_order
+from schema.organizers.orders import list_concert_orders
 from schema.queues import QueueEntry, QueuePosition, find_entry
 from schema.rooms import WaitingRoom, find_room
 from schema.scalars import SCALARS
-from schema.strawberry_fixes import drop_null_defaults
+from schema.stock.stock import Stock
+from schema.strawberry_fixes import drop_null_defaults, mark_one_of_inputs, read_inputs_by_plan
 from schema.viewer import find_viewer
 
 __all__ = [
@@ -68,11 +75,11 @@ class Query:
     concerts = strawberry.field(
         list_concerts,
         description=(
-            "All concerts: upcoming ones first, ordered by start, then past ones, latest first."
-            " Organizers also see their own drafts, and admins see all drafts."
+            "The concerts that match a filter, or the upcoming concerts if there is none. Organizers also see their"
+            " own drafts, and admins see all drafts."
         ),
     )
-    concert = strawberry.field(find_concert, description="One concert, by either its `id` or its `slug`.")
+    concert = strawberry.field(find_concert, description="One concert, by its id or its slug.")
     waiting_room = strawberry.field(
         find_room, description="The waiting room of a concert. Null if the concert does not exist."
     )
@@ -86,8 +93,19 @@ class Query:
         find_order,
         description="One of your orders. Organizers also see the orders of their concerts, and admins see all orders.",
     )
+    concert_orders = strawberry.field(
+        list_concert_orders,
+        description="The orders of a concert, newest first. For the concert's organizer and admins.",
+    )
+    concert_sales = strawberry.field(
+        find_concert_sales,
+        description="The sales of a concert and the conversion of its queue. For the concert's organizer and admins.",
+    )
     me = strawberry.field(
         find_viewer, description="You, with your queue entries, holds and orders. Null if you are signed out."
+    )
+    viewer = strawberry.field(
+        find_viewer, description="The same as `me`, under the name from which Relay refetches fragments on `Viewer`."
     )
     node = strawberry.field(
         find_node, description="An object by its global id. Null if it does not exist or is not yours."
@@ -126,7 +144,38 @@ class Mutation:
             " `Concert.refundsUntil`."
         ),
     )
+    transfer_ticket = strawberry.mutation(
+        tickets.transfer_ticket,
+        description="Send another person a link with which they can accept one of your tickets.",
+    )
+    cancel_ticket_transfer = strawberry.mutation(
+        tickets.cancel_ticket_transfer, description="Withdraw a transfer that has not been accepted yet."
+    )
+    accept_ticket_transfer = strawberry.mutation(
+        tickets.accept_ticket_transfer, description="Accept a ticket with the link that was sent to you."
+    )
+    check_in_ticket = strawberry.mutation(
+        tickets.check_in_ticket,
+        description="Check a ticket in at the gate, before the person is admitted. For the gate staff of the concert.",
+    )
+    check_in_tickets = strawberry.mutation(
+        tickets.check_in_tickets,
+        description=(
+            "Record the scans of scanners that were offline and have admitted people already. For the gate staff of"
+            " the concert."
+        ),
+    )
     create_concert = strawberry.mutation(concerts.create_concert, description="Create a concert as a draft.")
+    copy_concert = strawberry.mutation(
+        drafts.copy_concert,
+        description=(
+            "Create a draft for another time with the terms, tiers and waiting room of an existing concert. Its"
+            " orders, queue and gate staff, and the times and message of its waiting room are not copied."
+        ),
+    )
+    delete_concert = strawberry.mutation(
+        drafts.delete_concert, description="Delete a draft for good. A concert that was published cannot be deleted."
+    )
     update_concert = strawberry.mutation(
         concerts.update_concert, description="Change a concert, including its limits, prices and capacities."
     )
@@ -190,6 +239,14 @@ class Subscription:
         graphql_type=WaitingRoom,
         description="A waiting room, whenever it changes. For the concert's organizer and admins.",
     )
+    sales_changed = strawberry.subscription(
+        subscription_fields.sales_changed,
+        graphql_type=ConcertSales,
+        description=(
+            "The sales of a concert, after each sale and refund, at most once a second. For the concert's organizer and"
+            " admins."
+        ),
+    )
 
 
 _SCHEMA = strawberry.Schema(
@@ -204,12 +261,16 @@ _SCHEMA = strawberry.Schema(
 CORE_SCHEMA = _SCHEMA._schema  # noqa: SLF001
 """The schema that graphql-core executes, with permissions enforced on its fields."""
 drop_null_defaults(CORE_SCHEMA)
+mark_one_of_inputs(CORE_SCHEMA)
+read_inputs_by_plan(CORE_SCHEMA)
 clear_before_mutations(CORE_SCHEMA)
 subscription_fields.wrap_topic_fields(CORE_SCHEMA)
 read_equal_fields_once(CORE_SCHEMA, ["Query", "Viewer"])
 permissions.enforce_permissions(CORE_SCHEMA)
 yield_in_long_lists(CORE_SCHEMA)
 _COST_TABLE = build_cost_table(CORE_SCHEMA)
+# A cached time would be out of date.
+_UNSHARED_FIELDS = permissions.RESTRICTED_FIELDS | {"Query.serverTime"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +298,13 @@ class Engine:
 def build_engine(rules: DocumentRules) -> Engine:
     """Return an engine. Raises TrustedDocumentsError."""
     limits, allows_introspection = rules.limits, rules.allows_introspection
-    cache = DocumentCache(CORE_SCHEMA, _COST_TABLE, limits=limits, allows_introspection=allows_introspection)
+    cache = DocumentCache(
+        CORE_SCHEMA,
+        _COST_TABLE,
+        unshared_fields=_UNSHARED_FIELDS,
+        limits=limits,
+        allows_introspection=allows_introspection,
+    )
     documents = _open_documents(rules, cache)
     executor = Executor(CORE_SCHEMA, cache, documents, limits=limits, allows_introspection=allows_introspection)
     return Engine(executor, SubscriptionStarter(documents, executor))
@@ -257,5 +324,10 @@ start = _ENGINE.starter.start
 
 
 def sdl() -> str:
-    """Return the SDL of the schema, as committed in schema.graphql."""
-    return _SCHEMA.as_str() + "\n"
+    """Return the SDL of the schema, as committed in schema.graphql: its types, sorted by name.
+
+    Strawberry would also define `@oneOf`, which the GraphQL specification already defines.
+    """
+    types = [type_ for _, type_ in sorted(CORE_SCHEMA.type_map.items())]
+    own = (type_ for type_ in types if not (is_introspection_type(type_) or is_specified_scalar_type(type_)))
+    return "\n\n".join(map(print_type, own)) + "\n"

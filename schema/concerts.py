@@ -1,30 +1,35 @@
 """The concert types of the schema and their queries."""
 
-import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Self
 
 import strawberry
 
 import domain.concerts
 import domain.stock
-from domain.errors import BadUserInput
 from domain.ids import ConcertId
-from domain.page import DEFAULT_PAGE_SIZE
 from domain.payments.cancellations import CancellationProgress
+from domain.validation import unset_problems
+from domain.venues.time_zones import local_time
 from resolvers import concerts as resolve
+from resolvers import holds, queues
+from resolvers.analytics.sales import read_sales
 from resolvers.context import Context
-from resolvers.history import is_past
 from resolvers.load_once import NowOrLater
-from resolvers.rooms import load_waiting_rooms
+from resolvers.organizers.orders import page_order_exports
+from resolvers.permissions import visible_tiers
 from schema import ids
-from schema.connection import After, Connection, First, page_size
-from schema.enums import ConcertStatus, CurrencyCode
-from schema.ids import Kind
+from schema.analytics.sales import ConcertSales
+from schema.catalog.details import ConcertLink, Coordinates
+from schema.catalog.images import Image
+from schema.catalog.tiers import Tier, with_stock
+from schema.connection import After, Before, Connection, First, Last, read_page_request
+from schema.enums import ConcertStatus, CurrencyCode, Genre
+from schema.organizers.order_exports import OrderExport
 from schema.rooms import WaitingRoom, show_room
-from schema.scalars import Money
-from schema.strawberry_fixes import ID, Info, computed, selects
+from schema.scalars import OffsetDateTime
+from schema.stock.stock import Stock
+from schema.strawberry_fixes import Info, computed
 
 
 @strawberry.type(description="Where a concert takes place.")
@@ -32,118 +37,37 @@ class Venue:
     name: str = strawberry.field(description="The name of the venue.")
     city: str = strawberry.field(description="The city of the venue.")
     country: str = strawberry.field(description="An ISO 3166-1 alpha-2 code, such as `DE`.")
-
-
-@strawberry.type(
-    description=(
-        "The stock of one tier. `available` + `held` + `sold` equals `capacity` until thirty days after the concert."
-        " After that, `available` is 0, except for the organizer and admins, who still see how many tickets were left."
-    )
-)
-class TierStock:
-    tier_id: strawberry.ID = strawberry.field(description="The id of the tier.")
-    capacity: int = strawberry.field(description="The total number of tickets on sale.")
-    available: int = strawberry.field(description="Tickets available now.")
-    held: int = strawberry.field(description="Tickets in active holds.")
-    sold: int = strawberry.field(description="Tickets in orders.")
-
-    @classmethod
-    def of(cls, tier: domain.stock.TierStock) -> Self:
-        return cls(
-            tier_id=ids.of_tier(tier.tier_id),
-            capacity=tier.capacity,
-            available=tier.available,
-            held=tier.held,
-            sold=tier.sold,
-        )
-
-
-@strawberry.type(description="The stock of a concert at one moment.")
-class Stock:
-    version: int = strawberry.field(
-        description="Increases with every change within an epoch. Discard payloads with a lower version."
-    )
-    epoch: int = strawberry.field(
-        description="A new epoch means that the stock was rebuilt. Accept it regardless of its version."
-    )
-    tiers: list[TierStock] = strawberry.field(description="The stock of each tier.")
-    sold_out: bool = strawberry.field(
-        description="Whether no tickets are available in any tier. Holds may still return some."
-    )
-
-    @classmethod
-    def of(cls, stock: domain.stock.Stock) -> Self:
-        return cls(
-            version=stock.version,
-            epoch=stock.epoch,
-            tiers=[TierStock.of(tier) for tier in stock.tiers],
-            sold_out=stock.is_sold_out,
-        )
-
-
-TIER_STOCK = frozenset({"available", "held", "sold"})
-"""The fields of a tier that show its stock."""
-
-
-@strawberry.type(description="A price category of a concert.")
-class Tier(ids.Node):
-    concert: strawberry.Private[domain.concerts.Concert]
-    tier: strawberry.Private[domain.concerts.Tier]
-    name: str = strawberry.field(description="The name of the tier.")
-    price: Money = strawberry.field(description="The price of one ticket.")
-    capacity: int = strawberry.field(
-        description="The total number of tickets on sale. A large increase takes effect in steps."
-    )
-    capacity_target: int | None = strawberry.field(
+    time_zone: str | None = strawberry.field(
         description=(
-            "The new capacity, while many tickets are being put on sale or taken off sale. Null afterward."
-            " A lower capacity limits sales immediately."
+            "The IANA time zone of the venue, such as `Europe/Berlin`. Null only if an earlier version of Onsale"
+            " created the concert, its country has several time zones, and the organizer has not set one yet."
         )
+    )
+    address: str | None = strawberry.field(description="The postal address of the venue. Null if it is not known.")
+    coordinates: Coordinates | None = strawberry.field(
+        description="Where the venue is on the map. Null if it is not known."
     )
 
     @classmethod
-    def of(cls, concert: domain.concerts.Concert, tier: domain.concerts.Tier) -> Self:
-        can_move = not is_past(concert)
+    def of(cls, venue: domain.concerts.Venue) -> Self:
         return cls(
-            concert=concert,
-            tier=tier,
-            id=ids.of_tier(tier.id),
-            name=tier.name,
-            price=Money.of(tier.price_minor, concert.currency),
-            capacity=tier.on_sale if can_move else tier.capacity,
-            capacity_target=tier.capacity_target if can_move else None,
-        )
-
-    @computed(
-        "Tickets available now. Null with a top-level error if the store is unavailable.", graphql_type=int | None
-    )
-    def available(self, info: Info) -> NowOrLater[int | None]:
-        return self._stock(info, lambda stock: stock.available)
-
-    @computed("Tickets in active holds. Null if the store is unavailable.", graphql_type=int | None)
-    def held(self, info: Info) -> NowOrLater[int | None]:
-        return self._stock(info, lambda stock: stock.held)
-
-    @computed("Tickets in orders. Null if the store is unavailable.", graphql_type=int | None)
-    def sold(self, info: Info) -> NowOrLater[int | None]:
-        return self._stock(info, lambda stock: stock.sold)
-
-    def _stock(self, info: Info, show: Callable[[domain.stock.TierStock], int]) -> NowOrLater[int | None]:
-        return resolve.show_stock(
-            info.context,
-            self.concert,
-            lambda stock: show(next(tier for tier in stock.tiers if tier.tier_id == self.tier.id)),
+            name=venue.name,
+            city=venue.city,
+            country=venue.country,
+            time_zone=venue.time_zone,
+            address=venue.address,
+            coordinates=Coordinates.of(venue.coordinates) if venue.coordinates else None,
         )
 
 
-@strawberry.type(description="How far the orders of a canceled concert have been canceled or refunded.")
+@strawberry.type(description="Progress in canceling and refunding the orders of a canceled concert.")
 class ConcertCancellation:
     started_at: datetime = strawberry.field(description="When the concert was canceled.")
     finished_at: datetime | None = strawberry.field(
-        description="When all orders were settled. Null while some of them are open."
+        description="When all orders were settled. Null while some orders are still open."
     )
     open_orders: int = strawberry.field(description="Orders that have not been canceled or refunded yet.")
-    refunded_orders: int = strawberry.field(description="Orders whose whole price was returned.")
+    refunded_orders: int = strawberry.field(description="Orders that were refunded in full.")
 
     @classmethod
     def of(cls, progress: CancellationProgress) -> Self:
@@ -155,6 +79,12 @@ class ConcertCancellation:
         )
 
 
+@strawberry.type(description="A problem with a concert that its organizer should solve with `updateConcert`.")
+class ConcertProblem:
+    path: str = strawberry.field(description="The path of the field in `UpdateConcertInput`, such as `venue.timeZone`.")
+    message: str = strawberry.field(description="What is wrong, and what to do.")
+
+
 @strawberry.type(description="A concert with its tiers, purchase limits and sale window.")
 class Concert(ids.Node):
     concert: strawberry.Private[domain.concerts.Concert]
@@ -162,6 +92,17 @@ class Concert(ids.Node):
     name: str = strawberry.field(description="The name of the concert.")
     venue: Venue = strawberry.field(description="Where the concert takes place.")
     description: str = strawberry.field(description="A description for buyers.")
+    artist: str | None = strawberry.field(
+        description="The person, band or ensemble that plays. Null if it is not known."
+    )
+    genre: Genre | None = strawberry.field(description="The kind of music. Null if it is not known.")
+    minimum_age: int | None = strawberry.field(
+        description="The age, in years, from which people are admitted. Null if people of any age are admitted."
+    )
+    links: list[ConcertLink] = strawberry.field(
+        description=("Links for further reading, in the order the organizer chose.")
+    )
+    doors_at: datetime | None = strawberry.field(description="When the doors open. Null if it is not known.")
     starts_at: datetime = strawberry.field(description="When the concert starts.")
     sales_start_at: datetime = strawberry.field(description="When the sale starts.")
     sales_end_at: datetime = strawberry.field(description="When the sale ends.")
@@ -179,7 +120,8 @@ class Concert(ids.Node):
     payment_duration_seconds: int = strawberry.field(description="The time to pay an order, in seconds.")
     refunds_until: datetime | None = strawberry.field(
         description=(
-            "Until this time, buyers can return their orders themselves. If null or over, only the organizer and"
+            "The time until which buyers can refund their orders themselves. If it is null or has "
+            "passed, only the organizer and"
             " admins can refund an order."
         )
     )
@@ -187,6 +129,7 @@ class Concert(ids.Node):
     version: int = strawberry.field(
         description="Increases with every change. Pass it to `updateConcert` as `expectedVersion`."
     )
+    epoch: int = strawberry.field(description="See `Order.epoch`.")
     organizer_id: str | None = strawberry.field(
         description=(
             "The `sub` of the organizer who owns the concert: its creator, until an admin changes it. For this"
@@ -202,14 +145,19 @@ class Concert(ids.Node):
 
     @classmethod
     def of(cls, concert: domain.concerts.Concert) -> Self:
-        terms, venue = concert.terms, concert.terms.venue
+        terms = concert.terms
         return cls(
             concert=concert,
             id=ids.of_concert(concert.id),
             slug=concert.slug,
             name=terms.name,
-            venue=Venue(name=venue.name, city=venue.city, country=venue.country),
+            venue=Venue.of(terms.venue),
             description=terms.description,
+            artist=terms.details.artist,
+            genre=terms.details.genre,
+            minimum_age=terms.details.minimum_age,
+            links=[ConcertLink.of(link) for link in terms.details.links],
+            doors_at=terms.details.doors_at,
             starts_at=terms.starts_at,
             sales_start_at=terms.sales_start_at,
             sales_end_at=terms.sales_end_at,
@@ -222,34 +170,93 @@ class Concert(ids.Node):
             refunds_until=terms.refunds_until,
             status=concert.status,
             version=concert.version,
+            epoch=ids.DATABASE_EPOCH,
             organizer_id=concert.organizer_id,
             gate_people=list(concert.gate_people),
         )
 
+    @computed("`doorsAt` as the clocks at the venue show it. Null if `doorsAt` or `venue.timeZone` is null.")
+    def doors_at_local(self) -> OffsetDateTime | None:
+        return None if self.doors_at is None else self._local(self.doors_at)
+
+    @computed("`startsAt` as the clocks at the venue show it. Null if `venue.timeZone` is null.")
+    def starts_at_local(self) -> OffsetDateTime | None:
+        return self._local(self.starts_at)
+
+    @computed("`salesStartAt` as the clocks at the venue show it. Null if `venue.timeZone` is null.")
+    def sales_start_at_local(self) -> OffsetDateTime | None:
+        return self._local(self.sales_start_at)
+
+    @computed("`salesEndAt` as the clocks at the venue show it. Null if `venue.timeZone` is null.")
+    def sales_end_at_local(self) -> OffsetDateTime | None:
+        return self._local(self.sales_end_at)
+
+    @computed("`refundsUntil` as the clocks at the venue show it. Null if `refundsUntil` or `venue.timeZone` is null.")
+    def refunds_until_local(self) -> OffsetDateTime | None:
+        return None if self.refunds_until is None else self._local(self.refunds_until)
+
+    def _local(self, moment: datetime) -> OffsetDateTime | None:
+        local = local_time(moment, self.concert.terms.venue.time_zone)
+        return None if local is None else OffsetDateTime(local)
+
     @computed(
-        "How far the cancellation has come. Null unless the concert is canceled. For its organizer and admins; null"
+        "Problems that the organizer should solve. A draft that has one cannot be published; a "
+        "canceled concert has none. For"
+        " the concert's organizer and admins; null with a top-level error for others."
+    )
+    def problems(self) -> list[ConcertProblem] | None:
+        if self.concert.status is ConcertStatus.CANCELLED:
+            return []
+        found = unset_problems(self.concert.terms)
+        return [ConcertProblem(path=problem.path, message=problem.message) for problem in found]
+
+    @computed(
+        "The progress of the cancellation. Null unless the concert is canceled. For its organizer and admins; null"
         " with a top-level error for others."
     )
     async def cancellation(self, info: Info) -> ConcertCancellation | None:
         progress = await resolve.read_cancellation(info.context, self.concert)
         return ConcertCancellation.of(progress) if progress else None
 
-    @computed("The tiers, in the order the organizer chose.", graphql_type=list[Tier])
-    def tiers(self, info: Info) -> NowOrLater[list[Tier]]:
-        if selects(info, TIER_STOCK):
-            # Once the stock is loaded, no tier needs its own task.
-            return resolve.after_stock(info.context, self.concert, self._tiers)
-        return self._tiers()
+    @computed(
+        "The sales and the conversion of the queue, as `concertSales` returns them. For the concert's organizer and"
+        " admins; null with a top-level error for others."
+    )
+    async def sales(self, info: Info) -> ConcertSales | None:
+        return ConcertSales.of(await read_sales(info.context, self.concert.id), self.concert)
 
-    def _tiers(self) -> list[Tier]:
-        return [Tier.of(self.concert, tier) for tier in self.concert.tiers]
+    @computed(
+        "The exports of the orders of the concert (`GET /concerts/<id>/orders.csv`), newest first. For the"
+        " concert's organizer and admins; null with a top-level error for others."
+    )
+    async def order_exports(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[OrderExport] | None:
+        request = read_page_request(first=first, after=after, last=last, before=before)
+        found = await page_order_exports(info.context, self.concert.id, request)
+        return Connection[OrderExport].of(found, OrderExport.of)
+
+    @computed("The image of the concert. Null if the organizer has not chosen one.")
+    def image(self, info: Info) -> Image | None:
+        image = self.concert.image
+        return Image.of(image, info.context.site_url) if image else None
+
+    @computed(
+        "The tiers, in the order the organizer chose. Hidden tiers are listed only for the organizer and admins.",
+        graphql_type=list[Tier],
+    )
+    def tiers(self, info: Info) -> NowOrLater[list[Tier]]:
+        return with_stock(info, self.concert, lambda stock: self._tiers(info.context, stock))
+
+    def _tiers(self, context: Context, stock: domain.stock.Stock | None) -> list[Tier]:
+        return [Tier.of(self.concert, tier, stock) for tier in visible_tiers(context, self.concert)]
 
     @computed(
         "The stock of all tiers at one moment. Null with a top-level error if the store is unavailable.",
         graphql_type=Stock | None,
     )
     def stock(self, info: Info) -> NowOrLater[Stock | None]:
-        return resolve.show_stock(info.context, self.concert, Stock.of)
+        return resolve.show_stock(info.context, self.concert, lambda stock: Stock.of(stock, self.concert.id))
 
     @computed(
         "The current state of the waiting room. Null with a top-level error if the store is unavailable.",
@@ -258,6 +265,29 @@ class Concert(ids.Node):
     def waiting_room(self, info: Info) -> NowOrLater[WaitingRoom | None]:
         return show_room(info.context, self.concert.id)
 
+    @computed(
+        "Your newest active hold at this concert; `me.holds` lists all of them. Null if there is none or you are"
+        " signed out, and with a top-level error if the store is unavailable.",
+        graphql_type=strawberry.LazyType("Hold", "schema.holds") | None,
+    )
+    def my_hold(self, info: Info) -> NowOrLater[object]:
+        # `schema.holds` imports this module, because a hold has a concert.
+        from schema.holds import Hold
+
+        currency = self.concert.currency
+        return holds.show_viewer_hold(info.context, self.concert.id, lambda hold: hold and Hold.of(hold, currency))
+
+    @computed(
+        "Your queue entry at this concert, even after it has ended. Null if you never joined or are signed out, and"
+        " with a top-level error if the store is unavailable.",
+        graphql_type=strawberry.LazyType("QueueEntry", "schema.queues") | None,
+    )
+    def my_queue_entry(self, info: Info) -> NowOrLater[object]:
+        # `schema.queues` imports this module, because an entry has a concert.
+        from schema.queues import QueueEntry
+
+        return queues.show_viewer_entry(info.context, self.concert.id, lambda entry: entry and QueueEntry.of(entry))
+
 
 def _is_on_sale(concert: domain.concerts.Concert, now: datetime) -> bool:
     return (
@@ -265,69 +295,6 @@ def _is_on_sale(concert: domain.concerts.Concert, now: datetime) -> bool:
     )
 
 
-@strawberry.input(description="A filter for concerts. A concert must match every given field.")
-class ConcertFilter:
-    status: list[ConcertStatus] | None = strawberry.field(
-        default=None,
-        description=(
-            "The concert has one of these statuses; null or an empty list allows all. Organizers see their own drafts,"
-            " and admins see all; for everyone else, DRAFT matches no concert."
-        ),
-    )
-    search: str | None = strawberry.field(
-        default=None,
-        description=(
-            "Words, or beginnings of words, from the name, the venue or the city, in any order. Case,"
-            " accents and punctuation around words are ignored. At most 10 words and 200 characters."
-        ),
-    )
-    city: str | None = strawberry.field(
-        default=None,
-        description="The full name of the venue's city. Case, accents, punctuation and spaces are ignored.",
-    )
-    on_sale_at: datetime | None = strawberry.field(
-        default=None, description="The concert is published, and this time is inside its sale window."
-    )
-
-    def read(self) -> domain.concerts.ConcertFilter:
-        return domain.concerts.ConcertFilter(
-            statuses=tuple(self.status) if self.status else None,
-            search=self.search,
-            city=self.city,
-            on_sale_at=self.on_sale_at,
-        )
-
-
 async def load_concert(context: Context, concert_id: ConcertId) -> Concert | None:
     found = await resolve.load_concert(context, concert_id)
     return Concert.of(found) if found else None
-
-
-async def list_concerts(
-    info: Info,
-    first: First = DEFAULT_PAGE_SIZE,
-    after: After = None,
-    filter_: Annotated[
-        ConcertFilter | None, strawberry.argument(name="filter", description="Which concerts to list.")
-    ] = None,
-) -> Connection[Concert]:
-    wanted = filter_.read() if filter_ else domain.concerts.ConcertFilter()
-    page = await resolve.list_concerts(info.context, wanted, first=page_size(first), after=after)
-    await asyncio.gather(
-        resolve.load_stocks(info.context, page.items if selects(info, {"stock", *TIER_STOCK}) else ()),
-        load_waiting_rooms(info.context, [c.id for c in page.items] if selects(info, {"waitingRoom"}) else ()),
-    )
-    return Connection[Concert].of(page, Concert.of)
-
-
-async def find_concert(
-    info: Info,
-    id_: Annotated[strawberry.ID | None, ID] = None,
-    slug: Annotated[str | None, strawberry.argument(description="The slug of the concert.")] = None,
-) -> Concert | None:
-    if id_ is not None and slug is None:
-        return await load_concert(info.context, ConcertId(ids.argument("id", id_, Kind.CONCERT).parts[0]))
-    if slug is not None and id_ is None:
-        found = await resolve.get_concert_by_slug(info.context, slug)
-        return Concert.of(found) if found else None
-    raise BadUserInput("Send exactly one of `id` and `slug`.")

@@ -6,22 +6,45 @@ from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar, cast, over
 import strawberry
 
 from domain.errors import BadUserInput
-from domain.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page
+from domain.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page, PageRequest
 
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-First: TypeAlias = Annotated[int | None, strawberry.argument(description=f"The page size, 1 to {MAX_PAGE_SIZE}.")]
+First: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(
+        description=(
+            f"The page size, 1 to {MAX_PAGE_SIZE}, from the start of the list or after `after`. Null means"
+            f" {DEFAULT_PAGE_SIZE}. Not allowed with `last` and `before`."
+        )
+    ),
+]
 After: TypeAlias = Annotated[str | None, strawberry.argument(description="A cursor. The page starts after its item.")]
+Last: TypeAlias = Annotated[
+    int | None,
+    strawberry.argument(
+        description=(
+            f"The page size, 1 to {MAX_PAGE_SIZE}, from the end of the list or before `before`. The order of the items"
+            " is the same. Not allowed with `first` and `after`."
+        )
+    ),
+]
+Before: TypeAlias = Annotated[
+    str | None, strawberry.argument(description=("A cursor. The page ends just before its item."))
+]
 
 
 @strawberry.type(description="The position of a page in its list.")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether there are items after this page.")
     has_previous_page: bool = strawberry.field(description="Whether there are items before this page.")
-    start_cursor: str | None = strawberry.field(description="The cursor of the first item. Null if the page is empty.")
+    start_cursor: str | None = strawberry.field(
+        description="The cursor of the first item; pass it as `before` to get the previous page. Null if the page is"
+        " empty."
+    )
     end_cursor: str | None = strawberry.field(
-        description="The cursor of the last item; pass it as `after` to get the next page."
+        description="The cursor of the last item; pass it as `after` to get the next page. Null if the page is empty."
     )
 
 
@@ -78,10 +101,21 @@ def _page_info(page: Page[Item]) -> PageInfo:
     )
 
 
-def page_size(first: int | None) -> int:
-    """Return the page size of a connection. Raises BadUserInput."""
-    if first is None:
+def read_page_request(*, first: int | None, after: str | None, last: int | None, before: str | None) -> PageRequest:
+    """Return the page that the arguments of a connection ask for. Raises BadUserInput."""
+    forward, backward = (first, after) != (None, None), (last, before) != (None, None)
+    if forward and backward:
+        raise BadUserInput(
+            "Send `first` and `after` for the next page, or `last` and `before` for the previous one, not both."
+        )
+    if backward:
+        return PageRequest(_page_size("last", last, "before"), before, is_backward=True)
+    return PageRequest(_page_size("first", first, "after"), after)
+
+
+def _page_size(name: str, size: int | None, cursor: str) -> int:
+    if size is None:
         return DEFAULT_PAGE_SIZE
-    if not 1 <= first <= MAX_PAGE_SIZE:
-        raise BadUserInput(f"`first` is {first}; request 1 to {MAX_PAGE_SIZE} items, and the next page with `after`.")
-    return first
+    if not 1 <= size <= MAX_PAGE_SIZE:
+        raise BadUserInput(f"`{name}` is {size}; request 1 to {MAX_PAGE_SIZE} items, and more with `{cursor}`.")
+    return size

@@ -9,9 +9,13 @@ import strawberry
 from strawberry.types.enum import has_enum_definition
 
 from auth.viewer import Role
+from domain.analytics.time_ranges import TimeInterval
+from domain.catalog.details import Genre
+from domain.catalog.listing import ConcertSort
 from domain.concerts import ConcertStatus
 from domain.errors import Admission, ErrorCode, LimitScope
 from domain.holds import EndReason, HoldState
+from domain.inputs.problems import InputRule
 from domain.limits.challenges import ChallengeReason
 from domain.limits.rates import LimitedCall, RateScope
 from domain.money import CurrencyCode
@@ -21,18 +25,26 @@ from domain.payments.refunds import RefundState
 from domain.queues import EntryEnd, EntryState, PassStatus, QueueingMethod, RoomStatus
 from domain.room_audits import AdmissionLimit, RoomAction
 from domain.stock import StockAhead
+from domain.tickets.check_ins import ScanOutcome
+from domain.tickets.errors import TransferProblem
+from domain.tickets.state import TicketState
+from domain.tickets.ticket import ScanProblem
+from domain.tiers.errors import TierProblem
 
 __all__ = [
     "Admission",
     "AdmissionLimit",
     "ChallengeReason",
+    "ConcertSort",
     "ConcertStatus",
     "CurrencyCode",
     "EndReason",
     "EntryEnd",
     "EntryState",
     "ErrorCode",
+    "Genre",
     "HoldState",
+    "InputRule",
     "LimitScope",
     "LimitedCall",
     "NotRefundableReason",
@@ -44,7 +56,13 @@ __all__ = [
     "Role",
     "RoomAction",
     "RoomStatus",
+    "ScanOutcome",
+    "ScanProblem",
     "StockAhead",
+    "TicketState",
+    "TierProblem",
+    "TimeInterval",
+    "TransferProblem",
 ]
 
 
@@ -59,7 +77,7 @@ def _show(enum: type[StrEnum], description: str, **values: str) -> None:
 
 _show(
     CurrencyCode,
-    "The ISO 4217 code of a currency. Tickets that cost money need one that the payment provider takes.",
+    "The ISO 4217 code of a currency. Tickets that are not free need a currency that the payment provider accepts.",
     **{code.name: f"{code.label}." for code in CurrencyCode},
 )
 _show(
@@ -71,11 +89,39 @@ _show(
     CANCELLED="Listed, but it does not take place. Every order is refunded.",
 )
 _show(
+    ConcertSort,
+    "The order of a list of concerts.",
+    STARTS_AT="Upcoming concerts first, in order of their start, then past ones, latest first.",
+    SALES_START_AT="Concerts whose sale is yet to start, earliest first, then the others, latest sale first.",
+)
+_show(
+    Genre,
+    "The kind of music of a concert: the one that describes it best.",
+    ALTERNATIVE="Alternative and indie.",
+    BLUES="Blues.",
+    CLASSICAL="Classical music, old and new.",
+    COUNTRY="Country and Americana.",
+    ELECTRONIC="Electronic music and club nights.",
+    FOLK="Folk and singer-songwriters.",
+    HIP_HOP="Hip-hop and rap.",
+    JAZZ="Jazz.",
+    LATIN="Latin music, tango and flamenco.",
+    METAL="Metal and hard rock.",
+    OPERA="Opera and musical theater.",
+    POP="Pop.",
+    PUNK="Punk and hardcore.",
+    REGGAE="Reggae, ska and dancehall.",
+    ROCK="Rock.",
+    SOUL="Soul, funk and R&B.",
+    WORLD="Music from traditions around the world.",
+    OTHER="Another kind of music.",
+)
+_show(
     HoldState,
     "The state of a hold.",
     HELD="The tickets are reserved for you until `expiresAt`.",
     BUYING=(
-        "A purchase has started, and is settled within about a minute; or its order awaits payment until `expiresAt`."
+        "A purchase has started and is settled within about a minute, or its order awaits payment until `expiresAt`."
     ),
     SOLD="Its tickets became an order.",
     ENDED="It returned its tickets; `reason` says why.",
@@ -192,7 +238,7 @@ _show(
     ChallengeReason,
     "Why a challenge has to be solved.",
     MISSING="The request has no `proof`.",
-    INVALID="The challenge is not yours, is too easy by now, or is not solved by the nonce.",
+    INVALID="The challenge is not yours, is now too easy, or is not solved by the nonce.",
     EXPIRED="The challenge has expired.",
     USED="You have joined with this challenge, or with a newer one.",
 )
@@ -203,12 +249,21 @@ _show(
     HOLD_TICKETS="`holdTickets`, and `purchaseTickets` with `lines`.",
     PURCHASE_TICKETS="`purchaseTickets`, per concert.",
     SYNC_ORDER_PAYMENT="`syncOrderPayment`.",
+    TRANSFER_TICKET="`transferTicket`.",
+    CHECK_IN_TICKETS="`checkInTicket` and `checkInTickets`.",
 )
 _show(
     RateScope,
     "Whose calls a rate counts.",
     PERSON="Your calls.",
     ADDRESS="The calls of all people at your address.",
+)
+_show(
+    TicketState,
+    "Whether a ticket is valid.",
+    VALID="It admits its holder.",
+    SUSPENDED="It admits no one while the bank decides a dispute about the payment.",
+    VOID="It is no longer valid: it was refunded or is being refunded, or its order is no longer paid.",
 )
 _show(
     RefundState,
@@ -222,17 +277,97 @@ _show(
     REQUESTED="The buyer, the organizer or an admin requested it.",
     CONCERT_CANCELLED="The concert was canceled.",
     HOLD_EXPIRED="The payment arrived after the tickets had been sold to others.",
+    ORDER_CANCELLED="The payment arrived after the order had been canceled.",
+    DISPUTE_LOST="The bank reversed a part of the payment, and this refund returns the rest.",
     SECOND_PAYMENT="The order had already been paid.",
-    MISMATCH="The payment had another amount or currency than the order.",
+    MISMATCH="The amount or currency of the payment differed from the order.",
+)
+_show(
+    TimeInterval,
+    (
+        "The length of a period. Periods begin at whole minutes, hours and days by the clocks of the venue, or by UTC"
+        " if its time zone is not set."
+    ),
+    MINUTE="One minute.",
+    FIVE_MINUTES="Five minutes.",
+    HOUR="One hour.",
+    DAY="One day, which has 23 or 25 hours when the clocks change.",
 )
 _show(
     NotRefundableReason,
     "Why an order cannot be refunded.",
-    NOT_PAID="It is not paid.",
-    NOTHING_LEFT="None of its tickets is left: they are refunded, or their refund is on its way.",
-    TOO_MANY="Fewer of its tickets are left to refund than requested.",
-    TOO_LATE="Its buyer can no longer refund it; the organizer and admins can.",
-    DISPUTED="The buyer disputes the payment, and the bank decides about the money.",
+    NOT_PAID="The order is not paid.",
+    NOTHING_LEFT="All tickets of the order have been refunded, or their refund is on its way.",
+    TOO_MANY="More tickets were requested than are left to refund.",
+    TOO_LATE="The buyer can no longer refund the order; the organizer and admins can.",
+    DISPUTED="The buyer disputes the payment, and the bank has not decided yet.",
+    CHECKED_IN="A ticket was checked in, so the buyer cannot refund the ticket; the organizer and admins can.",
+)
+_show(
+    TierProblem,
+    "Which rule of a tier a request for tickets breaks.",
+    NOT_OPEN="The sale of the tier has not opened yet.",
+    SALE_ENDED="The sale of the tier has ended.",
+    WITHDRAWN="The organizer has taken the tier off sale.",
+    BELOW_MINIMUM="The request has fewer tickets of the tier than an order needs.",
+    ABOVE_MAXIMUM="The request has more tickets of the tier than an order can have.",
+)
+_show(
+    TransferProblem,
+    "Why a ticket cannot be passed on, or why the link of a transfer does not work.",
+    NOT_HOLDER="Another person holds the ticket now.",
+    TICKET_VOID="The ticket was refunded, or its order was canceled.",
+    TICKET_SUSPENDED="The payment is disputed, and the bank has not decided yet.",
+    CHECKED_IN="The ticket was checked in.",
+    TOO_OFTEN="The ticket has been passed on too often.",
+    LINK_NOT_VALID="The link is incomplete, or the transfer was canceled or replaced by a newer one.",
+    LINK_USED="Another person has accepted the ticket with this link.",
+    LINK_EXPIRED="The link is more than seven days old.",
+    WRONG_PERSON="The link was sent to an email address that is not your account's.",
+    EMAIL_NOT_VERIFIED="You have not confirmed the email address of your account.",
+)
+_show(
+    ScanOutcome,
+    "The outcome of a scan.",
+    ADMITTED="It was the first scan of the ticket, or was made before the one that was recorded first.",
+    ALREADY_CHECKED_IN="Another scan of the ticket came first; `checkIn` says when and where.",
+    REFUSED="The code admits no one to this concert; `problem` says why.",
+)
+_show(
+    ScanProblem,
+    "Why a scan was refused.",
+    MALFORMED="The text is not a complete ticket code.",
+    UNKNOWN_KEY="The code was not signed by a key of this concert.",
+    BAD_SIGNATURE="The code is forged or altered.",
+    OTHER_CONCERT="The ticket is for another concert.",
+    EXPIRED="The code is too old.",
+    UNKNOWN_TICKET="The code is genuine, but no order has its ticket.",
+    REPLACED="The ticket has a newer code, because it was passed on or issued again.",
+    TICKET_VOID="The ticket was refunded, or its order was canceled.",
+    TICKET_SUSPENDED="The payment is disputed, and the bank has not decided yet.",
+)
+_show(
+    InputRule,
+    "The rule that an input field breaks. With the numbers in the `InputProblem`, a page can explain it in its"
+    " reader's language.",
+    REQUIRED="The field must be sent.",
+    EMPTY="The text or the list must not be empty.",
+    TOO_LONG="The text has `given` characters, and at most `maximum` are allowed.",
+    FORBIDDEN_CHARACTER="The character at `position` is not allowed, such as a line break or an invisible character.",
+    TOO_MANY_MARKS="One letter has more than `maximum` marks, up to `position`.",
+    INVISIBLE="The text must have a visible character.",
+    INVALID_FORMAT="The text must have the format of the field, such as an email address or a country code.",
+    INVALID_ID="The text must be an id that a query returned, for an object of the right type.",
+    OTHER_CONCERT="The object must belong to the concert.",
+    OUT_OF_RANGE="The number is `given`. It must be at least `minimum` and at most `maximum`; a bound may be null.",
+    NOT_A_MULTIPLE="The number is `given`. It must be a multiple of `step`.",
+    WRONG_COUNT="There are `given` items or words. At least `minimum` and at most `maximum` are allowed.",
+    WRONG_YEAR="The year must be at least `minimum` and at most `maximum`.",
+    TOO_EARLY="The time must be after `other`, or equal to it if the field allows that.",
+    TOO_LATE="The time must be before `other` or, if `maximum` is set, at most that many seconds after it.",
+    REPEATED="An earlier item or another tier has the same value.",
+    TAKEN="Another concert has this value.",
+    CONFLICT="The value cannot be combined with the value of `other`.",
 )
 _show(
     ErrorCode,
@@ -254,6 +389,10 @@ _show(
     CAPACITY_IN_USE="See CapacityInUseError.",
     ORDER_NOT_CANCELABLE="See OrderNotCancelableError.",
     NOT_REFUNDABLE="See NotRefundableError.",
+    TIER_REFUSED="See TierRefusedError.",
+    TRANSFER_REFUSED="See TransferRefusedError.",
+    ALREADY_CHECKED_IN="See AlreadyCheckedInError.",
+    SCAN_REFUSED="See ScanRefusedError.",
     CHALLENGE_REQUIRED="See ChallengeRequiredError.",
     RATE_LIMITED="See RateLimitedError.",
     TEMPORARILY_UNAVAILABLE="See TemporarilyUnavailableError.",

@@ -1,20 +1,23 @@
 """The hold types of the schema, and the mutations that create and release holds."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, TypeAlias
 
 import strawberry
 
 import domain.holds
+from domain.errors import NotFound
 from domain.holds import TicketRequest
-from domain.ids import ConcertId, PersonId, concert_of
+from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.validation import key_problems, ticket_line_problems
 from resolvers import concerts
 from resolvers import holds as resolve
 from resolvers.context import Context
 from resolvers.permissions import find_organizer
 from schema import ids
-from schema.concerts import Concert, Tier, load_concert
+from schema.catalog.tiers import Tier, load_tier
+from schema.concerts import Concert, load_concert
 from schema.enums import CurrencyCode, EndReason, HoldState
 from schema.ids import IdReader
 from schema.mutations.result_errors import (
@@ -29,6 +32,7 @@ from schema.mutations.result_errors import (
     SoldOutError,
     TemporarilyUnavailableError,
 )
+from schema.mutations.tier_errors import TierRefusedError
 from schema.scalars import Money, seconds_until
 from schema.strawberry_fixes import INPUT, Info, computed
 
@@ -43,9 +47,9 @@ class TicketLine:
     unit_price: Money = strawberry.field(description="The price of one ticket.")
     total: Money = strawberry.field(description="The price of all tickets of this line.")
 
-    @classmethod
-    def of(cls, line: domain.holds.TicketLine, currency: CurrencyCode) -> Self:
-        return cls(
+    @staticmethod
+    def of(line: domain.holds.TicketLine, currency: CurrencyCode) -> "TicketLine":
+        return TicketLine(
             line=line,
             tier_id=ids.of_tier(line.tier_id),
             quantity=line.quantity,
@@ -53,15 +57,14 @@ class TicketLine:
             total=Money.of(line.unit_price_minor * line.quantity, currency),
         )
 
-    @computed("The current state of the tier.")
+    @computed("The current state of the tier, even if it was hidden later.")
     async def tier(self, info: Info) -> Tier | None:
-        concert = await concerts.load_concert(info.context, concert_of(self.line.tier_id))
-        tier = concert.tier(self.line.tier_id) if concert else None
-        return Tier.of(concert, tier) if concert and tier else None
+        return await load_tier(info, self.line.tier_id)
 
 
 @strawberry.type(description="Tickets reserved for you until a deadline. Buy them with `purchaseTickets`.")
 class Hold(ids.Node):
+    hold_id: strawberry.Private[HoldId]
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
     organizer_id: strawberry.Private[PersonId | None]
@@ -78,33 +81,86 @@ class Hold(ids.Node):
             "Seconds until the deadline, for clients whose clock may be wrong. 0 if the tickets are no longer held."
         )
     )
-
-    @classmethod
-    def of(cls, hold: domain.holds.Hold, currency: CurrencyCode, *, organizer_id: PersonId | None = None) -> Self:
-        """Return the hold. Without `organizer_id`, only its owner and admins may see it."""
-        return cls(
-            person_id=hold.person_id,
-            concert_id=hold.concert_id,
-            organizer_id=organizer_id,
-            id=ids.of_hold(hold.concert_id, hold.id),
-            state=hold.state,
-            reason=hold.reason,
-            lines=[TicketLine.of(line, currency) for line in hold.lines],
-            total=Money.of(hold.total_minor, currency),
-            created_at=hold.created_at,
-            expires_at=hold.expires_at,
-            expires_in_seconds=seconds_until(hold.expires_at) if hold.state in _KEEPS_TICKETS else 0,
+    version: int = strawberry.field(
+        description=(
+            "The version of the concert at which the hold was read. Of two answers with the same epoch, the one with"
+            " the higher version is newer."
         )
+    )
+    epoch: int = strawberry.field(
+        description="A new epoch means that the hold was rebuilt. Accept it regardless of its version."
+    )
+
+    @staticmethod
+    def of(hold: domain.holds.Hold, currency: CurrencyCode, *, organizer_id: PersonId | None = None) -> "Hold":
+        """Return the hold. Without `organizer_id`, only its owner and admins may see it."""
+        return _LazyHold(hold, currency, organizer_id)
 
     @computed("The concert. Null with a top-level error if the catalog is unavailable.")
     async def concert(self, info: Info) -> Concert | None:
         return await load_concert(info.context, self.concert_id)
+
+    @computed(
+        "The order of the hold. Null until you buy the hold, and with a top-level error if the database is"
+        " unavailable.",
+        graphql_type=strawberry.LazyType("Order", "schema.orders") | None,
+    )
+    async def order(self, info: Info) -> object:
+        # `schema.orders` imports this module, because an order has a hold.
+        from schema.orders import load_order
+
+        return None if self.state is HoldState.HELD else await load_order(info.context, OrderId(self.hold_id))
+
+
+class _LazyHold(Hold):
+    """A hold that builds most of its fields when they are read, because few are selected."""
+
+    def __init__(self, hold: domain.holds.Hold, currency: CurrencyCode, organizer_id: PersonId | None) -> None:
+        self._hold = hold
+        self._currency = currency
+        self.hold_id = hold.id
+        self.person_id = hold.person_id
+        self.concert_id = hold.concert_id
+        self.organizer_id = organizer_id
+        self.state = hold.state
+        self.reason = hold.reason
+        self.version = hold.version
+        self.epoch = hold.epoch
+
+    def __getattr__(self, name: str) -> object:
+        """Build a field that has not been read yet, and keep it."""
+        build = _BUILT_WHEN_READ.get(name)
+        if build is None:
+            raise AttributeError(f"Hold has no attribute {name!r}")
+        value = self.__dict__[name] = build(self._hold, self._currency)
+        return value
+
+
+_BUILT_WHEN_READ: Mapping[str, Callable[[domain.holds.Hold, CurrencyCode], object]] = {
+    "id": lambda hold, _: ids.of_hold(hold.concert_id, hold.id),
+    "lines": lambda hold, currency: [TicketLine.of(line, currency) for line in hold.lines],
+    "total": lambda hold, currency: Money.of(hold.total_minor, currency),
+    "created_at": lambda hold, _: hold.created_at,
+    "expires_at": lambda hold, _: hold.expires_at,
+    "expires_in_seconds": lambda hold, _: seconds_until(hold.expires_at) if hold.state in _KEEPS_TICKETS else 0,
+}
 
 
 async def build_hold(context: Context, hold: domain.holds.Hold) -> Hold:
     """Return the hold, visible to its owner and to the organizer of its concert."""
     organizer_id = await find_organizer(context, hold.concert_id, owner=hold.person_id)
     return Hold.of(hold, await concerts.get_currency(context, hold.concert_id), organizer_id=organizer_id)
+
+
+async def load_hold(context: Context, concert_id: ConcertId, hold_id: HoldId) -> Hold | None:
+    """Return the hold. Returns None if the viewer may not see it, or the concert does not exist, is
+    a draft or is past.
+    """
+    try:
+        hold = await resolve.get_hold(context, concert_id, hold_id)
+    except NotFound:
+        return None
+    return await build_hold(context, hold) if hold else None
 
 
 @strawberry.input(description="A number of tickets in one tier.")
@@ -145,6 +201,10 @@ class ReleaseHoldInput:
 class HoldTicketsSuccess:
     hold: Hold = strawberry.field(description="The hold.")
 
+    @computed("The concert with its stock after the hold. Null with a top-level error if the catalog is unavailable.")
+    async def concert(self, info: Info) -> Concert | None:
+        return await load_concert(info.context, self.hold.concert_id)
+
 
 @strawberry.type(description="The tickets are on sale again. Releasing a hold twice has the same result.")
 class ReleaseHoldSuccess:
@@ -157,6 +217,7 @@ HoldTicketsResult: TypeAlias = Annotated[
     | NotFoundError
     | NotOnSaleError
     | NotAdmittedError
+    | TierRefusedError
     | SoldOutError
     | LimitExceededError
     | IdempotencyConflictError

@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import chain
 
 import strawberry
 
-from domain.errors import BadUserInput, FieldProblem, InvalidInput
-from domain.ids import ConcertId, EntryId, HoldId, OrderId, TierId
+from domain.errors import BadUserInput, InvalidInput
+from domain.ids import ConcertId, EntryId, HoldId, OrderId, PersonId, TicketId, TierId, fingerprint
+from domain.inputs.problems import FieldProblem, InputRule
 
 
 class Kind(StrEnum):
@@ -25,11 +27,29 @@ class Kind(StrEnum):
     HOLD = "Hold"
     ORDER = "Order"
     QUEUE_ENTRY = "QueueEntry"
+    TICKET = "Ticket"
+    VIEWER = "Viewer"
 
 
-_PARTS = {Kind.CONCERT: 1, Kind.TIER: 1, Kind.HOLD: 2, Kind.ORDER: 1, Kind.QUEUE_ENTRY: 2}
+DATABASE_EPOCH = 0
+"""The epoch of objects in MongoDB, whose versions never restart."""
+_PARTS = {
+    Kind.CONCERT: 1,
+    Kind.TIER: 1,
+    Kind.HOLD: 2,
+    Kind.ORDER: 1,
+    Kind.QUEUE_ENTRY: 2,
+    Kind.TICKET: 2,
+    Kind.VIEWER: 1,
+}
 _PART = re.compile(r"[a-z0-9-]{1,64}")
 _LONGEST = 256
+_FINGERPRINT_HEX = 32
+"""128 bits, as in other ids."""
+MAX_DECODED_KEPT = 4_096
+"""The maximum number of ids whose decoded form is cached. All requests for a concert send the same
+ids of the concert and its tiers, and decoding one takes as long as ten plain fields.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +75,12 @@ def _encode(kind: Kind, *parts: str) -> strawberry.ID:
     return strawberry.ID(base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode())
 
 
+@lru_cache(maxsize=MAX_DECODED_KEPT)
 def of_concert(concert_id: ConcertId) -> strawberry.ID:
     return _encode(Kind.CONCERT, concert_id)
 
 
+@lru_cache(maxsize=MAX_DECODED_KEPT)
 def of_tier(tier_id: TierId) -> strawberry.ID:
     return _encode(Kind.TIER, tier_id)
 
@@ -76,11 +98,28 @@ def of_entry(concert_id: ConcertId, entry_id: EntryId) -> strawberry.ID:
     return _encode(Kind.QUEUE_ENTRY, concert_id, str(entry_id))
 
 
+def of_ticket(concert_id: ConcertId, ticket_id: TicketId) -> strawberry.ID:
+    return _encode(Kind.TICKET, concert_id, ticket_id)
+
+
+def of_viewer(person_id: PersonId) -> strawberry.ID:
+    """Return the id of a person: a fingerprint of their `sub`, which may contain any characters."""
+    return _encode(Kind.VIEWER, fingerprint("viewer", person_id)[:_FINGERPRINT_HEX])
+
+
 def decode(value: str, *allowed: Kind) -> GlobalId:
     """Return the decoded id.
 
     Raises MalformedId if the id is not well-formed or its kind is not allowed.
     """
+    decoded = _decode(value)
+    if allowed and decoded.kind not in allowed:
+        raise MalformedId(f"this is the id of a {decoded.kind}; use the id of a {' or '.join(allowed)}")
+    return decoded
+
+
+@lru_cache(maxsize=MAX_DECODED_KEPT)
+def _decode(value: str) -> GlobalId:
     try:
         text = base64.b64decode(value[:_LONGEST] + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
         kind = Kind(text.partition(":")[0])
@@ -89,8 +128,6 @@ def decode(value: str, *allowed: Kind) -> GlobalId:
     parts = tuple(text.split(":")[1:])
     if len(parts) != _PARTS[kind] or not all(map(_PART.fullmatch, parts)) or _encode(kind, *parts) != value:
         raise MalformedId(f"{value[:_LONGEST]!r} is not a valid id; use an `id` that a query returned")
-    if allowed and kind not in allowed:
-        raise MalformedId(f"this is the id of a {kind}; use the id of a {' or '.join(allowed)}")
     return GlobalId(kind, parts)
 
 
@@ -126,6 +163,16 @@ class IdReader:
     def order(self, path: str, value: str) -> OrderId:
         return OrderId(self._read(path, value, Kind.ORDER)[0])
 
+    def ticket(self, path: str, value: str) -> tuple[ConcertId, TicketId]:
+        concert, ticket = self._read(path, value, Kind.TICKET)
+        return ConcertId(concert), TicketId(ticket)
+
+    def tickets(self, path: str, values: Iterable[str]) -> list[TicketId]:
+        return [self.ticket(f"{path}.{index}", value)[1] for index, value in enumerate(values)]
+
+    def tiers(self, path: str, values: Iterable[str]) -> tuple[TierId, ...]:
+        return tuple(self.tier(f"{path}.{index}", value) for index, value in enumerate(values))
+
     def finish(self, *others: Iterable[FieldProblem]) -> None:
         """Raise InvalidInput if any id was malformed; such ids were read as empty strings.
 
@@ -139,7 +186,7 @@ class IdReader:
         try:
             return decode(value, kind).parts
         except MalformedId as error:
-            self._problems.append(FieldProblem(path, str(error)))
+            self._problems.append(FieldProblem(path, str(error), InputRule.INVALID_ID))
             return ("",) * _PARTS[kind]
 
 

@@ -10,21 +10,26 @@ import strawberry
 import domain.holds
 import domain.orders
 import domain.payments.payment
-from domain.ids import ConcertId, OrderId, PersonId
+from domain.errors import NotFound
+from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.money import CurrencyCode
 from domain.payments.facts import ProviderFact
 from domain.payments.refunds import refund_lines, refund_state, refunded_minor, shown_refunds
+from resolvers import holds
 from resolvers import orders as resolve
 from resolvers.context import Context
 from resolvers.payments import PayableAttempt, find_payable_attempt
 from resolvers.permissions import find_organizer
+from resolvers.tickets.documents import make_document_links
 from schema import ids
 from schema.concerts import Concert, load_concert
 from schema.enums import RefundReason, RefundState
-from schema.holds import TicketLine
+from schema.holds import Hold, TicketLine
 from schema.ids import Kind
 from schema.scalars import Money, seconds_until
 from schema.strawberry_fixes import ID, Info, computed
+from schema.tickets.document import TicketDocument
+from schema.tickets.ticket import Ticket
 
 _Status = domain.orders.OrderStatus
 
@@ -38,8 +43,10 @@ class OrderStatus(Enum):
         _Status.PENDING_PAYMENT.value,
         description="Waiting for your payment. The tickets are held until `payment.deadline`.",
     )
-    PAID = strawberry.enum_value(_Status.PAID.value, description="Paid and recorded.")
-    FULFILLED = strawberry.enum_value(_Status.FULFILLED.value, description="Paid, and the tickets are issued.")
+    PAID = strawberry.enum_value(_Status.PAID.value, description="Paid, and the tickets are issued.")
+    FULFILLED = strawberry.enum_value(
+        _Status.FULFILLED.value, description="Paid, and the document with the tickets is ready too."
+    )
     PAYMENT_FAILED = strawberry.enum_value(
         _Status.PAYMENT_FAILED.value,
         description="Over: your card was declined, and the deadline passed. The tickets are on sale again.",
@@ -66,7 +73,8 @@ class OrderStatus(Enum):
     REFUNDED = strawberry.enum_value(_Status.REFUNDED.value, description="Over: the whole price was returned.")
     DISPUTE_LOST = strawberry.enum_value(
         _Status.DISPUTE_LOST.value,
-        description="Over: your bank took the payment back. The tickets are not valid.",
+        description="Over: your bank reversed the payment or a part of it, and the rest is refunded. The tickets"
+        " are not valid.",
     )
 
 
@@ -97,11 +105,15 @@ class PaymentDecline:
 class PaymentAttempt:
     person_id: strawberry.Private[PersonId]
     provider: PaymentProvider = strawberry.field(description="The provider that takes the payment.")
-    publishable_key: str = strawberry.field(description="The public key to start the provider's library with.")
+    publishable_key: str = strawberry.field(
+        description="The public key that the provider's library is initialized with."
+    )
     intent_id: str = strawberry.field(description="The provider's id of the payment intent.")
     client_secret: str = strawberry.field(description="The secret with which your client confirms the intent.")
     deadline: datetime = strawberry.field(
-        description="When the order expires, by the server's clock. It never moves. `Hold.expiresAt` shows it too."
+        description=(
+            "When the order expires, by the server's clock. It never changes, and is also the hold's `expiresAt`."
+        )
     )
     seconds_until_deadline: int = strawberry.field(
         description="Seconds until the deadline, for clients whose clock may be wrong."
@@ -131,10 +143,10 @@ class PaymentAttempt:
 @strawberry.type(description="A refund of an order, or of some of its tickets.")
 class Refund:
     state: RefundState = strawberry.field(description="Whether the money has been returned.")
-    reason: RefundReason = strawberry.field(description="Why it was made.")
+    reason: RefundReason = strawberry.field(description="Why the refund was made.")
     amount: Money = strawberry.field(description="The amount.")
     lines: list[TicketLine] = strawberry.field(
-        description="The tickets it returns. Empty if it returns a payment that bought no tickets."
+        description="The refunded tickets. Empty if the payment did not buy any."
     )
     requested_at: datetime = strawberry.field(description="When it was requested.")
 
@@ -156,7 +168,7 @@ class Order(ids.Node):
     concert_id: strawberry.Private[ConcertId]
     organizer_id: strawberry.Private[PersonId | None]
     number: str = strawberry.field(
-        description="The order number to tell and to print: twelve letters and digits. Use `id` in requests."
+        description="The order number to show to people: twelve letters and digits. Use `id` in requests."
     )
     status: OrderStatus = strawberry.field(description="The status of the order.")
     lines: list[TicketLine] = strawberry.field(description="The tickets, including refunded ones.")
@@ -175,6 +187,12 @@ class Order(ids.Node):
         )
     )
     version: int = strawberry.field(description="Increases with every change to the order.")
+    epoch: int = strawberry.field(
+        description=(
+            "Always 0: an order is never rebuilt. It lets clients compare orders in the same way as queue entries and"
+            " stock."
+        )
+    )
 
     @classmethod
     def of(cls, order: domain.orders.Order, *, organizer_id: PersonId | None = None) -> Self:
@@ -196,19 +214,44 @@ class Order(ids.Node):
             created_at=order.created_at,
             cancel_requested_at=order.payment.cancel_requested_at if order.payment else None,
             version=order.version,
+            epoch=ids.DATABASE_EPOCH,
         )
 
     @computed(
-        "What you need to pay the order. For its owner; null with a top-level error for others. Null if nothing is to"
-        " be paid, and until the provider has answered; `orderUpdated` then brings it."
+        "What you need to pay the order. For its owner; null with a top-level error for others. "
+        "Null if there is nothing to pay, or until the provider has answered; `orderUpdated` then "
+        "delivers it."
     )
     def payment(self, info: Info) -> PaymentAttempt | None:
         attempt = find_payable_attempt(info.context, self.order)
         return PaymentAttempt.of(attempt, owner=self.person_id) if attempt else None
 
+    @computed(
+        "The tickets, including void ones and those that were passed on. Empty until the order is paid.", name="tickets"
+    )
+    def tickets_(self) -> list[Ticket]:
+        return [Ticket.of(self.order, ticket, organizer_id=self.organizer_id) for ticket in self.order.tickets]
+
+    @computed("A document with the valid tickets of this order that you hold. Null if you hold none.")
+    def document(self, info: Info) -> TicketDocument | None:
+        found = make_document_links(info.context, self.order)
+        return TicketDocument.of(found) if found else None
+
     @computed("The concert. Null with a top-level error if the catalog is unavailable.")
     async def concert(self, info: Info) -> Concert | None:
         return await load_concert(info.context, self.concert_id)
+
+    @computed(
+        "The hold that was bought. Null thirty days after the concert, and with a top-level error if the store is"
+        " unavailable."
+    )
+    async def hold(self, info: Info) -> Hold | None:
+        try:
+            found = await holds.get_hold(info.context, self.concert_id, HoldId(self.order.id))
+        except NotFound:
+            # The concert is past.
+            return None
+        return Hold.of(found, self.order.currency, organizer_id=self.organizer_id) if found else None
 
 
 def _lines(lines: Iterable[domain.holds.TicketLine], currency: CurrencyCode) -> list[TicketLine]:

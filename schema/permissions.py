@@ -19,7 +19,7 @@ from auth.viewer import Role, Viewer
 from domain.errors import Forbidden, Unauthenticated
 from domain.ids import PersonId
 from resolvers.context import NOT_SIGNED_IN, Context
-from resolvers.permissions import not_the_organizer
+from resolvers.permissions import not_at_the_gate, not_the_organizer
 from schema.ids import Kind
 
 
@@ -36,6 +36,7 @@ class Permission(Enum):
     CONCERT_GATE = "the concert's gate staff or organizer, or admin"
     OWNER = "owner, the concert's organizer, or admin"
     OWNER_ALONE = "owner"
+    TICKET = "holder, buyer, the concert's gate staff or organizer, or admin"
 
     def check_roles(self, viewer: Viewer | None, *, signed_in_may_buy: bool = False) -> None:
         """Raise Unauthenticated, or Forbidden if the viewer's roles are never enough."""
@@ -54,11 +55,13 @@ class Permission(Enum):
         viewer: Viewer | None,
         *,
         owner: PersonId | None = None,
+        buyer: PersonId | None = None,
         organizer: PersonId | None = None,
         gate_people: Collection[PersonId] = (),
     ) -> None:
         """Raise Unauthenticated or Forbidden if the viewer lacks the permission for an object that
-        belongs to `owner`, at a concert with this organizer and these gate staff.
+        belongs to `owner`, at a concert with this organizer and these gate staff. If the object is
+        a ticket, `buyer` is the person who bought it.
         """
         self.check_roles(viewer)
         if viewer is None:
@@ -69,9 +72,11 @@ class Permission(Enum):
             case Permission.CONCERT_ORGANIZER if not organizes:
                 raise not_the_organizer(viewer)
             case Permission.CONCERT_GATE if not (is_at_gate or organizes):
+                raise not_at_the_gate(viewer)
+            case Permission.TICKET if not (is_owner or viewer.person_id == buyer or is_at_gate or organizes):
                 raise Forbidden(
-                    "Only the gate staff and the organizer of this concert can do this."
-                    f" You are signed in as {viewer.name}; ask the organizer to add you to `gatePeople`."
+                    "This ticket belongs to another person."
+                    f" You are signed in as {viewer.name}; sign in as its holder or its buyer."
                 )
             case Permission.OWNER | Permission.OWNER_ALONE:
                 if not is_owner and not (organizes and self is Permission.OWNER):
@@ -95,7 +100,10 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Query.waitingRoom": Permission.ANYONE,
     "Query.queueEntry": Permission.SIGNED_IN_OR_NULL,
     "Query.order": Permission.SIGNED_IN,
+    "Query.concertOrders": Permission.CONCERT_ORGANIZER,
+    "Query.concertSales": Permission.CONCERT_ORGANIZER,
     "Query.me": Permission.SIGNED_IN_OR_NULL,
+    "Query.viewer": Permission.SIGNED_IN_OR_NULL,
     "Query.node": Permission.ANYONE,
     "Query.serverTime": Permission.ANYONE,
     "Mutation.joinQueue": Permission.CUSTOMER,
@@ -108,7 +116,14 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Mutation.syncOrderPayment": Permission.SIGNED_IN,
     "Mutation.cancelOrder": Permission.SIGNED_IN,
     "Mutation.refundOrder": Permission.SIGNED_IN,
+    "Mutation.transferTicket": Permission.SIGNED_IN,
+    "Mutation.cancelTicketTransfer": Permission.SIGNED_IN,
+    "Mutation.acceptTicketTransfer": Permission.SIGNED_IN,
+    "Mutation.checkInTicket": Permission.CONCERT_GATE,
+    "Mutation.checkInTickets": Permission.CONCERT_GATE,
     "Mutation.createConcert": Permission.ORGANIZER,
+    "Mutation.copyConcert": Permission.CONCERT_ORGANIZER,
+    "Mutation.deleteConcert": Permission.CONCERT_ORGANIZER,
     "Mutation.updateConcert": Permission.CONCERT_ORGANIZER,
     "Mutation.changeConcertOrganizer": Permission.ADMIN,
     "Mutation.publishConcert": Permission.CONCERT_ORGANIZER,
@@ -124,11 +139,18 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Subscription.holdChanged": Permission.SIGNED_IN,
     "Subscription.orderUpdated": Permission.SIGNED_IN,
     "Subscription.waitingRoomChanged": Permission.CONCERT_ORGANIZER,
+    "Subscription.salesChanged": Permission.CONCERT_ORGANIZER,
     "Concert.organizerId": Permission.CONCERT_ORGANIZER,
     "Concert.gatePeople": Permission.CONCERT_ORGANIZER,
     "Concert.cancellation": Permission.CONCERT_ORGANIZER,
+    "Concert.problems": Permission.CONCERT_ORGANIZER,
+    "Concert.myHold": Permission.SIGNED_IN_OR_NULL,
+    "Concert.myQueueEntry": Permission.SIGNED_IN_OR_NULL,
+    "Concert.sales": Permission.CONCERT_ORGANIZER,
+    "Concert.orderExports": Permission.CONCERT_ORGANIZER,
     "WaitingRoom.flow": Permission.CONCERT_ORGANIZER,
     "WaitingRoom.audit": Permission.CONCERT_ORGANIZER,
+    "ConcertSales.*": Permission.CONCERT_ORGANIZER,
     "QueueEntry.*": Permission.OWNER_ALONE,
     "QueuePass.*": Permission.OWNER_ALONE,
     "QueuePosition.*": Permission.OWNER_ALONE,
@@ -136,7 +158,11 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Order.*": Permission.OWNER,
     "Order.payment": Permission.OWNER_ALONE,
     "PaymentAttempt.*": Permission.OWNER_ALONE,
+    "Ticket.*": Permission.TICKET,
 }
+
+RESTRICTED_FIELDS = frozenset(row for row, permission in PERMISSIONS.items() if permission is not Permission.ANYONE)
+"""The rows whose fields depend on the caller."""
 
 NODE_PERMISSIONS: Mapping[Kind, Permission] = {
     Kind.CONCERT: Permission.ANYONE,
@@ -144,6 +170,8 @@ NODE_PERMISSIONS: Mapping[Kind, Permission] = {
     Kind.HOLD: Permission.SIGNED_IN,
     Kind.ORDER: Permission.SIGNED_IN,
     Kind.QUEUE_ENTRY: Permission.SIGNED_IN,
+    Kind.TICKET: Permission.SIGNED_IN,
+    Kind.VIEWER: Permission.SIGNED_IN,
 }
 """`Query.node` itself is open; the row of the id's kind is checked before anything is read."""
 
@@ -171,7 +199,7 @@ def _guarded_root(resolve: Callable[..., object] | None, permission: Permission)
         return resolve
 
     def guarded(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
-        if info.context.viewer is None and permission is Permission.SIGNED_IN_OR_NULL:
+        if permission is Permission.SIGNED_IN_OR_NULL and info.context.viewer is None:
             return None
         permission.check_roles(info.context.viewer, signed_in_may_buy=info.context.signed_in_may_buy)
         return resolve(source, info, **arguments)
@@ -183,8 +211,14 @@ def _guarded_field(resolve: Callable[..., object] | None, permission: Permission
     assert resolve is not None
 
     def guarded(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
+        if permission is Permission.SIGNED_IN_OR_NULL and info.context.viewer is None:
+            return None
         owner, organizer = getattr(source, "person_id", None), getattr(source, "organizer_id", None)
-        permission.check(info.context.viewer, owner=owner, organizer=organizer)
+        if permission is Permission.CONCERT_ORGANIZER and info.context.organizes(organizer):
+            # The viewer is not read, so organizers and admins can share the payload of a push.
+            return resolve(source, info, **arguments)
+        buyer, gate_people = getattr(source, "buyer_id", None), getattr(source, "gate_people", ())
+        permission.check(info.context.viewer, owner=owner, buyer=buyer, organizer=organizer, gate_people=gate_people)
         return resolve(source, info, **arguments)
 
     return guarded

@@ -15,10 +15,11 @@ from resolvers import concerts, rooms
 from resolvers import queues as resolve
 from resolvers.context import Context
 from schema import ids
-from schema.concerts import Concert, Stock, load_concert
+from schema.concerts import Concert, load_concert
 from schema.enums import EntryEnd, EntryState, PassStatus, RoomStatus, StockAhead
 from schema.lottery import LotteryProof, load_proof
 from schema.scalars import seconds_until
+from schema.stock.stock import Stock
 from schema.strawberry_fixes import ConcertIdArgument, Info, computed
 
 
@@ -61,6 +62,7 @@ class WaitEstimate:
 @strawberry.type(description="Your entry in the queue of one concert.")
 class QueueEntry(ids.Node):
     entry: strawberry.Private[domain.queues.QueueEntry]
+    pushed: strawberry.Private[QueueSnapshot | None]
     person_id: strawberry.Private[PersonId]
     concert_id: strawberry.Private[ConcertId]
     number: int | None = strawberry.field(
@@ -91,12 +93,25 @@ class QueueEntry(ids.Node):
     lot: int | None = strawberry.field(
         description="The index of your registration in the lottery, starting at 1. Null if you are not in a lottery."
     )
+    version: int = strawberry.field(
+        description=(
+            "The version of the concert at which the entry was read. Of two answers with the same epoch, the one with"
+            " the higher version is newer."
+        )
+    )
+    epoch: int = strawberry.field(
+        description="A new epoch means that the queue was rebuilt. Accept it regardless of its version."
+    )
 
     @classmethod
-    def of(cls, entry: domain.queues.QueueEntry) -> Self:
-        deadline = entry.expires_at if entry.is_active else None
+    def of(cls, entry: domain.queues.QueueEntry, pushed: QueueSnapshot | None = None) -> Self:
+        """Return the entry. In a push, it shows nothing but the snapshot."""
+        # A waiting person who gets pushes is connected, so no deadline applies.
+        has_deadline = entry.is_active and not (pushed and entry.state in domain.queues.WAITING_STATES)
+        deadline = entry.expires_at if has_deadline else None
         return cls(
             entry=entry,
+            pushed=pushed,
             person_id=entry.person_id,
             concert_id=entry.concert_id,
             id=ids.of_entry(entry.concert_id, entry.entry_id),
@@ -110,22 +125,31 @@ class QueueEntry(ids.Node):
             end_reason=entry.end_reason,
             round=entry.round,
             lot=entry.lot,
+            version=entry.version,
+            epoch=entry.epoch,
         )
 
     @computed("How long you will wait. Null if it is unknown: before the queue has moved, or while calls are stopped.")
     async def estimated_wait(self, info: Info) -> WaitEstimate | None:
-        return WaitEstimate.of(await resolve.estimate_wait(info.context, self.entry))
+        return WaitEstimate.of(
+            self.entry.estimate if self.pushed else await resolve.estimate_wait(info.context, self.entry)
+        )
 
     @computed(
         "Whether tickets will be left when it is your turn. Null after the entry ends, or if the store is unavailable."
     )
     async def stock_ahead(self, info: Info) -> StockAhead | None:
+        if self.pushed:
+            return self.pushed.stock_ahead if self.entry.is_active else None
         concert = await concerts.load_concert(info.context, self.concert_id)
         room = await rooms.load_waiting_room(info.context, self.concert_id)
         if concert is None or room is None or not self.entry.is_active:
             return None
         return sold_out_forecast.forecast_stock_ahead(
-            await concerts.load_stock(info.context, concert), room.people_ahead(self.entry), room.flow
+            # As in the pushed forecast, hidden tiers do not count, even for organizers.
+            (await concerts.load_stock(info.context, concert)).public,
+            room.people_ahead(self.entry),
+            room.flow,
         )
 
     @computed(
@@ -142,6 +166,12 @@ class QueueEntry(ids.Node):
 @strawberry.type(description="Your position in the queue and the stock of the concert, read at the same version.")
 class QueuePosition:
     person_id: strawberry.Private[PersonId]
+    entry: QueueEntry | None = strawberry.field(
+        description=(
+            "Your entry at this version, as `queueEntry` returns it; select it with its `id` to keep a client's cache"
+            " current. Null if you never joined."
+        )
+    )
     state: EntryState | None = strawberry.field(
         description="The state of your entry. If you never joined, this and the other fields of your entry are null."
     )
@@ -169,7 +199,9 @@ class QueuePosition:
     message: str = strawberry.field(
         description="A message from the organizer to everyone in the queue. Empty if there is none."
     )
-    stock: Stock | None = strawberry.field(description="The stock of the concert.")
+    stock: Stock | None = strawberry.field(
+        description="The stock of the concert. Hidden tiers are left out, even for organizers."
+    )
     stock_ahead: StockAhead = strawberry.field(description="Whether tickets will be left when it is your turn.")
     version: int = strawberry.field(
         description="Increases with every change within an epoch. Discard payloads with a lower version."
@@ -185,6 +217,7 @@ class QueuePosition:
         deadline = entry.expires_at if entry and was_called else None
         return cls(
             person_id=person_id,
+            entry=QueueEntry.of(entry, snapshot) if entry else None,
             state=entry.state if entry else None,
             number=entry.number if entry else None,
             position=_position(entry) if entry else None,
@@ -199,7 +232,7 @@ class QueuePosition:
             opens_at=room.opens_at if room.status in (RoomStatus.SCHEDULED, RoomStatus.PREQUEUE) else None,
             room_status=room.status,
             message=room.settings.message,
-            stock=Stock.of(snapshot.stock),
+            stock=Stock.of(snapshot.stock.public, room.concert_id),
             stock_ahead=snapshot.stock_ahead,
             version=room.version,
             epoch=room.epoch,

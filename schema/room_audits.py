@@ -7,6 +7,7 @@ import strawberry
 
 import domain.room_audits
 import domain.room_changes
+from schema import ids
 from schema.enums import AdmissionLimit, RoomAction
 
 
@@ -15,14 +16,22 @@ from schema.enums import AdmissionLimit, RoomAction
 )
 class SettingChange:
     setting: str = strawberry.field(
-        description="The name of the setting, such as `totalActiveUsers`, `organizerId` or `gatePeople`."
+        description="The name of the setting, such as `totalActiveUsers`, `organizerId`, `gatePeople` or `price`."
+    )
+    tier_id: strawberry.ID | None = strawberry.field(
+        description="The id of the tier whose price changed. Null for other settings."
     )
     before: str = strawberry.field(description="The value before the change.")
     after: str = strawberry.field(description="The value after the change.")
 
     @classmethod
     def of(cls, change: domain.room_changes.SettingChange) -> Self:
-        return cls(setting=change.setting, before=change.before, after=change.after)
+        return cls(
+            setting=change.setting,
+            tier_id=ids.of_tier(change.tier_id) if change.tier_id else None,
+            before=change.before,
+            after=change.after,
+        )
 
 
 @strawberry.type(description="The result of calling people manually.")
@@ -44,7 +53,10 @@ class HandCall:
 
 
 @strawberry.type(
-    description="A record of one change to a waiting room or to the people who run it. Records are kept permanently."
+    description=(
+        "A record of one change to a waiting room, to prices, or to the people who run the concert. Records are kept"
+        " permanently."
+    )
 )
 class RoomAudit:
     at: datetime = strawberry.field(description="When the change was made.")

@@ -5,23 +5,26 @@ organizer.
 """
 
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import strawberry
 
 import domain.queues
 from domain.errors import NotFound
 from domain.ids import ConcertId, PersonId
-from domain.page import DEFAULT_PAGE_SIZE
 from resolvers import rooms as resolve
 from resolvers.context import Context
 from resolvers.load_once import NowOrLater
 from schema import ids
-from schema.connection import After, Connection, First, page_size
+from schema.connection import After, Before, Connection, First, Last, read_page_request
 from schema.enums import QueueingMethod, RoomStatus
 from schema.lottery import RoomLottery, load_lottery
 from schema.room_audits import RoomAudit
+from schema.stock.links import ConcertLink, show_concert_link
 from schema.strawberry_fixes import ConcertIdArgument, Info, computed
+
+if TYPE_CHECKING:
+    from schema.concerts import Concert
 
 
 @strawberry.type(
@@ -131,6 +134,10 @@ class WaitingRoom:
         description="A new epoch means that the waiting room was rebuilt. Accept it regardless of its version."
     )
 
+    @computed("The concert. Null with a top-level error if the catalog is unavailable.", graphql_type=ConcertLink)
+    def concert(self, info: Info) -> NowOrLater["Concert | None"]:
+        return show_concert_link(info, self.room.concert_id)
+
     @computed(
         "The lottery that orders this round. Null if there is none, or with a top-level error if it cannot be read."
     )
@@ -145,13 +152,15 @@ class WaitingRoom:
         return RoomFlow.of(self.room) if not self.room.is_past else None
 
     @computed(
-        "Changes to the waiting room, and to the organizer and the gate staff of the concert, newest first. For the"
+        "Changes to the waiting room, the prices, the organizer and the gate staff of the concert, "
+        "newest first. For the"
         " concert's organizer and admins; null with a top-level error for others."
     )
     async def audit(
-        self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[RoomAudit] | None:
-        found = await resolve.page_audits(info.context, self.room.concert_id, first=page_size(first), after=after)
+        request = read_page_request(first=first, after=after, last=last, before=before)
+        found = await resolve.page_audits(info.context, self.room.concert_id, request)
         return Connection[RoomAudit].of(found, RoomAudit.of)
 
     @classmethod

@@ -1,14 +1,16 @@
 """Scalars for times and amounts.
 
-A DateTime is in UTC, with `Z`. A Decimal is a string, so no client rounds it. A SafeInt is a
-number, because every client reads an integer of 53 bits exactly.
+A DateTime is in UTC, with `Z`; an OffsetDateTime has the offset of a place. A Decimal is a string,
+so no client rounds it. A SafeInt is a number, because every client reads an integer of 53 bits
+exactly.
 """
 
 import math
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NewType, Self
+from functools import lru_cache
+from typing import NewType
 
 import strawberry
 from graphql import GraphQLError
@@ -23,14 +25,22 @@ _EXAMPLE = "2026-12-31T20:00:00Z"
 # stored in both stores.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 
+OffsetDateTime = NewType("OffsetDateTime", datetime)
 SafeInt = NewType("SafeInt", int)
 MAX_SAFE_INT = 2**53 - 1
-"""JavaScript's Number.MAX_SAFE_INTEGER: a double tells all integers up to here apart."""
+"""JavaScript's Number.MAX_SAFE_INTEGER: a double represents every integer up to this one exactly.
+"""
+MAX_AMOUNTS = 4_096
+"""The maximum number of amounts of money that are cached, with their decimal form."""
 
 
 def write_date_time(value: datetime) -> str:
-    precision = "milliseconds" if value.microsecond else "seconds"
-    return value.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return f"{write_offset_date_time(in_utc)[:-6]}Z"
+
+
+def write_offset_date_time(value: datetime) -> str:
+    return value.isoformat(timespec="milliseconds" if value.microsecond else "seconds")
 
 
 def read_date_time(value: object) -> datetime:
@@ -85,17 +95,26 @@ SCALARS: dict[object, strawberry.types.scalar.ScalarDefinition] = {
         serialize=write_date_time,
         parse_value=read_date_time,
     ),
+    OffsetDateTime: strawberry.scalar(
+        name="OffsetDateTime",
+        description=("A local time with its offset from UTC, in ISO 8601, like `2026-12-31T20:00:00+01:00`."),
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=write_offset_date_time,
+    ),
     SafeInt: strawberry.scalar(
         name="SafeInt",
         description=(
             "A whole number between -(2^53 - 1) and 2^53 - 1, written as a JSON number. JavaScript reads it exactly."
         ),
+        # The section on integers that all implementations of JSON agree on.
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259#section-6",
         serialize=read_safe_int,
         parse_value=read_safe_int,
     ),
     Decimal: strawberry.scalar(
         name="Decimal",
         description='An exact decimal number as a string, such as `"49.50"`.',
+        specified_by_url="https://www.w3.org/TR/xmlschema11-2/#decimal",
         serialize=write_decimal,
     ),
 }
@@ -110,6 +129,8 @@ class Money:
     minor: SafeInt = strawberry.field(description="The amount in the smallest unit of the currency, such as cents.")
     currency: CurrencyCode = strawberry.field(description="The currency of the amount.")
 
-    @classmethod
-    def of(cls, minor: int, currency: CurrencyCode) -> Self:
-        return cls(amount=domain.money.Money(minor, currency).amount, minor=SafeInt(minor), currency=currency)
+    @staticmethod
+    @lru_cache(maxsize=MAX_AMOUNTS)
+    def of(minor: int, currency: CurrencyCode) -> "Money":
+        """Return the amount. It is cached, because most amounts are the prices of a few tiers."""
+        return Money(amount=domain.money.Money(minor, currency).amount, minor=SafeInt(minor), currency=currency)

@@ -3,11 +3,12 @@ topic.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, assert_never
+from typing import Annotated, Any, assert_never
 
 import strawberry
 from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema
 
+from domain.analytics.sales import ConcertSales
 from domain.concerts import Concert
 from domain.errors import NotFound
 from domain.holds import Hold
@@ -15,18 +16,19 @@ from domain.ids import ConcertId, OrderId
 from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock
-from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic
+from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, SalesTopic, Snapshot, StockTopic
 from resolvers import concerts, orders
 from resolvers.context import Context
-from resolvers.permissions import require_organizer
+from resolvers.permissions import require_organizer, visible_stock
 from schema import ids
-from schema.concerts import Stock as ShownStock
+from schema.analytics.sales import build_concert_sales
 from schema.execution.subscription_source import TopicEventStream
 from schema.holds import build_hold
 from schema.ids import Kind
 from schema.orders import build_order
 from schema.queues import QueuePosition
 from schema.rooms import WaitingRoom as ShownRoom
+from schema.stock.stock import Stock as ShownStock
 from schema.strawberry_fixes import ConcertIdArgument, Info
 
 
@@ -58,6 +60,12 @@ async def waiting_room_changed(info: Info, concert_id: ConcertIdArgument) -> Roo
     concert = await _find_concert(info.context, concert_id)
     require_organizer(info.context, concert)
     return RoomTopic(concert.id)
+
+
+async def sales_changed(info: Info, concert_id: ConcertIdArgument) -> SalesTopic:
+    concert = await _find_concert(info.context, concert_id)
+    require_organizer(info.context, concert)
+    return SalesTopic(concert.id)
 
 
 async def _concert(context: Context, value: strawberry.ID) -> ConcertId:
@@ -93,16 +101,26 @@ def _wrap_topic(field: GraphQLField) -> Callable[..., Awaitable[TopicEventStream
     return event_stream
 
 
-def _build_payload(snapshot: Snapshot, info: GraphQLResolveInfo[Context], **_arguments: object) -> object:
+def _build_payload(snapshot: Snapshot, info: GraphQLResolveInfo[Context], **arguments: Any) -> object:
+    """Return the payload. Objects that are linked to it show the same snapshot."""
+    context = info.context
     match snapshot:
         case Stock():
-            return ShownStock.of(snapshot)
-        case QueueSnapshot():
-            return QueuePosition.of(snapshot, info.context.signed_in().person_id)
+            concert_id = ids.concert_argument(arguments["concertId"])
+            visible = visible_stock(context, snapshot)
+            context.stocks.put(concert_id, visible)
+            return ShownStock.of(visible, concert_id)
+        case QueueSnapshot(room=room, stock=stock):
+            context.stocks.put(room.concert_id, visible_stock(context, stock))
+            context.rooms.put(room.concert_id, room)
+            return QueuePosition.of(snapshot, context.signed_in().person_id)
         case WaitingRoom():
+            context.rooms.put(snapshot.concert_id, snapshot)
             return ShownRoom.of(snapshot)
         case Hold():
-            return build_hold(info.context, snapshot)
+            return build_hold(context, snapshot)
         case Order():
-            return build_order(info.context, snapshot)
+            return build_order(context, snapshot)
+        case ConcertSales():
+            return build_concert_sales(context, snapshot)
     assert_never(snapshot)

@@ -5,19 +5,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from settings.limits import LimitSettings
+from settings.mail import MailSettings
 from settings.oidc import OidcSettings
 from settings.payment import PaymentSettings
 from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
 from settings.session import SessionSettings
+from settings.tickets import TicketSettings
 
 __all__ = [
     "SLOWEST_PUSH_MS",
     "LimitSettings",
+    "MailSettings",
     "OidcSettings",
     "PaymentSettings",
     "SessionSettings",
     "Settings",
     "SettingsError",
+    "TicketSettings",
 ]
 
 
@@ -44,8 +48,12 @@ class Settings:
     If None, the key is created in the data directory.
     """
     push_tick_ms: int = 100
-    """The shortest time between two refreshes of a snapshot. It may be at most one second, because
-    no subscriber may fall 10 s behind.
+    """The shortest time between two refreshes of a snapshot; 0 refreshes after each change. It may
+    be at most one second, because no subscriber may fall 10 s behind.
+    """
+    push_loop_percent: int = 100
+    """The share of a concert's time that its refreshes and deliveries may take. Below 100, there
+    are fewer pushes and more holds; pushes let other work run every 2 ms in any case.
     """
     push_intervals: tuple[tuple[int | None, int], ...] = ((200, 0), (5_000, 2_000), (None, 10_000))
     """Pairs of a queue position and the longest delay, in milliseconds, of updates to people up to
@@ -66,6 +74,10 @@ class Settings:
     """
     metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1")
     """Addresses or networks that may read `/metrics`. Others get 404."""
+    workers_metrics_port: int | None = None
+    """The port on `host` at which a process of `python -m workers` serves its counters. If None, it
+    serves none. `python app.py` serves the counters of its workers at `/metrics`.
+    """
     log_format: str = "text"
     """`text` for people, `json` for machines."""
     max_body_bytes: int = 262_144
@@ -92,9 +104,13 @@ class Settings:
     """The people who may queue and buy. `customer` means those with that role; `signed-in` means
     all those with a valid token.
     """
+    font_dirs: tuple[Path, ...] = ()
+    """Folders with fonts for documents, in addition to the operating system's."""
     limit: LimitSettings = field(default_factory=LimitSettings)
     session: SessionSettings = field(default_factory=SessionSettings)
     payment: PaymentSettings = field(default_factory=PaymentSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
+    ticket: TicketSettings = field(default_factory=TicketSettings)
 
     @property
     def is_production(self) -> bool:
@@ -146,11 +162,13 @@ class Settings:
             public_url=reader.origin("PUBLIC_URL"),
             oidc=OidcSettings.read(reader),
             pass_key_file=Path(key) if (key := reader.optional("PASS_KEY_FILE")) else None,
-            push_tick_ms=reader.number("PUSH_TICK_MS", cls.push_tick_ms, highest=1_000),
+            push_tick_ms=reader.number("PUSH_TICK_MS", cls.push_tick_ms, lowest=0, highest=1_000),
+            push_loop_percent=reader.number("PUSH_LOOP_PERCENT", cls.push_loop_percent, lowest=10, highest=100),
             push_intervals=reader.push_intervals("PUSH_INTERVALS", cls.push_intervals),
             allowed_origins=reader.origins("ALLOWED_ORIGINS"),
             trusted_proxies=reader.networks("TRUSTED_PROXIES", also=("unix",)),
             metrics_from=reader.networks("METRICS_FROM") or cls.metrics_from,
+            workers_metrics_port=reader.number("WORKERS_METRICS_PORT", 0, lowest=0, highest=65_535) or None,
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),
@@ -161,9 +179,12 @@ class Settings:
             introspection=reader.yes_or_no("INTROSPECTION"),
             graphiql=reader.yes_or_no("GRAPHIQL"),
             buyers=reader.choice("BUYERS", ("customer", "signed-in"), cls.buyers),
+            font_dirs=reader.folders("FONT_DIRS"),
             limit=LimitSettings.read(reader),
             session=SessionSettings.read(reader),
             payment=PaymentSettings.read(reader),
+            mail=MailSettings.read(reader),
+            ticket=TicketSettings.read(reader),
         )
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE", "SESSION_KEYS")

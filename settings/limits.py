@@ -26,8 +26,30 @@ class LimitSettings:
     """Requests for holds that one process receives, including repeated ones."""
     hold_requests_per_address: RateSetting = (5_000, 10)
     payment_syncs_per_person: RateSetting = (30, 60)
-    """Calls of `syncOrderPayment` that one process receives. Each asks the payment provider."""
+    """Calls of `syncOrderPayment` to one process. Each call asks the payment provider."""
     payment_syncs_per_address: RateSetting = (1_000, 10)
+    transfers_per_person: RateSetting = (20, 3_600)
+    """Calls of `transferTicket` to one process. Each call sends an email."""
+    transfers_per_address: RateSetting = (300, 60)
+    check_ins_per_person: RateSetting = (600, 60)
+    """Calls of `checkInTicket` and `checkInTickets` to one process. Several scanners may
+    share an account.
+    """
+    check_ins_per_address: RateSetting = (3_000, 60)
+    mails_per_recipient: RateSetting = (20, 3_600)
+    """Mails to one address, except mails about transfers. Further mails wait."""
+    transfer_mails_per_recipient: RateSetting = (20, 3_600)
+    """Mails that offer tickets to one address. Anyone can cause them, so they have a limit of their
+    own and never delay the mails about purchases.
+    """
+    mails_per_person: RateSetting = (100, 3_600)
+    """Mails that one person causes. Further mails wait."""
+    uploads_per_person: RateSetting = (60, 600)
+    """Uploads of images. Each costs about a second of a core."""
+    image_bytes_per_person: int = 268_435_456
+    """The total bytes of one person's stored images: enough for about 700 images."""
+    exports_per_person: RateSetting = (20, 3_600)
+    """Exports of the orders of a concert. Each reads every order."""
     logins_per_address: RateSetting = (3_000, 60)
     streams: int = 20_000
     """The maximum number of sockets and event streams per process."""
@@ -48,7 +70,7 @@ class LimitSettings:
     directives: int = 50
     root_fields: int = 20
     webhook_bytes: int = 524_288
-    """The maximum size of a payment webhook. Those of Stripe have a few kilobytes."""
+    """The maximum size of a payment webhook. Stripe's webhooks have a few kilobytes."""
 
     @classmethod
     def read(cls, reader: SettingsReader) -> "LimitSettings":

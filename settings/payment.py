@@ -7,16 +7,19 @@ from settings.reader import SettingsReader
 
 PROVIDERS = ("sandbox", "stripe")
 REQUIRED = ("PAYMENT_SECRET_KEY", "PAYMENT_PUBLISHABLE_KEY", "PAYMENT_WEBHOOK_SECRETS")
-"""The settings without which Stripe cannot be used."""
+"""The settings that Stripe requires."""
 SANDBOX_SECRET_KEY, SANDBOX_PUBLISHABLE_KEY = "sk_test_sandbox", "pk_test_sandbox"
 SANDBOX_WEBHOOK_SECRET = "whsec_sandbox"
-"""The keys and the webhook secret of every sandbox. They protect nothing: it moves no money."""
+"""The keys and the webhook secret of every sandbox. They protect nothing, because a sandbox moves
+no money.
+"""
 
 _SECRET_KEY = re.compile(r"[rs]k_(?P<mode>live|test)_[A-Za-z0-9_]+", re.ASCII)
 """A secret key, or a restricted one."""
 _PUBLISHABLE_KEY = re.compile(r"pk_(?P<mode>live|test)_[A-Za-z0-9_]+", re.ASCII)
 _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9_+/=-]{16,}", re.ASCII)
-"""Stripe's have 32 characters more. That of the sandbox is public, and too short for this form."""
+"""Stripe's secrets have 32 more characters. The sandbox's secret is public and too short to match.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,11 @@ class PaymentSettings:
     webhook_secrets: tuple[str, ...] = field(default=(SANDBOX_WEBHOOK_SECRET,), repr=False)
     """The secrets that sign webhooks. Any of them is accepted, so that a secret can be replaced."""
     url: str | None = None
-    """The address of the provider, if it is not the usual one."""
+    """The provider's address, if it is not the usual one."""
     timeout_s: int = 20
-    """How long one call may take, with its repetitions. Stripe answers most within two seconds."""
+    """How long one call may take, including its repetitions. Stripe answers most within two
+    seconds.
+    """
 
     @classmethod
     def read(cls, reader: SettingsReader) -> "PaymentSettings":
@@ -59,14 +64,14 @@ class PaymentSettings:
 
 
 def _check_key(reader: SettingsReader, name: str, form: re.Pattern[str], *, mode: str) -> None:
-    """Report a key that is malformed or belongs to the other mode, without quoting it."""
+    """Report a key that is malformed or belongs to the other mode, without quoting the key."""
     key = reader.optional(name)
     if key is None:
         return
     found = form.fullmatch(key)
     example = form.pattern.partition("(")[0].replace("[rs]", "s")
     if found is None:
-        reader.report(f"ONSALE_{name} is not a key of that kind; copy the one that begins with {example}{mode}_")
+        reader.report(f"ONSALE_{name} is not a valid key; copy the one that begins with {example}{mode}_")
     elif found["mode"] != mode:
         why = "production takes real payments" if mode == "live" else "it would charge real cards in development"
         reader.report(
@@ -78,8 +83,8 @@ def _check_webhook_secrets(reader: SettingsReader, webhook_secrets: tuple[str, .
     for number, secret in enumerate(webhook_secrets, 1):
         if not _WEBHOOK_SECRET.fullmatch(secret):
             reader.report(
-                f"ONSALE_PAYMENT_WEBHOOK_SECRETS: secret {number} does not look like one; "
-                "copy the signing secret of the endpoint, which begins with whsec_"
+                f"ONSALE_PAYMENT_WEBHOOK_SECRETS: secret {number} does not look like a signing "
+                "secret; copy the signing secret of the endpoint, which begins with whsec_"
             )
 
 

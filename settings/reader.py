@@ -4,6 +4,7 @@ import base64
 import ipaddress
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 SLOWEST_PUSH_MS = 10_000
 """The longest delay allowed for an update to a person in a queue."""
@@ -99,7 +100,7 @@ class SettingsReader:
         return origin
 
     def networks(self, name: str, *, also: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Return space-separated addresses, networks and words from `also`."""
+        """Return space-separated addresses and networks, and any words that `also` allows."""
         networks = tuple(self.text(name, "").split())
         choices = f", or {' or '.join(also)}" if also else ""
         self._problems += [
@@ -161,6 +162,14 @@ class SettingsReader:
                     "separated by spaces"
                 )
         return words
+
+    def folders(self, name: str) -> tuple[Path, ...]:
+        """Return space-separated folders, and report those that do not exist."""
+        folders = tuple(Path(word) for word in self.words(name, ()))
+        for folder in folders:
+            if not folder.is_dir():
+                self.report(f"ONSALE_{name} contains {str(folder)[:200]!r}, which is not a folder on this machine")
+        return folders
 
     def secret(self, name: str) -> str | None:
         """Return a secret. In production, report one that can be guessed, without quoting it."""

@@ -23,20 +23,34 @@ from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import ScriptClient
 from storage.hot.snapshots import SnapshotStore
 from storage.keys import PAYMENT_EVENTS_CHANNEL
+from storage.mongo.analytics.queue_conversions import QueueConversionStore
+from storage.mongo.analytics.sales import SalesStore
 from storage.mongo.cancellations import CancellationStore
 from storage.mongo.client import Client, Database, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.concerts import ConcertStore
+from storage.mongo.files.images import ImageStore
 from storage.mongo.installation import InstallationStore
 from storage.mongo.lotteries import LotteryStore
+from storage.mongo.mails.dev_mailbox import DevMailbox
+from storage.mongo.mails.notices import NoticeStore
+from storage.mongo.mails.outbox import MailOutbox
 from storage.mongo.order_batch import OrderBatch
 from storage.mongo.order_updates import OrderUpdates
 from storage.mongo.order_work import OrderWork, WorkerHeartbeats
 from storage.mongo.orders import OrderStore
+from storage.mongo.organizers.order_exports import OrderExportStore
+from storage.mongo.organizers.order_search import OrderSearchStore
 from storage.mongo.payment_inbox import PaymentInbox
+from storage.mongo.payments.payment_figures import PaymentFiguresStore
+from storage.mongo.payments.reconciliations import ReconciliationStore
 from storage.mongo.queue_history import QueueHistory
 from storage.mongo.revocations import RevocationStore
 from storage.mongo.room_audits import RoomAuditStore
+from storage.mongo.tickets.document_store import DocumentStore
+from storage.mongo.tickets.effect_work import EffectWork
+from storage.mongo.tickets.ticket_keys import TicketKeyStore
+from storage.mongo.tickets.tickets import TicketStore
 from storage.sync.capacity_proposals import CapacityProposals
 from storage.sync.concert_cache import ConcertCache
 from storage.sync.concert_writer import ConcertWriter
@@ -64,6 +78,8 @@ class Stores:
     snapshots: SnapshotStore
     events: EventStore
     queue_history: QueueHistory
+    queue_conversions: QueueConversionStore
+    sales: SalesStore
     hot_state: HotState
     person_concerts: PersonConcerts
     call_counter: CallCounter
@@ -73,6 +89,13 @@ class Stores:
     order_batch: OrderBatch
     order_updates: OrderUpdates
     order_work: OrderWork
+    order_search: OrderSearchStore
+    order_exports: OrderExportStore
+    effect_work: EffectWork
+    ticket_documents: DocumentStore
+    images: ImageStore
+    tickets: TicketStore
+    ticket_keys: TicketKeyStore
     worker_heartbeats: WorkerHeartbeats
     installation: InstallationStore
     order_sync: OrderSync
@@ -81,6 +104,11 @@ class Stores:
     lottery_opener: LotteryOpener
     revocations: RevocationStore
     payment_inbox: PaymentInbox
+    payment_figures: PaymentFiguresStore
+    reconciliations: ReconciliationStore
+    mails: MailOutbox
+    notices: NoticeStore
+    dev_mailbox: DevMailbox
     hint_publisher: HintPublisher
     detached_tasks: DetachedTasks
     concert_cache: ConcertCache
@@ -119,21 +147,31 @@ class Stores:
 
 @asynccontextmanager
 async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
-    """Open the stores, and close them at the end of the block.
+    """Open the stores, create missing indexes in the background, and close the stores at the end of
+    the block.
 
-    No error is raised if a store is unreachable: `problems` reports it, and calls raise
-    TemporarilyUnavailable until the store is available.
+    An unreachable store raises no error here: `problems` reports the store, and calls raise
+    TemporarilyUnavailable until it is available.
     """
+    async with connect_stores(redis_url, mongo_url, mongo_database) as stores:
+        creating = asyncio.create_task(_create_indexes(stores))
+        try:
+            yield stores
+        finally:
+            creating.cancel()
+            await asyncio.gather(creating, return_exceptions=True)
+
+
+@asynccontextmanager
+async def connect_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+    """Open the stores on a database whose indexes exist, and close them at the end of the block."""
     mongo: Client = connect(mongo_url)
     client = ScriptClient(redis_url)
     stores = _assemble(client, database(mongo, mongo_database))
-    creating = asyncio.create_task(_create_indexes(stores))
     try:
         yield stores
     finally:
         await stores.detached_tasks.aclose(patience_s=5)
-        creating.cancel()
-        await asyncio.gather(creating, return_exceptions=True)
         await stores.concert_cache.aclose()
         await stores.recovery.aclose()
         await stores.order_batch.aclose()
@@ -149,7 +187,8 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
     person_concerts, concert_cache = PersonConcerts(client), ConcertCache(concerts)
     order_sync = OrderSync(orders, hot_state, person_concerts, concert_cache)
     lottery_opener = LotteryOpener(hot_state, lotteries)
-    transaction = ConcertTransaction(mongo.client, concerts, orders, room_audits)
+    notices = NoticeStore(mongo)
+    transaction = ConcertTransaction(mongo.client, concerts, orders, room_audits=room_audits, notices=notices)
     house_units = HouseUnits(concerts, orders, transaction=transaction, hot_state=hot_state, order_sync=order_sync)
     recovery = Recovery(
         concerts, hot_state, order_sync=order_sync, house_units=house_units, lottery_opener=lottery_opener
@@ -167,6 +206,8 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         snapshots=SnapshotStore(guarded),
         events=EventStore(client),
         queue_history=QueueHistory(mongo),
+        queue_conversions=QueueConversionStore(mongo),
+        sales=SalesStore(mongo),
         hot_state=hot_state,
         person_concerts=person_concerts,
         call_counter=CallCounter(client),
@@ -178,6 +219,13 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         order_batch=OrderBatch(orders),
         order_updates=OrderUpdates(orders),
         order_work=OrderWork(mongo),
+        order_search=OrderSearchStore(mongo),
+        order_exports=OrderExportStore(mongo),
+        effect_work=EffectWork(mongo),
+        ticket_documents=DocumentStore(mongo),
+        images=ImageStore(mongo),
+        tickets=TicketStore(mongo),
+        ticket_keys=TicketKeyStore(mongo),
         worker_heartbeats=WorkerHeartbeats(mongo),
         installation=InstallationStore(mongo),
         order_sync=order_sync,
@@ -186,6 +234,11 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         lottery_opener=lottery_opener,
         revocations=RevocationStore(mongo),
         payment_inbox=PaymentInbox(mongo, publish_hint=lambda: hint_publisher.publish(PAYMENT_EVENTS_CHANNEL)),
+        payment_figures=PaymentFiguresStore(mongo),
+        reconciliations=ReconciliationStore(mongo),
+        mails=MailOutbox(mongo),
+        notices=notices,
+        dev_mailbox=DevMailbox(mongo),
         hint_publisher=hint_publisher,
         detached_tasks=detached_tasks,
         concert_cache=concert_cache,
@@ -204,10 +257,19 @@ async def _create_indexes(stores: Stores) -> None:
         try:
             await stores.concerts.create_indexes()
             await stores.queue_history.create_indexes()
+            await stores.sales.create_indexes()
             await stores.room_audits.create_indexes()
             await stores.cancellations.create_indexes()
             await stores.revocations.create_indexes()
             await stores.payment_inbox.create_indexes()
+            await stores.reconciliations.create_indexes()
+            await stores.ticket_documents.create_indexes()
+            await stores.images.create_indexes()
+            await stores.order_exports.create_indexes()
+            await stores.order_search.create_indexes()
+            await stores.ticket_keys.create_indexes()
+            await stores.mails.create_indexes()
+            await stores.notices.create_indexes()
             # These indexes are created last, because the readiness check depends on them.
             await stores.orders.create_indexes()
             await stores.concerts.backfill_search()

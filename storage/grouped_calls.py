@@ -1,7 +1,7 @@
 """Sends concurrent calls in groups, so that many calls share one command.
 
 A group is sent as soon as one of the senders is free; calls that arrive in the meantime form the
-next group. Every call gets an answer of its own.
+next group. Every call gets its own answer.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ Answer = TypeVar("Answer")
 class GroupedCalls(Generic[Item, Answer]):
     """Owns the senders, which run until `aclose`.
 
-    `send` takes a group and returns one answer per item, in the same order. `unanswered` makes the
-    answer to a call whose group failed or was interrupted, from the reason.
+    `send` takes a group and returns one answer per item, in the same order. `unanswered` turns the
+    reason into the answer to a call whose group failed or was interrupted.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ state               hash    incarnation, epoch, version, clock, settings copied 
                             with each sale, whether the sale ended before the concert was canceled,
                             whether a hint was published that no process has acted on yet, and
                             proposed lower capacities
-tiers               hash    <tier>|top, next, held, sold, withdrawn, price, capacity
+tiers               hash    <tier>|top, next, held, sold, withdrawn, price, capacity, rules (JSON)
 units               hash    unit -> hold id, or `=` and the order id once the order is recorded,
                             paid or not; a free unit has no field
 free                zset    returned units, all with score 0; units that were never taken are
@@ -53,7 +53,7 @@ renewal             string  the attempt that may renew a login session; expires 
 
 No key is permanent. Each concert has a `hints` channel. The `work` channel carries the ids of
 concerts that have new work for the workers, the `revocations` channel announces that a session has
-ended, and the `payment_events` channel that the inbox of payment events has new ones.
+ended, and the `payment_events` channel announces that the payment inbox has new events.
 """
 
 from functools import lru_cache
@@ -92,6 +92,7 @@ KINDS = (
 WORK_CHANNEL = "onsale2:work"
 REVOCATIONS_CHANNEL = "onsale2:revocations"
 PAYMENT_EVENTS_CHANNEL = "onsale2:payment_events"
+EFFECTS_CHANNEL = "onsale2:effects"
 
 PERMANENT_KEYS: frozenset[str] = frozenset()
 

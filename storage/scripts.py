@@ -61,8 +61,8 @@ def _script(name: str, args: str, replies: str) -> Script:
 APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT UNDECIDED")
 HOLD_TICKETS = _script(
     "hold_tickets",
-    "incarnation hold_id person digest pass_entry_id address rates tier*",
-    "HOLD CONFLICT RATE_LIMITED NOT_ON_SALE NOT_ADMITTED UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT SOLD_OUT"
+    "incarnation hold_id person digest pass_entry_id address rates sells_hidden tier*",
+    "HOLD CONFLICT RATE_LIMITED NOT_ON_SALE NOT_ADMITTED UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT TIER_REFUSED SOLD_OUT"
     " UNKNOWN RECOVERING",
 )
 RELEASE_HOLD = _script(
@@ -94,6 +94,7 @@ EXPIRE_HOLDS = _script("expire_holds", "incarnation limit", "EXPIRED UNKNOWN REC
 FIND_OVERDUE = _script("find_overdue", "incarnation limit", "OVERDUE UNKNOWN RECOVERING")
 VOID_HOLD = _script("void_hold", "incarnation hold_id", "VOIDED NO_HOLD UNKNOWN RECOVERING")
 MARK_RECOVERY = _script("mark_recovery", "incarnation epoch patience_ms", "MARKED TRUSTED BUSY STALE UNKNOWN")
+DISTRUST = _script("distrust", "epoch from_scratch", "DISTRUSTED STALE UNKNOWN")
 FINISH_RECOVERY = _script("finish_recovery", "incarnation epoch", "RECOVERED RECOVERING UNKNOWN")
 READ_STOCK = _script("read_stock", "incarnation", "STOCK UNKNOWN RECOVERING")
 READ_HOLDS = _script("read_holds", "incarnation hold_ids*", "HOLDS UNKNOWN RECOVERING")

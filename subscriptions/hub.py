@@ -1,18 +1,22 @@
-"""The hub: a publisher for each concert with subscribers in this process, and one for orders."""
+"""The hub: a publisher for each concert with subscribers in this process, one for orders, and one
+for sales.
+"""
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from domain.ids import ConcertId
-from domain.topics import OrderTopic, Topic
+from domain.topics import OrderTopic, SalesTopic, Topic
 from storage.keys import hints_channel
 from subscriptions.feed import Feed
 from subscriptions.interfaces import Deliver, PresenceStore, SnapshotReader, Source
 from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.order_publisher import OrderPublisher
+from subscriptions.publishing.polling_publisher import PollingPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
+from subscriptions.publishing.sales_publisher import SalesPublisher
 from subscriptions.publishing.subscriber_groups import Subscriber
 from telemetry.outage_log import OutageLog
 
@@ -22,15 +26,18 @@ log = logging.getLogger(__name__)
 class HubSubscription:
     """The handle of a subscription, which delivers until the handle is closed."""
 
-    def __init__(self, close: Callable[[], None]) -> None:
-        self._close = close
+    __slots__ = ("_publisher", "_subscriber")
+
+    def __init__(self, publisher: ConcertPublisher | PollingPublisher, subscriber: Subscriber) -> None:
+        self._publisher = publisher
+        self._subscriber = subscriber
 
     def close(self) -> None:
-        self._close()
+        self._publisher.remove(self._subscriber)
 
 
 class Hub:
-    """Owns a task for each concert with subscribers, and one for orders."""
+    """Owns a task for each concert with subscribers, one for orders, and one for sales."""
 
     def __init__(
         self,
@@ -40,15 +47,19 @@ class Hub:
         *,
         tick_s: float,
         push_intervals: PushIntervals,
+        loop_share: float = 1.0,
     ) -> None:
+        """Create a hub. See `ConcertPublisher` for `tick_s` and `loop_share`."""
         self._feed = feed
         self._reader = reader
         self._presence_store = presence_store
         self._tick_s = tick_s
+        self._loop_share = loop_share
         self._push_intervals = push_intervals
         self._outage = OutageLog(log, "publishing concerts")
         self._concerts: dict[ConcertId, ConcertPublisher] = {}
         self._orders = OrderPublisher(reader)
+        self._sales = SalesPublisher(reader)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def subscribe(self, source: Source, deliver: Deliver) -> HubSubscription:
@@ -64,14 +75,15 @@ class Hub:
         except BaseException:
             publisher.remove(subscriber)
             raise
-        return HubSubscription(lambda: publisher.remove(subscriber))
+        return HubSubscription(publisher, subscriber)
 
-    def _publisher_for(self, topic: Topic) -> ConcertPublisher | OrderPublisher:
-        if isinstance(topic, OrderTopic):
-            if not self._orders.is_running:
-                self._orders.is_running = True
-                self._start_task(self._orders.run())
-            return self._orders
+    def _publisher_for(self, topic: Topic) -> ConcertPublisher | PollingPublisher:
+        if isinstance(topic, OrderTopic | SalesTopic):
+            polling = self._orders if isinstance(topic, OrderTopic) else self._sales
+            if not polling.is_running:
+                polling.is_running = True
+                self._start_task(polling.run())
+            return polling
         publisher = self._concerts.get(topic.concert_id)
         if publisher is None:
             publisher = ConcertPublisher(
@@ -79,6 +91,7 @@ class Hub:
                 self._reader,
                 self._presence_store,
                 tick_s=self._tick_s,
+                loop_share=self._loop_share,
                 push_intervals=self._push_intervals,
                 outage=self._outage,
             )

@@ -6,18 +6,19 @@ protocols are implemented elsewhere.
 """
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar
 
 from starlette.datastructures import Headers
 
+from domain.analytics.sales import ConcertSales
 from domain.estimates.wait_estimates import WaitTable
 from domain.holds import Hold
 from domain.ids import ConcertId, HoldId, OrderId, PersonId
 from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock, StockAhead
-from domain.topics import QueueSnapshot, Snapshot, Topic
+from domain.topics import EntryNumbers, QueueSnapshot, Snapshot, Topic
 from storage.hot.queue_state import Changes, QueueState
 from storage.hot.queues import EntryRecord
 
@@ -75,6 +76,11 @@ class Rendered:
     """Identifies the object shown, if a topic has several.
 
     A slow client gets only the newest state of each object.
+    """
+    frames: dict[bytes, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The WebSocket frames with this payload, by the beginning of their messages.
+
+    Sockets fill it, so that those with the same operation id share one frame.
     """
 
 
@@ -144,8 +150,8 @@ class Authenticator(Protocol[C_co]):
     async def identify_socket(self, headers: Headers, authorization: object) -> Identified[C_co]:
         """Return the caller.
 
-        `headers` are those of the upgrade request. `authorization` is the value in connection_init,
-        or None. Raises Unauthenticated, SessionLost, or TemporarilyUnavailable.
+        `headers` come from the upgrade request. `authorization` is the value in connection_init, or
+        None. Raises Unauthenticated, SessionLost, or TemporarilyUnavailable.
         """
         ...
 
@@ -165,6 +171,16 @@ class OperationRunner(Protocol[C_contra]):
 # Sources: they render subscriptions for the publishers, which know nothing about GraphQL
 
 
+class SharedGroup(Hashable, Protocol):
+    """Sources that share a payload, because it depends on their rights but not on the person."""
+
+    async def render(self, snapshot: Snapshot) -> Rendered | None:
+        """Return the payload, or None if it turned out to depend on the person.
+
+        In that case, the sources share nothing from then on.
+        """
+
+
 class Source(Protocol):
     """One validated and authorized subscription operation."""
 
@@ -173,15 +189,39 @@ class Source(Protocol):
 
     @property
     def group(self) -> Hashable:
-        """Return the group.
+        """Return the operation and the person. Sources with the same topic and group share a
+        payload, so one of them renders it for all.
+        """
 
-        Sources with the same topic and group share a payload, so one of them renders it for all.
+    @property
+    def has_varying_rights(self) -> bool:
+        """Return whether `shared_group` may differ between snapshots."""
+
+    def shared_group(self, snapshot: Snapshot) -> SharedGroup | None:
+        """Return the group that renders this snapshot for the source, or None if the source does so
+        itself, with `render`.
         """
 
     def render_cached(self, snapshot: Snapshot) -> Rendered | None:
         """Return the result of `render`, or None if that requires executing the operation."""
 
     async def render(self, snapshot: Snapshot) -> Rendered: ...
+
+    def entry_writer(self, snapshot: QueueSnapshot) -> "EntryWriter | None":
+        """Return a writer for the next payloads of the person whose snapshot was rendered.
+
+        Returns None if each of them must be rendered.
+        """
+
+
+class EntryWriter(Protocol):
+    """Writes the payloads of a person as long as only the numbers of the person's entry change."""
+
+    def write(self, common: QueueSnapshot, numbers: EntryNumbers) -> Rendered | None:
+        """Return the payload at the version of `common`, a snapshot without an entry.
+
+        Returns None if that requires rendering.
+        """
 
 
 # Snapshots: what publishers read
@@ -231,6 +271,8 @@ class SnapshotReader(Protocol):
     async def read_hold(self, concert_id: ConcertId, hold_id: HoldId) -> Hold | None: ...
 
     async def read_orders(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]: ...
+
+    async def read_sales(self, concert_id: ConcertId) -> ConcertSales: ...
 
     def build_queue_snapshot(
         self, snapshot: RoomSnapshot, record: EntryRecord | None, stock: Stock, stock_ahead: StockAhead

@@ -5,19 +5,25 @@ client was authenticated.
 """
 
 import logging
+import sys
 from collections.abc import Sequence
+from contextvars import copy_context
 from typing import Generic
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import Receive, Scope, Send
 
 from subscriptions.interfaces import Authenticator, C, OperationRunner
+from subscriptions.sockets.authentication import Upgrade
 from subscriptions.sockets.close_codes import CloseCode, shortened
-from subscriptions.sockets.connection import Connection
-from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
+from subscriptions.sockets.connection import Connection, Services
+from subscriptions.sockets.connection_limits import ConnectionCounter
 from subscriptions.sockets.limits import Limits
 from subscriptions.sockets.origins import OriginRules
+from subscriptions.sockets.sweep import sweep_for
 from subscriptions.sockets.token_names import is_token_name
+from subscriptions.sockets.wires.asgi_wire import AsgiWire
+from subscriptions.sockets.wires.frame_protocol import EXTENSION, FrameProtocol, TakeOver
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +46,14 @@ class GraphQLSocket(Generic[C]):
         allowed_origins: Sequence[str] = (),
         allows_loopback_origins: bool = False,
     ) -> None:
-        self._runner = operations
-        self._authenticator = authenticator
-        self._limits = limits
-        self._connection_counter = connection_counter
+        self._services = Services(operations, authenticator, limits, connection_counter, sweep_for(limits))
         self._origin_rules = OriginRules(allowed_origins, allows_loopback=allows_loopback_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if (await receive())["type"] != "websocket.connect":
             return
         headers = Headers(scope=scope)
-        refusal = self._authenticator.refusal_for_upgrade(headers) or self._origin_rules.refusal_for(headers)
+        refusal = self._services.authenticator.refusal_for_upgrade(headers) or self._origin_rules.refusal_for(headers)
         if refusal is not None:
             log.warning("a socket was refused: %s", refusal)
             await _forbid(scope, send, refusal)
@@ -61,26 +64,31 @@ class GraphQLSocket(Generic[C]):
                 send, CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, f"The subprotocol is not supported; use {SUBPROTOCOL}"
             )
             return
-        address = scope["client"][0] if scope.get("client") else None
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        await self._connection_counter.make_room_for_connection(address)
-        connection = self._connection(address, headers, has_unread_token=_has_token(headers, scope))
-        try:
-            with self._connection_counter.count_connection(address, connection):
-                await connection.run(receive, send)
-        except TooManyConnections as error:
-            await _close(send, CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")
+        upgrade = Upgrade(headers, has_unread_token=_has_token(headers, scope), context=copy_context())
+        address = sys.intern(scope["client"][0]) if scope.get("client") else None
+        await self._serve(self._take_over(scope) or AsgiWire(receive, send), upgrade, address)
 
-    def _connection(self, address: str | None, headers: Headers, *, has_unread_token: bool) -> Connection[C]:
-        return Connection(
-            self._runner,
-            self._authenticator,
-            self._limits,
-            headers=headers,
-            connection_counter=self._connection_counter,
-            address=address,
-            has_unread_token=has_unread_token,
-        )
+    def _take_over(self, scope: Scope) -> FrameProtocol | None:
+        """Return a wire on the transport itself, if the server offers it."""
+        offered = scope.get("extensions", {}).get(EXTENSION)
+        if offered is None:
+            return None
+        take_over: TakeOver = offered["take_over"]
+        return take_over(self._services.limits.message_bytes)
+
+    async def _serve(self, wire: FrameProtocol | AsgiWire, upgrade: Upgrade, address: str | None) -> None:
+        """Serve the socket. A wire on the transport goes on after this call."""
+        connection = Connection(self._services, wire, upgrade, address=address)
+        wire.connect(connection)
+        try:
+            await connection.admit()
+        except BaseException:
+            # The server no longer closes a transport that was taken over.
+            wire.abort()
+            raise
+        if isinstance(wire, AsgiWire):
+            await wire.serve()
 
 
 def _has_token(headers: Headers, scope: Scope) -> bool:

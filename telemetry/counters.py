@@ -10,5 +10,8 @@ token_checks = Counter("onsale_token_checks", "Checks of access tokens, by resul
 rate_limited = Counter("onsale_rate_limited", "Calls that exceeded a rate limit, by kind of call.", ["call"])
 payment_webhooks = Counter("onsale_payment_webhooks", "Payment webhooks, by outcome.", ["outcome"])
 payment_events = Counter(
-    "onsale_payment_events", "Attempts to apply an event from the inbox of payments, by outcome.", ["outcome"]
+    "onsale_payment_events", "Attempts to apply an event from the payment inbox, by outcome.", ["outcome"]
 )
+reconciled = Counter("onsale_reconciled", "What the reconciliation compared and repaired, by kind.", ["kind"])
+alarms = Counter("onsale_alarms", "Alarms, by name. docs/runbook.md explains each.", ["alarm"])
+mails = Counter("onsale_mails", "Attempts to send a mail, by outcome.", ["outcome"])

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,9 +14,11 @@ from pymongo import MongoClient
 from storage.embedded import supervisor
 from storage.embedded.process import ServerProcess
 from tests.support import stores
+from tests.support.databases import DatabasePool, create_template
 from tests.support.store_servers import running
+from tests.support.stores import memory_directory
 
-# Neither limit may fail a test on a busy machine.
+# Neither limit may make a test fail on a busy machine.
 settings.register_profile("onsale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("onsale")
 
@@ -30,8 +33,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: COSTLIEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
 
 
-# One Keycloak for the identity tests, started with the session, and one payment sandbox for each
-# module that pays.
+# One Keycloak for all identity tests, started with the session, and one payment sandbox for each
+# module with payments.
 pytest_plugins = ["tests.support.keycloak", "tests.support.sandbox"]
 
 # Session fixtures share an event loop that runs for the whole session; each test has its own loop.
@@ -40,27 +43,31 @@ session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
 
 @session_fixture
 async def shared_valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    async with running(supervisor.make_valkey(tmp_path_factory.mktemp("valkey"))) as server:
-        yield server
+    with memory_directory(tmp_path_factory.mktemp("valkey")) as directory:
+        async with running(supervisor.make_valkey(directory)) as server:
+            yield server
 
 
 @session_fixture
 async def shared_redis7(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    async with running(stores.redis7(tmp_path_factory.mktemp("redis7"))) as server:
-        yield server
+    with memory_directory(tmp_path_factory.mktemp("redis7")) as directory:
+        async with running(stores.redis7(directory)) as server:
+            yield server
 
 
 @session_fixture
 async def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    server = await stores.start_cluster(tmp_path_factory.mktemp("cluster"))
-    yield server
-    await server.kill()
+    with memory_directory(tmp_path_factory.mktemp("cluster")) as directory:
+        server = await stores.start_cluster(directory)
+        yield server
+        await server.kill()
 
 
 @session_fixture
 async def shared_mongod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    async with running(stores.mongod(tmp_path_factory.mktemp("mongod"))) as server:
-        yield server
+    with memory_directory(tmp_path_factory.mktemp("mongod")) as directory:
+        async with running(stores.mongod(directory)) as server:
+            yield server
 
 
 @pytest.fixture
@@ -82,9 +89,23 @@ def mongo_url(shared_mongod: ServerProcess) -> str:
     return shared_mongod.url
 
 
+@session_fixture
+async def databases(shared_mongod: ServerProcess) -> AsyncIterator[DatabasePool]:
+    with MongoClient[dict[str, Any]](shared_mongod.url) as client:
+        template = await create_template(client, shared_mongod.url)
+        yield DatabasePool(client, shared_mongod.url, template=template)
+
+
 @pytest.fixture
-def mongo_database(mongo_url: str) -> Iterator[str]:
-    """The name of a database that only this test uses."""
+def mongo_database(databases: DatabasePool) -> Iterator[str]:
+    """The name of an empty database with all indexes, which only this test uses."""
+    with databases.borrowed() as name:
+        yield name
+
+
+@pytest.fixture
+def fresh_database(mongo_url: str) -> Iterator[str]:
+    """The name of a database that does not exist yet, which only this test uses."""
     name = f"test_{uuid.uuid4().hex}"
     yield name
     with MongoClient[dict[str, object]](mongo_url) as client:

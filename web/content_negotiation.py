@@ -3,13 +3,18 @@
 Selects the media type that a client prefers from those we offer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 HTML = "text/html"
 EVENT_STREAM = "text/event-stream"
+MAX_CACHED = 256
+"""The maximum number of Accept headers whose choice is cached."""
+MAX_CACHED_CHARACTERS = 512
+"""The maximum length of an Accept header whose choice is cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +34,17 @@ class MediaRange:
         return self.pattern in (media_type, f"{kind}/*", "*/*")
 
 
-def preferred_media_type(accept: str, offered: Sequence[str]) -> str | None:
+def preferred_media_type(accept: str, offered: tuple[str, ...]) -> str | None:
     """Return the best of `offered`, or None if the client accepts none of them.
 
-    Returns the first one if the client has no preference.
+    Returns the first one if the client has no preference. Clients send few different headers, so
+    the choice is cached.
     """
+    select = _select_cached if len(accept) <= MAX_CACHED_CHARACTERS else _select
+    return select(accept, offered)
+
+
+def _select(accept: str, offered: tuple[str, ...]) -> str | None:
     if not accept.strip():
         return offered[0]
     ranges = list(_ranges(accept))
@@ -43,6 +54,9 @@ def preferred_media_type(accept: str, offered: Sequence[str]) -> str | None:
     # them.
     best = max(acceptable, key=lambda pair: (pair[0].quality, pair[0].precision, -pair[0].index), default=None)
     return best[1] if best else None
+
+
+_select_cached = lru_cache(maxsize=MAX_CACHED)(_select)
 
 
 def _best_range(ranges: list[MediaRange], media_type: str) -> MediaRange | None:

@@ -8,6 +8,7 @@ own pages (auth/callers.py). Content types that a form could send are refused.
 import logging
 import secrets
 from collections.abc import Callable
+from functools import lru_cache
 
 import orjson
 from starlette.datastructures import Headers
@@ -29,11 +30,17 @@ from web.http_errors import (
     caller_error,
     internal_error,
 )
+from web.middleware import COMPRESSED_FROM_BYTES, compress
 from web.pages import build_missing_page
+from web.request_parsing import IndexedHeaders
 
 logger = logging.getLogger(__name__)
 
 _PREFLIGHT_LASTS_S = 600
+_FRESH_S = 1
+"""How long a shared cache may answer with a public result, in seconds."""
+_EXPOSED_HEADERS = ("Retry-After", "WWW-Authenticate", "X-Request-Id")
+_MEDIA_TYPES = {"POST": (JSON, GRAPHQL, EVENT_STREAM), "GET": (JSON, GRAPHQL, EVENT_STREAM, HTML)}
 
 
 class GraphQLEndpoint:
@@ -55,50 +62,40 @@ class GraphQLEndpoint:
         self._streams = streams
         self._page = page
         self._max_body_bytes = max_body_bytes
-        self._app = CORSMiddleware(
-            self._serve,
-            allow_origins=["*"],
-            allow_methods=["GET", "POST"],
-            # Cookies never count for other origins, so headers from their pages are no more
-            # dangerous than those from any other client. GraphQL clients and tracing tools add
-            # their own headers.
-            allow_headers=["*"],
-            expose_headers=["Retry-After", "WWW-Authenticate", "X-Request-Id"],
-            max_age=_PREFLIGHT_LASTS_S,
-        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
+        headers = IndexedHeaders(scope)
+        if scope["method"] == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers:
+            await _allow_other_origins(_never_called)(scope, receive, send)
+            return
         request_id = scope.get("state", {}).get("request_id") or secrets.token_hex(8)
         response: ASGIApp
         try:
-            response = await self._answer(request, request_id)
+            response = await self._answer(scope, receive, headers, request_id)
         except request_body.BodyTooLarge as refused:
-            await request_body.respond_and_discard(self._refusal(refused, request, request_id), receive, send)
+            await request_body.respond_and_discard(self._refusal(refused, headers, request_id), receive, send)
             return
         except request_body.ClientDisconnected:
             return
         except HttpError as refused:
-            response = self._refusal(refused, request, request_id)
+            response = self._refusal(refused, headers, request_id)
         except Exception:
-            logger.exception("%s /graphql failed", request.method)
-            response = self._refusal(internal_error(request_id), request, request_id)
-        await response(scope, receive, send)
+            logger.exception("%s /graphql failed", scope["method"])
+            response = self._refusal(internal_error(request_id), headers, request_id)
+        await _complete(response)(scope, receive, send)
 
-    async def _answer(self, request: Request, request_id: str) -> ASGIApp:
-        if request.method not in ("GET", "POST"):
-            raise HttpError(405, f"{request.method} is not allowed here; use POST.", headers={"Allow": "GET, POST"})
-        media_type = _media_type(request)
+    async def _answer(self, scope: Scope, receive: Receive, headers: Headers, request_id: str) -> ASGIApp:
+        method: str = scope["method"]
+        if method not in _MEDIA_TYPES:
+            raise HttpError(405, f"{method} is not allowed here; use POST.", headers={"Allow": "GET, POST"})
+        media_type = _media_type(headers, _MEDIA_TYPES[method])
         if media_type == HTML:
-            return self._page(request)
-        is_get = request.method == "GET"
+            return self._page(Request(scope, receive))
+        is_get = method == "GET"
         is_stream = media_type == EVENT_STREAM
-        identified = await self._identify(request.headers, needs_preflight=is_get or is_stream)
-        operation = await self._operation(request)
-        address = None if request.client is None else request.client.host
+        identified = await self._identify(headers, needs_preflight=is_get or is_stream)
+        operation = await self._operation(scope, receive, headers)
+        address = scope["client"][0] if scope.get("client") else None
         context = self._resources.context(identified.caller, request_id, address)
         try:
             if is_stream:
@@ -110,7 +107,10 @@ class GraphQLEndpoint:
             raise HttpError(
                 405, "GET accepts only queries; send this operation with POST.", headers={"Allow": "POST"}
             ) from None
-        return self._json(request, answer.payload, _status(answer, media_type), media_type)
+        response = self._json(headers, answer.payload, _status(answer, media_type), media_type)
+        if answer.is_public and is_get and operation.document is None and _is_anonymous(headers):
+            response.headers.update(_SHARED)
+        return response
 
     async def _identify(self, headers: Headers, *, needs_preflight: bool) -> Identified:
         try:
@@ -121,50 +121,110 @@ class GraphQLEndpoint:
     def _caller_error(self, error: OnsaleError) -> HttpError:
         return caller_error(error, cleared_cookie=self._callers.cleared_cookie())
 
-    async def _operation(self, request: Request) -> Operation:
-        if request.method == "GET":
-            return request_parsing.parse_query(request.query_params)
-        _check_content_type(request.headers)
-        declared = request.headers.get("content-length")
+    async def _operation(self, scope: Scope, receive: Receive, headers: Headers) -> Operation:
+        if scope["method"] == "GET":
+            return request_parsing.parse_query(Request(scope).query_params)
+        _check_content_type(headers)
+        declared = headers.get("content-length")
         return request_parsing.parse_body(
-            await request_body.read_body(request.receive, declared=declared, limit=self._max_body_bytes)
+            await request_body.read_body(receive, declared=declared, limit=self._max_body_bytes)
         )
 
-    def _refusal(self, refused: HttpError, request: Request, request_id: str) -> Response:
-        accepted = preferred_media_type(_accept(request), (JSON, GRAPHQL))
+    def _refusal(self, refused: HttpError, headers: Headers, request_id: str) -> Response:
+        accepted = preferred_media_type(_accept(headers), (JSON, GRAPHQL))
         counters.refused.labels(refused.code).inc()
-        response = self._json(request, refused.payload(request_id), refused.status, accepted or JSON)
+        response = self._json(headers, refused.payload(request_id), refused.status, accepted or JSON)
         response.headers.update(refused.headers)
         return response
 
-    def _json(self, request: Request, payload: dict[str, object], status: int, media_type: str) -> Response:
-        headers = cache_headers(has_credentials=self._callers.has_credentials(request.headers))
-        headers["Content-Type"] = f"{media_type}; charset=utf-8"
-        return Response(orjson.dumps(payload), status, headers)
+    def _json(self, headers: Headers, payload: dict[str, object], status: int, media_type: str) -> "_JsonResponse":
+        fixed = _json_headers(
+            media_type,
+            has_credentials=self._callers.has_credentials(headers),
+            has_origin="origin" in headers,
+        )
+        return _JsonResponse(orjson.dumps(payload), status, fixed)
 
 
-def _media_type(request: Request) -> str:
-    pages = (HTML,) if request.method == "GET" else ()
-    offered = (JSON, GRAPHQL, EVENT_STREAM, *pages)
-    chosen = preferred_media_type(_accept(request), offered)
+class _JsonResponse(Response):
+    """A response with all its headers, including those for pages of other origins."""
+
+    def __init__(self, body: bytes, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        self.body = body
+        self.status_code = status
+        self.raw_headers = [*headers, (b"content-length", str(len(body)).encode())]
+        self.background = None
+
+
+@lru_cache
+def _json_headers(media_type: str, *, has_credentials: bool, has_origin: bool) -> tuple[tuple[bytes, bytes], ...]:
+    headers = cache_headers(has_credentials=has_credentials)
+    headers["Vary"] += ", Origin"
+    headers["Content-Type"] = f"{media_type}; charset=utf-8"
+    if has_origin:
+        headers["Access-Control-Allow-Origin"] = "*"
+        headers["Access-Control-Expose-Headers"] = ", ".join(_EXPOSED_HEADERS)
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+
+
+def _complete(response: ASGIApp) -> ASGIApp:
+    """Return the response with the headers for other origins, and compressed if it is large."""
+    if not isinstance(response, _JsonResponse):
+        return compress(_allow_other_origins(response))
+    return response if len(response.body) < COMPRESSED_FROM_BYTES else compress(response)
+
+
+def _allow_other_origins(app: ASGIApp) -> ASGIApp:
+    return CORSMiddleware(
+        app,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST"],
+        # Cookies never count for other origins, so headers from their pages are no more dangerous
+        # than those from any other client. GraphQL clients and tracing tools add their own headers.
+        allow_headers=["*"],
+        expose_headers=_EXPOSED_HEADERS,
+        max_age=_PREFLIGHT_LASTS_S,
+    )
+
+
+async def _never_called(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("CORSMiddleware answers every preflight")
+
+
+# A cache must not keep an answer without this header for a page of another origin.
+_SHARED = {"Cache-Control": f"public, s-maxage={_FRESH_S}", "Access-Control-Allow-Origin": "*"}
+
+
+def _is_anonymous(headers: Headers) -> bool:
+    return "authorization" not in headers and "cookie" not in headers
+
+
+def _media_type(headers: Headers, offered: tuple[str, ...]) -> str:
+    chosen = preferred_media_type(_accept(headers), offered)
     if chosen is None:
         raise HttpError(406, f"Accept names no available media type; send one of {', '.join(offered)}.")
     return chosen
 
 
-def _accept(request: Request) -> str:
-    return ",".join(request.headers.getlist("accept"))
+def _accept(headers: Headers) -> str:
+    return ",".join(headers.getlist("accept"))
 
 
 def _check_content_type(headers: Headers) -> None:
-    media_type, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
+    given = headers.get("content-type", "")
+    if given != JSON:
+        _check_media_type(given)
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise HttpError(415, "The body is compressed; send it uncompressed.", headers={"Accept-Encoding": "identity"})
+
+
+def _check_media_type(given: str) -> None:
+    media_type, *parameters = (part.strip().lower() for part in given.split(";"))
     if media_type != JSON:
         raise HttpError(415, f"Content-Type is {media_type[:80]!r}; send the body as {JSON}.")
     charset = next((text[8:].strip('"') for text in parameters if text.startswith("charset=")), "utf-8")
     if charset not in ("utf-8", "utf8"):
         raise HttpError(415, f"The charset is {charset[:80]!r}; send the body in UTF-8.")
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        raise HttpError(415, "The body is compressed; send it uncompressed.", headers={"Accept-Encoding": "identity"})
 
 
 def _status(answer: OperationResult, media_type: str) -> int:

@@ -47,6 +47,7 @@ async def open_graphql_service(
     tick_s: float,
     push_intervals: PushIntervals,
     max_body_bytes: int,
+    loop_share: float = 1.0,
     allowed_origins: Sequence[str] = (),
     allows_loopback_origins: bool = False,
     limits: Limits = _DEFAULTS,
@@ -55,13 +56,21 @@ async def open_graphql_service(
 ) -> AsyncIterator[GraphQLService]:
     """Open the service and yield it, even if a store is down.
 
-    `tick_s` is the shortest time between two refreshes. `push_intervals` limit the age of a
-    published position. If `engine` is None, an engine with the default rules is built.
+    `tick_s` is the shortest time between two refreshes, and `loop_share` the part of the time that
+    they may take. `push_intervals` limit the age of a published position. If `engine` is None, an
+    engine with the default rules is built.
     """
     engine = engine or build_engine(DocumentRules())
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()
-        hub = Hub(feed, _reader(resources), resources.stores.queues, tick_s=tick_s, push_intervals=push_intervals)
+        hub = Hub(
+            feed,
+            _reader(resources),
+            resources.stores.queues,
+            tick_s=tick_s,
+            loop_share=loop_share,
+            push_intervals=push_intervals,
+        )
         async with aclosing(hub):
             runner, connection_counter = HubOperationRunner(resources, hub, engine), ConnectionCounter(limits)
             streams = EventStreams(runner, limits=limits, connection_counter=connection_counter)

@@ -50,6 +50,8 @@ def banner(settings: Settings) -> str:
             "  Users    alice, bob, … buy tickets; olivia is an organizer; gus checks tickets; "
             "admin runs every concert. The password is the user name"
         )
+    if not settings.is_production:
+        lines.append(f"  Mail     {address}/dev/mailbox")
     lines += [
         f"  Stores   {_without_password(settings.redis_url)}  {_without_password(settings.mongo_url)}",
         f"  Data     {settings.data_dir.resolve()}",

@@ -5,23 +5,29 @@ also gets an id, separate from the ids of its operations.
 """
 
 import logging
+import os
+import random
 import re
-import secrets
 import time
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from starlette.datastructures import Headers
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web.logs import request_id
+from web.logs import Access, log_access, request_id, write_pending
 
-access = logging.getLogger("web.access")
 errors = logging.getLogger("web.errors")
 
-REQUEST_ID = "x-request-id"
-_VALID_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+REQUEST_ID = b"x-request-id"
+_VALID_ID = re.compile(rb"[\w.-]{1,64}")
+# Ids are not secret, and the operating system's random numbers cost a system call each.
+_random = random.Random()  # noqa: S311
+# A server may import the application before it forks; each process then needs ids of its own.
+os.register_at_fork(after_in_child=_random.seed)
+_PLAIN_PATH = re.compile(r"[\w./~-]*", re.ASCII)
+"""A path that `quote` returns unchanged."""
 _PROBES = frozenset({"/livez", "/readyz"})
 # For responses that load nothing. A page that needs more sends its own policy instead.
 _SECURITY_HEADERS = (
@@ -31,7 +37,40 @@ _SECURITY_HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 # Browsers obey this header only over https, and then use https for a year.
-_STRICT_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
+_SECURE_HEADERS = (*_SECURITY_HEADERS, (b"strict-transport-security", b"max-age=31536000"))
+
+
+COMPRESSED_FROM_BYTES = 1_024
+_COMPRESSION_LEVEL = 5
+"""For our JSON, level 9 needs 2.7 times the CPU time of level 5 and saves 2 to 7 %."""
+_UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/pdf")
+
+
+def compress(app: ASGIApp) -> ASGIApp:
+    """Return the application with compressed responses, unless they are small or excluded."""
+    return GZipMiddleware(
+        app,
+        minimum_size=COMPRESSED_FROM_BYTES,
+        compresslevel=_COMPRESSION_LEVEL,
+        exclude_content_types=_UNCOMPRESSED,
+    )
+
+
+class DirectRoute:
+    """Passes the HTTP requests for one path to its endpoint, past the layers below.
+
+    The endpoint answers every error itself and compresses its own responses. The direct route
+    saves a tenth of the time of a hold.
+    """
+
+    def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
+        self._app = app
+        self._path = path
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_direct = scope["type"] == "http" and scope["path"] == self._path and not scope.get("root_path")
+        await (self._endpoint if is_direct else self._app)(scope, receive, send)
 
 
 class RequestMiddleware:
@@ -48,7 +87,7 @@ class RequestMiddleware:
             await self._open_socket(scope, receive, send)
             return
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _after_pending_lines(send))
             return
         exchange = _Exchange(scope, send)
         scope.setdefault("state", {})["request_id"] = exchange.id
@@ -69,7 +108,7 @@ class RequestMiddleware:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] in ("websocket.accept", "websocket.http.response.start"):
-                message["headers"] = [*message.get("headers", ()), (REQUEST_ID.encode(), id_.encode())]
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, id_.encode())]
             await send(message)
 
         token = request_id.set(id_)
@@ -81,6 +120,8 @@ class RequestMiddleware:
 
 class _Exchange:
     """One request and its response."""
+
+    __slots__ = ("_began", "_scope", "_send", "id", "status")
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self.id = _make_id(scope)
@@ -98,23 +139,30 @@ class _Exchange:
         await self._send(message)
 
     def log(self) -> None:
-        # Quoted, because a decoded path may contain line breaks.
-        method, path = self._scope["method"], quote(self._scope["path"], safe="/@")
+        method, path = self._scope["method"], self._scope["path"]
+        if not _PLAIN_PATH.fullmatch(path):
+            # A decoded path may contain line breaks.
+            path = quote(path, safe="/@")
         # Load balancers probe every few seconds; their lines would hide all others.
         level = logging.DEBUG if path in _PROBES else logging.INFO
-        if not access.isEnabledFor(level):
-            return
         elapsed_ms = round((time.perf_counter() - self._began) * 1000, 1)
-        fields = {"method": method, "path": path, "status": self.status, "ms": elapsed_ms}
-        access.log(
-            level, "%s %s %s %s ms", method, path, self.status or "no answer", elapsed_ms, extra={"fields": fields}
-        )
+        log_access(Access(method, path, self.status, elapsed_ms), level=level)
+
+
+def _after_pending_lines(send: Send) -> Send:
+    """Write the access lines before the server learns that the application has stopped."""
+
+    async def send_later(message: Message) -> None:
+        write_pending()
+        await send(message)
+
+    return send_later
 
 
 def _make_id(scope: Scope) -> str:
     """Return the id that the client sent, or a new one."""
-    given = Headers(scope=scope).get(REQUEST_ID, "")
-    return given if _VALID_ID.fullmatch(given) else secrets.token_hex(8)
+    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+    return given.decode("ascii") if _VALID_ID.fullmatch(given) else f"{_random.getrandbits(64):016x}"
 
 
 def _with_default_headers(
@@ -122,9 +170,9 @@ def _with_default_headers(
 ) -> list[tuple[bytes, bytes]]:
     sent = list(headers)
     names = {name.lower() for name, _ in sent}
-    defaults = (*_SECURITY_HEADERS, _STRICT_TRANSPORT_SECURITY) if is_secure else _SECURITY_HEADERS
+    defaults = _SECURE_HEADERS if is_secure else _SECURITY_HEADERS
     sent += [header for header in defaults if header[0] not in names]
-    sent.append((REQUEST_ID.encode(), id_.encode()))
+    sent.append((REQUEST_ID, id_.encode()))
     return sent
 
 

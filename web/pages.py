@@ -1,4 +1,4 @@
-"""Serves the pages and assets that `make frontend` builds in frontend/dist.
+"""Serves the schema, and the pages and assets that `make frontend` builds in frontend/dist.
 
 Browsers that open /graphql get GraphiQL, unless a setting turns it off. If the pages are not built,
 the API still works, and /graphql explains how to build them. A new build does not require a
@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -19,6 +19,7 @@ from auth.dev_issuer.demo_users import DEMO_USERS
 from settings import Settings
 
 DIST = Path(__file__).parents[1] / "frontend" / "dist"
+SDL_FILE = Path(__file__).parents[1] / "schema" / "schema.graphql"
 # Revalidated on every visit, because the page names the assets of the newest build.
 _REVALIDATED = {"Cache-Control": "no-cache", "Vary": "Accept"}
 _IMMUTABLE = "public, max-age=31536000, immutable"
@@ -75,8 +76,16 @@ class Pages:
     def routes(self) -> list[BaseRoute]:
         return [
             Route("/pages/settings.json", self._settings_json),
+            Route("/schema.graphql", self._schema),
             Mount("/assets", _Assets(directory=self._dist / "assets", check_dir=False)),
         ]
+
+    async def _schema(self, request: Request) -> Response:
+        """Return the SDL to tools such as code generators, unless introspection is turned off."""
+        if not self._settings.allows_introspection:
+            return PlainTextResponse("The schema is not public here; ONSALE_INTROSPECTION=yes publishes it.\n", 404)
+        headers = {"Cache-Control": "no-cache", "Access-Control-Allow-Origin": "*"}
+        return FileResponse(SDL_FILE, media_type="text/plain", headers=headers)
 
     async def _settings_json(self, request: Request) -> Response:
         """Return the settings that a page needs. None of them is secret."""

@@ -3,7 +3,7 @@
 A request is verified over its bytes as they arrived, recorded in the inbox, and answered; a worker
 applies the event later (workers/payment_events.py). The signature is the only credential: cookies
 and Authorization headers are not read, and neither origins nor addresses are limited. The provider
-repeats a request that gets no answer with status 200.
+repeats a request until it is answered with status 200.
 """
 
 import asyncio
@@ -30,11 +30,12 @@ log = logging.getLogger(__name__)
 
 PATH = "/webhooks/payments"
 BODY_WITHIN_S = 10
-"""The time for a whole body. Stripe itself waits 20 s for the answer."""
+"""The time limit for receiving a body. Stripe itself waits 20 s for the answer."""
 LOG_EVERY_S = 60.0
 """The shortest time between two log lines about the same reason, because anyone can send requests.
 """
-# The provider does not copy our metadata to these objects, so a worker finds out whose they are.
+# The provider does not copy our metadata to these objects, so a worker finds out whether they are
+# ours.
 _WITHOUT_METADATA = frozenset({FactKind.REFUND, FactKind.DISPUTE})
 
 
@@ -105,7 +106,7 @@ class PaymentWebhooks:
             return self._refusal(503, "unavailable", "The event could not be recorded; send it again.", retry)
 
     async def _record(self, event: ProviderEvent, now: datetime) -> str:
-        """Record the event if it may concern this installation, and return what became of it."""
+        """Record the event if it may concern this installation, and return the outcome."""
         if not event.facts:
             return "ignored"
         if await self._is_foreign(event):

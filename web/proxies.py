@@ -9,6 +9,7 @@ header.
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TypeAlias
 
@@ -26,6 +27,8 @@ _PREFIX_BITS = 64
 
 The household chooses the other bits freely.
 """
+MAX_PEERS = 4_096
+"""The maximum number of peers whose parsed addresses are cached."""
 _SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "ws", "https": "wss"}}
 
 
@@ -36,6 +39,8 @@ class ProxyMiddleware:
         self._app = app
         self._networks = [ipaddress.ip_network(proxy) for proxy in trusted if proxy != UNIX_SOCKET]
         self._trusts_unix_socket = UNIX_SOCKET in trusted
+        # A peer sends many requests, and parsing its address is not cheap.
+        self._is_trusted_peer = lru_cache(maxsize=MAX_PEERS)(self._is_trusted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in _SCHEMES:
@@ -44,7 +49,7 @@ class ProxyMiddleware:
 
     def _rewrite(self, scope: Scope) -> None:
         peer = scope["client"][0] if scope.get("client") else None
-        if not self._is_trusted(peer):
+        if not self._is_trusted_peer(peer):
             _set_client(scope, peer)
             return
         headers = Headers(scope=scope)
@@ -89,10 +94,13 @@ def address_key(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
+_cached_address_key = lru_cache(maxsize=MAX_PEERS)(address_key)
+
+
 def _set_client(scope: Scope, address: str | None) -> None:
     if address is not None:
         port = scope["client"][1] if scope.get("client") else 0
-        scope["client"] = (address_key(address), port)
+        scope["client"] = (_cached_address_key(address), port)
 
 
 def _last(lines: Sequence[str]) -> str:

@@ -50,7 +50,8 @@ async def respond_and_discard(response: Response, receive: Receive, send: Send) 
 
     A client that is still sending would otherwise never read the response.
     """
-    headers = response.raw_headers
+    # A compressed response would have no length, so the client would wait for its end.
+    headers = [*response.raw_headers, (b"content-encoding", b"identity")]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
     try:

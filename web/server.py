@@ -45,7 +45,8 @@ def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn without signal handlers.
 
-    `python app.py` handles signals itself, because it stops more than the server, in order.
+    `python app.py` handles signals itself, because it must also stop the workers and the stores, in
+    order.
     """
 
     @contextmanager

@@ -1,8 +1,8 @@
 """Cancels or refunds the orders of canceled concerts, page by page.
 
-This worker only records what is to be done, and the order worker does it, so a provider that is
-slow or down does not stop the job. The job repeats its pass until no order is open. So an order
-that failed, or that was inserted behind the pass, is found by the next one.
+This worker only records the requests, and the order worker carries them out, so a provider that is
+slow or down does not stop the job. The job repeats its pass until no order is open, so the next
+pass finds an order that failed or was inserted behind the current one.
 """
 
 import asyncio
@@ -94,21 +94,24 @@ class CancellationWorker:
         return done
 
     async def _undo(self, order: Order, job: CancellationJob) -> bool:
-        """Request what the order still needs. Return whether the order has changed.
+        """Request the cancellation or refund that the order still needs. Return whether the order
+        has changed.
 
         A failure does not delay the other orders; the next pass repeats the request.
         """
         try:
             return (await self._request(order, job)).version != order.version
         except Refusal as refusal:
-            log.warning("order %s of a canceled concert is not undone yet: %s", order.id, describe_cause(refusal))
+            log.warning(
+                "order %s of a canceled concert is not canceled or refunded yet: %s", order.id, describe_cause(refusal)
+            )
             return False
 
     async def _request(self, order: Order, job: CancellationJob) -> Order:
         if order.status is OrderStatus.PENDING_PAYMENT:
             return await self._payments.request_cancel(order, "CONCERT", at_once=False)
-        # The bank decides about the money of a disputed payment. If the buyer loses, the next pass
-        # refunds it.
+        # The bank decides who gets the money of a disputed payment. If the buyer loses, the next
+        # pass refunds it.
         if is_disputed(order) or not refundable_units(order):
             return order
         return await self._payments.request_refund(
@@ -123,5 +126,5 @@ class CancellationWorker:
 
 
 async def _may_get_orders(stores: Stores, concert_id: ConcertId) -> bool:
-    """Return whether the concert may still get an order: until its hot state has expired."""
+    """Return whether the concert may still get orders. It may until its hot state has expired."""
     return any(concert.id == concert_id for concert in await stores.concert_cache.list_all())

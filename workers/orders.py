@@ -1,8 +1,8 @@
 """Does what is due for orders: creates missing intents, closes unpaid orders, takes units for late
 payments, and sends refunds.
 
-A lease makes one worker at a time work on an order. An order whose step fails, or must wait for the
-provider, stays leased for a while, and is then tried again.
+A lease ensures that only one worker at a time works on an order. An order whose step fails, or must
+wait for the provider, stays leased for a while, and is then tried again.
 """
 
 import asyncio
@@ -21,17 +21,18 @@ from payments.provider import ProviderRefused, ProviderUnavailable
 from payments.saga.order_payments import OrderPayments, now_ms
 from storage.connect import Stores
 from storage.mongo.order_work import Lease
+from telemetry.alarms import Alarm, raise_alarm
 from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 _outage = OutageLog(log, "working on orders")
 
 LANES = 8
-"""The number of leases that are worked off at the same time, so that a provider that is slow for
+"""The number of leases that are processed at the same time, so that a provider that is slow for
 some orders does not stop the others.
 """
 ORDERS_PER_LEASE = 10
-"""With eight lanes, 80 calls at a time, which stay below the 100 per second that Stripe allows."""
+"""Eight lanes make at most 80 calls at a time, fewer than our client for Stripe allows."""
 STEPS_WITHIN_S = 25.0
 """Shorter than a lease."""
 BEAT_EVERY_S = 1.0
@@ -64,7 +65,7 @@ class OrderWorker:
         self._waiting: dict[OrderId, _Waiting] = {}
 
     async def run_once(self, stores: Stores) -> int:
-        """Do one round of due steps, and return the number of orders that moved on.
+        """Do one round of due steps, and return the number of orders that made progress.
 
         Raises TemporarilyUnavailable if the order database does not answer.
         """
@@ -81,7 +82,7 @@ class OrderWorker:
     @asynccontextmanager
     async def _beating(self, stores: Stores) -> AsyncIterator[datetime]:
         """Record heartbeats during the block, so that slow calls do not look like a gap. Yield the
-        time at which the last gap of the workers ended.
+        time at which the workers last resumed after a gap.
         """
         resumed_at = await stores.worker_heartbeats.beat(self.name, self._clock())
         beating = asyncio.create_task(self._beat(stores))
@@ -103,10 +104,10 @@ class OrderWorker:
     async def _work(
         self, stores: Stores, concerts: deque[ConcertId], stopped: set[ConcertId], *, resumed_at: datetime
     ) -> int:
-        """Work off leases of the concerts in turn, until none has due orders.
+        """Process one lease of each concert in turn, until no concert has due orders.
 
-        A concert for which a store does not answer is stopped until the next run: its orders are
-        due at once, and would otherwise be leased again and again in this one.
+        A concert for which a store does not answer is stopped until the next run: its orders stay
+        due, and would otherwise be leased again and again in this run.
         """
         moved = 0
         while concerts:
@@ -125,8 +126,8 @@ class OrderWorker:
         return moved
 
     async def _advance(self, order: Order, grace_until: datetime) -> Order | None:
-        """Do what is due for an order. Return it, or None if it is to keep its lease until it is
-        tried again. Return the same object if a store does not answer.
+        """Do what is due for an order, and return its new version. Return None if the order must
+        wait and keeps its lease, or `order` itself if a store does not answer.
         """
         now = self._clock()
         step = next_step(order, now, grace_until=grace_until)
@@ -137,7 +138,7 @@ class OrderWorker:
             async with asyncio.timeout(STEPS_WITHIN_S):
                 advanced = await self._payments.advance(order, now, grace_until=grace_until)
         except TemporarilyUnavailable as error:
-            # A store does not answer, and the next run finds out whether it does again.
+            # A store does not answer. The next run tries it again.
             _outage.failed(order.id, error)
             return order
         except (ProviderUnavailable, ProviderRefused, TimeoutError) as error:
@@ -145,8 +146,8 @@ class OrderWorker:
             await self._wait(order, step, describe_cause(error))
             return None
         except Exception as error:
-            # One order that cannot be worked on must not stop the others.
-            log.exception("order %s cannot be worked on", order.id)
+            # One order that cannot be processed must not stop the others.
+            log.exception("order %s cannot be processed", order.id)
             await self._wait(order, step, describe_cause(error))
             return None
         _outage.succeeded(order.id)
@@ -162,8 +163,9 @@ class OrderWorker:
         attempts = 1 if before is None else before.attempts + 1
         is_late = now - step.due_at > ALARM_AFTER
         if is_late and not (before and before.is_reported):
-            args = (order.id, step.kind, step.due_at.isoformat(timespec="seconds"), why)
-            log.error("ALARM order %s waits for the provider: %s is due since %s: %s", *args)
+            since = step.due_at.isoformat(timespec="seconds")
+            text = f"order {order.id} waits for the provider: {step.kind} has been due since {since}: {why}"
+            raise_alarm(log, Alarm.ORDER_WAITS, text)
         version = order.version
         if step.kind is StepKind.CLOSE:
             version = await self._tell_buyer(order)
@@ -174,21 +176,23 @@ class OrderWorker:
         self._waiting[order.id] = _Waiting(version, attempts, now + pause, is_reported)
 
     async def _tell_buyer(self, order: Order) -> int:
-        """Note in the order that it waits for the provider, and return its version."""
+        """Note in the order that it is waiting for the provider, and return its version."""
         try:
             return (await self._payments.tell_that_order_waits(order)).version
         except TemporarilyUnavailable as error:
-            log.debug("order %s does not say that it waits: %s", order.id, describe_cause(error))
+            log.debug("the history of order %s does not say that it is waiting: %s", order.id, describe_cause(error))
             return order.version
 
 
 async def _grace(stores: Stores, concert_id: ConcertId) -> timedelta:
-    """Return the time that a concert gives its people after a gap of the workers."""
+    """Return how much extra time people get at a concert after a gap in the workers' heartbeats."""
     concert = await stores.concert_cache.get(concert_id)
     return timedelta() if concert is None else timedelta(milliseconds=concert.room.disconnect_grace_ms)
 
 
 async def _release(stores: Stores, lease: Lease, moved: list[OrderId]) -> None:
-    """Release the orders that moved on. The others stay leased, and are tried again afterward."""
+    """Release the orders that made progress. The others stay leased, and are tried again
+    afterward.
+    """
     orders = tuple(order for order in lease.orders if order.id in moved)
     await stores.order_work.release(replace(lease, orders=orders))

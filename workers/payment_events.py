@@ -1,4 +1,4 @@
-"""Applies the events in the inbox of payments to their orders.
+"""Applies the events in the payment inbox to their orders.
 
 Events of one order that are claimed together are applied together. Applying an event again changes
 nothing, so a worker that dies leaves only a delay: its events are due again when its lease ends.
@@ -12,30 +12,31 @@ from datetime import UTC, datetime
 
 from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.ids import ConcertId, OrderId
-from domain.orders import Order, OrderStatus
+from domain.orders import Order
 from domain.payments.inbox import InboxEvent, InboxState
 from payments.provider import ProviderUnavailable
 from payments.saga.order_payments import OrderPayments
 from storage.connect import Stores
 from storage.mongo.payment_inbox import Claim
 from telemetry import counters
+from telemetry.alarms import Alarm, raise_alarm
 from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 _outage = OutageLog(log, "applying payment events")
 
 LANES = 4
-"""The number of claims that may be worked off at the same time, so that a slow order delays only
-the events claimed with it.
+"""The number of claims that may be processed at the same time, so that a slow order delays only the
+events claimed with it.
 """
 NEXT_LANE_AFTER_S = 0.25
-"""How long one claim is worked off alone. Several at once would take time from the requests of this
-process, and finish no sooner unless one of them is slow.
+"""How long a claim is processed alone. Processing several at once would take time from the requests
+of this process, and would finish no sooner unless one of them is slow.
 """
 MAX_CLAIMED = 100
 ORDERS_PER_TURN = 5
-"""The number of orders whose events a lane starts to apply in one turn of the event loop. All
-orders of a claim at once would stop the requests of this process for tens of milliseconds.
+"""The number of orders whose events a lane starts to apply in one turn of the event loop. Starting
+all orders of a claim at once would stop the requests of this process for tens of milliseconds.
 """
 APPLY_WITHIN_S = 20.0
 """Shorter than the lease, so that an order that hangs is usually tried by one worker at a time."""
@@ -51,7 +52,7 @@ class PaymentEventsWorker:
         self._now = now
 
     async def run_once(self, stores: Stores) -> int:
-        """Work off all events that are due, and return how many were finished.
+        """Process all events that are due, and return how many were finished.
 
         Raises TemporarilyUnavailable if the inbox does not answer.
         """
@@ -113,17 +114,17 @@ class _Run:
         return [event for applied in applying for event in applied.result()]
 
     async def _read_orders(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Order]:
-        """Read the orders in one command, which costs a fraction of a command for each.
+        """Read the orders in one command, which costs a fraction of one command per order.
 
-        Orders that are missing in the result, all of them after a failure, are read one by one, so
-        that one that cannot be read does not stop the others.
+        Orders that are missing from the result (all of them after a failure) are read one by one,
+        so that an order that cannot be read does not stop the others.
         """
         try:
             found = await self._orders.get_many(order_ids)
         except Exception as error:
             log.debug("the orders of %d events are read one by one: %s", len(order_ids), describe_cause(error))
             return {}
-        return {order.id: order for order in found if order.status is not OrderStatus.VOID}
+        return {order.id: order for order in found}
 
     async def _apply(self, events: Sequence[InboxEvent], orders: Mapping[OrderId, Order]) -> list[InboxEvent]:
         """Apply events about one order, and return them with their new states."""
@@ -146,8 +147,8 @@ class _Run:
         """Return the order of an event.
 
         Our metadata is not copied to disputes, nor to refunds made in the provider's dashboard. For
-        those, the order is the one that recorded the intent, or else the one that the provider has
-        in the metadata of the intent. Raises _Foreign, and the errors of the provider.
+        those, the order is the one that recorded the intent, or else the one that the intent's
+        metadata names. Raises _Foreign, and the provider's errors.
         """
         if event.order_id is not None and event.concert_id is not None:
             return event.order_id, event.concert_id
@@ -172,7 +173,8 @@ class _Run:
             counters.payment_events.labels(after.state.lower()).inc()
             about = f"order {after.order_id}" if after.order_id else f"intent {after.intent_id}"
             if after.state is InboxState.REPORTED:
-                log.error("payment event %s about %s could not be applied for 72 h: %s", after.id, about, problem)
+                text = f"payment event {after.id} about {about} could not be applied for 72 h: {problem}"
+                raise_alarm(log, Alarm.EVENT_REPORTED, text)
             elif before.state is InboxState.NEW:
                 log.warning("payment event %s about %s is tried again later: %s", after.id, about, problem)
         return parked

@@ -63,8 +63,8 @@ class RecordWorker:
 async def _has_expired(stores: Stores, concert_id: ConcertId) -> bool:
     """Return whether the keys of a concert have expired.
 
-    Its orders are not recorded again. Waiting for them would make each run read all orders that
-    have changed since.
+    Its orders are then not recorded again: waiting for that would make each run read all orders
+    that have changed since.
     """
     concert = await stores.concert_cache.get(concert_id)
     return concert is not None and is_history(concert)

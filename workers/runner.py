@@ -11,21 +11,29 @@ from typing import Protocol
 
 from domain.errors import describe_cause
 from domain.ids import ConcertId
+from mail.mailer import Mailer
 from payments.saga.order_payments import OrderPayments
 from payments.unreachable import UnreachableProvider
 from storage.connect import Stores
-from storage.keys import PAYMENT_EVENTS_CHANNEL, WORK_CHANNEL
+from storage.keys import EFFECTS_CHANNEL, PAYMENT_EVENTS_CHANNEL, WORK_CHANNEL
 from subscriptions.feed import GAP, Feed
 from workers.admission import AdmissionWorker
 from workers.apply import ApplyWorker
 from workers.cancellation import CancellationWorker
 from workers.capacity import CapacityWorker
 from workers.concert_worker import ConcertWorker, run_due
+from workers.documents.sweep import DocumentSweepWorker
+from workers.effects.handlers import EffectHandlers
+from workers.effects.worker import EffectsWorker
 from workers.expiry import ExpiryWorker
 from workers.history import HistoryWorker
+from workers.images.sweep import ImageSweepWorker
+from workers.mail.notices import NoticeWorker
+from workers.mail.sending import MailWorker
 from workers.opening import OpeningWorker
 from workers.orders import OrderWorker
 from workers.payment_events import PaymentEventsWorker
+from workers.reconcile import ReconcileWorker
 from workers.record import RecordWorker
 from workers.schedule import Schedule
 from workers.settle import SettleWorker
@@ -58,33 +66,71 @@ class PaymentWorker(Worker, Protocol):
     def __init__(self, payments: OrderPayments) -> None: ...
 
 
-WORKERS: tuple[type[Worker], ...] = (RecordWorker, ApplyWorker, CapacityWorker, OpeningWorker)
+WORKERS: tuple[type[Worker], ...] = (
+    RecordWorker,
+    ApplyWorker,
+    CapacityWorker,
+    OpeningWorker,
+    NoticeWorker,
+    ImageSweepWorker,
+)
 CONCERT_WORKERS = (ExpiryWorker, AdmissionWorker, SettleWorker, HistoryWorker)
-PAYMENT_WORKERS: tuple[type[PaymentWorker], ...] = (OrderWorker, PaymentEventsWorker, CancellationWorker)
+PAYMENT_WORKERS: tuple[type[PaymentWorker], ...] = (
+    OrderWorker,
+    PaymentEventsWorker,
+    CancellationWorker,
+    ReconcileWorker,
+)
+CALLING_PROVIDER = (OrderWorker.name, PaymentEventsWorker.name, ReconcileWorker.name)
+"""The workers that lease work and then call the payment provider. Without one, they would only keep
+the work from processes that have one.
+"""
 ALL = (
     *(worker.name for worker in CONCERT_WORKERS),
     *(worker.name for worker in WORKERS),
     *(worker.name for worker in PAYMENT_WORKERS),
+    EffectsWorker.name,
+    DocumentSweepWorker.name,
+    MailWorker.name,
 )
+
+_CHANNELS = {PaymentEventsWorker.name: PAYMENT_EVENTS_CHANNEL, EffectsWorker.name: EFFECTS_CHANNEL}
+"""The channels whose hints wake workers, by the name of the worker."""
 
 
 async def run_workers(
-    stores: Stores, redis_url: str, names: Sequence[str] = ALL, *, payments: OrderPayments | None = None
+    stores: Stores,
+    redis_url: str,
+    names: Sequence[str] = ALL,
+    *,
+    payments: OrderPayments | None = None,
+    effect_handlers: EffectHandlers | None = None,
+    mailer: Mailer | None = None,
+    fonts: str = "",
 ) -> None:
     """Run the named workers until canceled. Each name must be in `ALL`.
 
-    Without `payments`, no call reaches a payment provider.
+    Without `payments`, no call reaches a payment provider. Effects without a handler stay due.
+    Without `mailer`, mails stay in the outbox. `fonts` is the fingerprint of the fonts with which
+    documents are made.
     """
     payments = payments or OrderPayments(stores, UnreachableProvider())
     workers: dict[str, Worker] = {worker.name: worker() for worker in WORKERS if worker.name in names}
     workers |= {worker.name: worker(payments) for worker in PAYMENT_WORKERS if worker.name in names}
+    if EffectsWorker.name in names:
+        workers[EffectsWorker.name] = EffectsWorker(effect_handlers or {}, reached=payments.reached)
+    if DocumentSweepWorker.name in names:
+        workers[DocumentSweepWorker.name] = DocumentSweepWorker(fonts)
+    if mailer is not None and MailWorker.name in names:
+        workers[MailWorker.name] = MailWorker(mailer)
     concert_workers = {worker.name: worker for worker in CONCERT_WORKERS}
     async with _listen_for_work(stores, redis_url) as listening, asyncio.TaskGroup() as group:
         schedules = listening.schedules
         for name in names:
+            if name == MailWorker.name and mailer is None:
+                continue
             if name in workers:
-                woken = listening.payment_events if name == PaymentEventsWorker.name else None
-                group.create_task(run_forever(workers[name], stores, woken=woken))
+                group.create_task(run_forever(workers[name], stores, woken=listening.events.get(name)))
             else:
                 worker = concert_workers[name]()
                 schedules.append(Schedule(active_s=worker.active_s, idle_s=worker.idle_s))
@@ -92,7 +138,7 @@ async def run_workers(
 
 
 async def run_forever(worker: Worker, stores: Stores, *, woken: asyncio.Event | None = None) -> None:
-    """Run the worker forever. `woken` ends the pause after a run that succeeded."""
+    """Run the worker forever. `woken` ends the pause after a successful run."""
     woken = woken or asyncio.Event()
     failures = 0
     while True:
@@ -102,8 +148,10 @@ async def run_forever(worker: Worker, stores: Stores, *, woken: asyncio.Event | 
         if failures:
             await asyncio.sleep(pause_s)
         else:
+            # In Python 3.11, `wait_for` loses a cancellation that comes together with a hint.
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await woken.wait()
 
 
 async def run_schedule_forever(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> None:
@@ -148,8 +196,8 @@ class _Listening:
 
     schedules: list[Schedule] = field(default_factory=list)
     """The schedules in which a concert with new work becomes due. The caller adds them."""
-    payment_events: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the inbox of payments has new events."""
+    events: dict[str, asyncio.Event] = field(default_factory=lambda: {name: asyncio.Event() for name in _CHANNELS})
+    """Set when the worker with this name has new work."""
 
 
 @asynccontextmanager
@@ -167,5 +215,10 @@ async def _listen_for_work(stores: Stores, redis_url: str) -> AsyncIterator[_Lis
     async with aclosing(Feed(redis_url)) as feed:
         await feed.start()
         feed.listen(WORK_CHANNEL, on_message)
-        feed.listen(PAYMENT_EVENTS_CHANNEL, lambda _: listening.payment_events.set())
+        for name, channel in _CHANNELS.items():
+            feed.listen(channel, _setter(listening.events[name]))
         yield listening
+
+
+def _setter(event: asyncio.Event) -> Callable[[str], None]:
+    return lambda _: event.set()

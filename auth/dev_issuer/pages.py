@@ -72,7 +72,7 @@ _SIGN_IN = """<p>For demo users only. The password is the user name.</p>
 def sign_in_page(parameters: Mapping[str, str], *, is_refused: bool) -> HTMLResponse:
     """Return the sign-in page.
 
-    `parameters` are those of a valid authorization request. The form sends them again.
+    `parameters` come from a valid authorization request. The form sends them again.
     """
     content = _SIGN_IN.format(
         error='<p class="error" id="error" role="alert">Wrong name or password.</p>' if is_refused else "",

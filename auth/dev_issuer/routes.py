@@ -29,8 +29,8 @@ from settings import SettingsError
 
 _PROTOCOL = "/protocol/openid-connect"
 
-# For scripts on other pages served from this machine, such as those of development servers. The
-# pages that people see do not get CORS headers.
+# For scripts on other pages served from this machine, such as development servers. The pages that
+# people see do not get CORS headers.
 _CORS = Middleware(
     CORSMiddleware,
     allow_origin_regex=LOOPBACK_ORIGIN,

@@ -27,6 +27,8 @@ class Session:
     refresh_token: str | None
     id_token: str | None
     """Names the session when the person signs out at the issuer."""
+    is_email_verified: bool = False
+    """False in a session of an earlier version, until it is renewed."""
 
     @property
     def viewer(self) -> Viewer:
@@ -38,6 +40,7 @@ class Session:
             roles=self.roles,
             issued_at=self.signed_in_at,
             session_id=self.issuer_session,
+            is_email_verified=self.is_email_verified,
         )
 
     def encode(self) -> bytes:

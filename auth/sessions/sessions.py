@@ -2,7 +2,7 @@
 
 A browser keeps 256 random bits in a cookie; Redis keeps the session under their SHA-256, encrypted,
 so a copy of the data in Redis is not enough to sign in. Any process can read and renew a session.
-One process renews it at a time, and never twice within ten seconds.
+Only one process at a time renews it, at most once in ten seconds.
 """
 
 import asyncio
@@ -296,6 +296,7 @@ class Sessions:
             ends_at=min(refresh_ends_at, signed_in_at + self._settings.lifetime_s),
             refresh_token=tokens.refresh_token or (before.refresh_token if before else None),
             id_token=tokens.id_token or (before.id_token if before else None),
+            is_email_verified=viewer.is_email_verified,
         )
 
     def _renew_in_s(self, viewer: Viewer, lasts_s: float) -> float:

@@ -23,7 +23,7 @@ async def run_in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[N
         await cancel_all(tasks)
 
 
-async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+async def cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks repeatedly until all have ended.
 
     Canceling once is not enough: Python 3.11 can lose a cancellation that arrives just as a timeout

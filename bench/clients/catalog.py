@@ -5,7 +5,7 @@ concerts are created through GraphQL by the organizer olivia; demo concerts that
 reused.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,7 +33,7 @@ DISCONNECT_GRACE_S = 20
 HEARTBEAT_S = 100
 """More than three times the longest interval between two polls."""
 
-FIND = "query Find($slug: String!) { concert(slug: $slug) { id status } }"
+FIND = "query Find($slug: String!) { concert(by: {slug: $slug}) { id status } }"
 
 CREATE = """mutation Create($input: CreateConcertInput!) {
   createConcert(input: $input) {
@@ -80,7 +80,7 @@ def sale_concert(stock: int, now: datetime, room: RoomSettings = NO_ROOM) -> Con
     return ConcertDraft(
         terms=ConcertTerms(
             name=f"The Rush, {stock:,} tickets",
-            venue=Venue("Onsale Hall", "Amsterdam", "NL"),
+            venue=Venue("Onsale Hall", "Amsterdam", "NL", "Europe/Amsterdam"),
             description="Created by `make sale`: thousands of people arrive together, and no ticket is sold twice.",
             starts_at=now + timedelta(days=1),
             sales_start_at=now - timedelta(minutes=1),
@@ -145,10 +145,23 @@ async def _mutate(client: Client, document: str, input_: JsonObject, token: str)
 
 
 def _input(draft: ConcertDraft) -> JsonObject:
+    details, coordinates = draft.terms.details, draft.terms.venue.coordinates
     return {
         "name": draft.terms.name,
         "slug": draft.slug,
-        "venue": {"name": draft.terms.venue.name, "city": draft.terms.venue.city, "country": draft.terms.venue.country},
+        "venue": {
+            "name": draft.terms.venue.name,
+            "city": draft.terms.venue.city,
+            "country": draft.terms.venue.country,
+            "timeZone": draft.terms.venue.time_zone,
+            "address": draft.terms.venue.address,
+            "coordinates": asdict(coordinates) if coordinates else None,
+        },
+        "artist": details.artist,
+        "genre": details.genre,
+        "minimumAge": details.minimum_age,
+        "links": [asdict(link) for link in details.links],
+        "doorsAt": _utc(details.doors_at) if details.doors_at else None,
         "description": draft.terms.description,
         "startsAt": _utc(draft.terms.starts_at),
         "salesStartAt": _utc(draft.terms.sales_start_at),

@@ -24,7 +24,7 @@ class Checkout:
         self._ledger = ledger
 
     async def confirm(self, payment: JsonObject, card: str) -> None:
-        """Confirm the payment with a test card, again and again until the sandbox answers.
+        """Confirm the payment with a test card, and repeat the request until the sandbox answers.
 
         A payment that another device has just confirmed is refused. That is not a failure, because
         the status of the order decides.

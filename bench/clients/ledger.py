@@ -82,7 +82,7 @@ class Ledger:
     declined: int = 0
     """The number of cards that were declined."""
     unpaid: dict[str, int] = field(default_factory=dict)
-    """The number of tickets by id of an order that its buyer never pays."""
+    """The number of tickets in each order that its buyer never pays, by the id of the order."""
     queue: QueueLedger = field(default_factory=QueueLedger)
     surprises: list[str] = field(default_factory=list)
     """Answers that must not occur: a single one makes the proof fail."""

@@ -16,7 +16,7 @@ from storage.embedded.process import ServerProcess
 APP = Path(__file__).parents[2] / "app.py"
 DATABASE = Settings().mongo_database
 PROBE_TIMEOUT_S = 2.0
-RATES = ("JOINS", "HOLDS", "PURCHASES", "HOLD_REQUESTS", "PAYMENT_SYNCS")
+RATES = ("JOINS", "HOLDS", "PURCHASES", "HOLD_REQUESTS", "PAYMENT_SYNCS", "TRANSFERS", "CHECK_INS")
 
 
 class AppServer(ServerProcess):
@@ -41,9 +41,12 @@ class AppServer(ServerProcess):
     def data_dir(self) -> Path:
         return self.directory / "data"
 
+    @property
+    def settings(self) -> dict[str, str]:
+        return {**self._settings, "PORT": str(self.port), "DATA_DIR": str(self.data_dir)}
+
     def _arguments(self) -> list[str]:
-        settings = {**self._settings, "PORT": str(self.port), "DATA_DIR": str(self.data_dir)}
-        return ["-i", *(f"ONSALE_{name}={value}" for name, value in settings.items()), sys.executable, str(APP)]
+        return ["-i", *(f"ONSALE_{name}={value}" for name, value in self.settings.items()), sys.executable, str(APP)]
 
     async def _is_ready(self) -> bool:
         async with httpx2.AsyncClient(timeout=PROBE_TIMEOUT_S, trust_env=False) as http:

@@ -15,7 +15,7 @@ from bench.clients.ledger import Ledger, Receipt, Step, TicketLine
 from bench.clients.mutations import REFUSAL, MutationClient, RefusedMutation
 
 STOCK = """query Stock($id: ID!) {
-  concert(id: $id) { name isOnSale tiers { id name price { amount currency } capacity available held sold } }
+  concert(by: {id: $id}) { name isOnSale tiers { id name price { amount currency } capacity available held sold } }
 }"""
 
 HOLD = f"""mutation Hold($input: HoldTicketsInput!) {{
@@ -51,8 +51,9 @@ SYNC = f"""mutation Sync($input: SyncOrderPaymentInput!) {{
   }}
 }}"""
 
+PAID = frozenset({"PAID", "FULFILLED"})
 PAID_WITHIN_S = 60.0
-"""The time after which an order that was paid must be PAID, even if servers were killed."""
+"""The time within which a paid order must become PAID, even if servers are killed."""
 SYNC_PAUSE_S = 0.2
 
 
@@ -121,7 +122,7 @@ class Shop(MutationClient):
         return order if isinstance(order, RefusedMutation) else await self._pay(order, buyer, cards, token=token)
 
     async def buy_without_paying(self, hold_id: str, key: str, *, buyer: str, token: str) -> RefusedMutation | None:
-        """Buy the hold, and never pay the order."""
+        """Buy the hold, and never pay for the order."""
         order = await self._purchase({"holdId": hold_id}, key, buyer, token=token)
         if isinstance(order, RefusedMutation):
             return order
@@ -146,7 +147,7 @@ class Shop(MutationClient):
     async def _pay(
         self, order: JsonObject, buyer: str, cards: Sequence[str], *, token: str
     ) -> Receipt | RefusedMutation:
-        """Pay the order, and return the receipt once it is PAID."""
+        """Pay for the order, and return the receipt once it is PAID."""
         tried, until = 0, time.monotonic() + PAID_WITHIN_S
         while order["status"] == "PENDING_PAYMENT" and time.monotonic() < until:
             payment = order["payment"]
@@ -160,10 +161,10 @@ class Shop(MutationClient):
                 return answer
             order = answer["order"]
         receipt = Receipt(order["id"], buyer, order["customerEmail"], _lines(order), order["total"]["minor"])
-        if order["status"] == "PAID":
+        if order["status"] in PAID:
             self.ledger.record_order(receipt)
         else:
-            self.ledger.surprises.append(f"{receipt} is {order['status']} after it was paid")
+            self.ledger.surprises.append(f"{receipt} is {order['status']} after the payment")
         return receipt
 
 

@@ -102,7 +102,7 @@ async def run_order_bench(directory: Path) -> AsyncIterator[OrderBench]:
 
 
 async def _open_concert(url: str, issuer: str) -> SaleConcert:
-    """Open a sale without a waiting room that lasts longer than any run."""
+    """Open a sale that has no waiting room and lasts longer than any run."""
     now = datetime.now(UTC)
     draft = sale_concert(STOCK, now, NO_ROOM)
     terms = replace(draft.terms, starts_at=now + timedelta(days=2), sales_end_at=now + timedelta(days=1))

@@ -1,6 +1,6 @@
 """Measures the limits of paid orders: parts of an order on their own, with the same processes.
 
-The rates are those of the parts in a closed loop, so no order can be faster than the slowest.
+Each part runs in a closed loop. Orders cannot be paid at a higher rate than the slowest part's.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from pymongo import WriteConcern
 from bench.clients.servers import DATABASE
 from bench.metrics import Metric
 from bench.orders.environment import OrderBench, orders_of
-from bench.orders.purchases import ConnectionPool, make_form_request
+from bench.orders.purchases import PAID, ConnectionPool, make_form_request
 from bench.queueing.load import open_connections
 from domain.ids import ConcertId, OrderId
 from domain.money import CurrencyCode, Money
@@ -31,7 +31,7 @@ TOTAL = Money(6_900, CurrencyCode.EUR)
 
 
 async def measure(bench: OrderBench, *, at_once: int, seconds: float) -> list[Metric]:
-    """Measure each part. The sandbox sends its webhooks nowhere meanwhile."""
+    """Measure each part. The sandbox sends no webhooks in the meantime."""
     await bench.ask_sandbox("POST", "/sandbox/webhooks", paused="true")
     return [
         await _measure_inserts(bench, at_once, seconds),
@@ -41,7 +41,7 @@ async def measure(bench: OrderBench, *, at_once: int, seconds: float) -> list[Me
 
 
 async def _measure_inserts(bench: OrderBench, at_once: int, seconds: float) -> Metric:
-    order = await orders_of(bench).find_one({"status": "PAID"})
+    order = await orders_of(bench).find_one({"status": {"$in": list(PAID)}})
     assert order is not None
     concern = WriteConcern("majority", j=True)
     inserts = bench.mongo[DATABASE].get_collection("bench_inserts", write_concern=concern)
@@ -50,7 +50,7 @@ async def _measure_inserts(bench: OrderBench, at_once: int, seconds: float) -> M
         await inserts.insert_one({**order, "_id": uuid.uuid4().hex})
 
     count, per_s = await _repeat(insert, at_once, seconds)
-    what = f"a bare insert of a paid order by the majority, {at_once} at once, not grouped"
+    what = f"a single majority insert of a paid order, {at_once} at once, not grouped"
     return Metric("majority_inserts_per_s", per_s, what, count)
 
 
@@ -88,7 +88,7 @@ async def _measure_sandbox(bench: OrderBench, at_once: int, seconds: float) -> M
 
 
 async def _repeat(call: Callable[[], Awaitable[None]], at_once: int, seconds: float) -> tuple[int, float]:
-    """Repeat the call in a closed loop, and return how many there were, in all and per second."""
+    """Repeat the call in a closed loop, and return the number of calls, in total and per second."""
     count, began = 0, time.perf_counter()
 
     async def work() -> None:

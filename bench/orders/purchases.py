@@ -1,7 +1,7 @@
-"""Buyers who each buy a ticket, pay it at the sandbox, and wait until their order is PAID.
+"""Buyers who each buy a ticket, pay for it at the sandbox, and wait until their order is PAID.
 
-An order is PAID when a read by the majority shows it, which is looked up every 20 ms for all buyers
-together. A subscription for each order would be closer to a real buyer, but would measure pushes.
+An order counts as PAID when a majority read shows it. Every 20 ms, one such read covers all buyers.
+A subscription for each order would be closer to a real buyer, but would measure pushes.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ from schema.ids import decode
 from settings.payment import SANDBOX_PUBLISHABLE_KEY
 
 LOOK_EVERY_S = 0.02
+PAID = ("PAID", "FULFILLED")
+FULFILLED = ("FULFILLED",)
 PAID_WITHIN_S = 60.0
 MAX_CONNECTIONS = 64
 """The number of connections to each server. A buyer needs one only while a request is answered."""
@@ -44,10 +46,9 @@ class Purchased:
 
 
 class ConnectionPool:
-    """Connections that are lent for one request at a time."""
+    """A pool of connections, each used for one request at a time."""
 
     def __init__(self, connections: Sequence[Connection]) -> None:
-        # In turn, because the servers close connections that are idle for five seconds.
         self._free: asyncio.Queue[Connection] = asyncio.Queue()
         for connection in connections:
             self._free.put_nowait(connection)
@@ -60,10 +61,11 @@ class ConnectionPool:
             self._free.put_nowait(connection)
 
 
-class PaidOrders:
-    """Tells each waiting buyer when their order is PAID."""
+class OrderWatch:
+    """Tells each waiting buyer when their order has one of these statuses."""
 
-    def __init__(self, bench: OrderBench) -> None:
+    def __init__(self, bench: OrderBench, statuses: Sequence[str]) -> None:
+        self._statuses = statuses
         self._orders = orders_of(bench).with_options(read_concern=ReadConcern("majority"))
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
@@ -73,7 +75,7 @@ class PaidOrders:
             async with asyncio.timeout(PAID_WITHIN_S):
                 await self._waiting[order_id]
         except TimeoutError:
-            raise NotMeasured(f"order {order_id} was not PAID within {PAID_WITHIN_S:.0f} s") from None
+            raise NotMeasured(f"order {order_id} was not {self._statuses[0]} within {PAID_WITHIN_S:.0f} s") from None
         finally:
             self._waiting.pop(order_id, None)
 
@@ -81,7 +83,7 @@ class PaidOrders:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             if self._waiting:
-                query = {"_id": {"$in": list(self._waiting)}, "status": "PAID"}
+                query = {"_id": {"$in": list(self._waiting)}, "status": {"$in": list(self._statuses)}}
                 for document in await self._orders.find(query, {"_id": 1}).to_list(None):
                     waiting = self._waiting.get(document["_id"])
                     if waiting is not None and not waiting.done():
@@ -90,13 +92,14 @@ class PaidOrders:
 
 @dataclass(slots=True)
 class Buyers:
-    """Sends the requests of all buyers. Every call of `buy` is made for the next person."""
+    """Sends the requests of all buyers. Each call of `buy` is made for the next person."""
 
     bench: OrderBench
     people: Iterator[User]
     app: ConnectionPool
     sandbox: ConnectionPool
-    paid: PaidOrders
+    paid: OrderWatch
+    fulfilled: OrderWatch
     answered_ms: list[float] = field(default_factory=list)
     """How long each `purchaseTickets` took until it was answered."""
     _tiers: Iterator[str] = field(init=False)
@@ -107,7 +110,7 @@ class Buyers:
     async def purchase(self) -> Purchased:
         user = next(self.people, None)
         if user is None:
-            raise NotMeasured("everyone has bought before the end: there are too few people")
+            raise NotMeasured("everyone bought before the end: there are too few people")
         input_ = {
             "concertId": self.bench.concert.id,
             "lines": [{"tierId": next(self._tiers), "quantity": 1}],
@@ -133,34 +136,37 @@ class Buyers:
             )
         )
 
-    async def buy(self) -> None:
-        """Buy a ticket, pay it, and wait until the order is PAID."""
+    async def buy(self, *, until: OrderWatch | None = None) -> None:
+        """Buy a ticket, pay for it, and wait until the order is PAID, or until another watch
+        ends.
+        """
         order = await self.purchase()
         await self.confirm(order)
-        await self.paid.wait(order.order_id)
+        await (until or self.paid).wait(order.order_id)
 
 
 @asynccontextmanager
 async def open_buyers(bench: OrderBench, people: Iterator[User], *, at_once: int) -> AsyncIterator[Buyers]:
     count = min(at_once, MAX_CONNECTIONS)
-    paid = PaidOrders(bench)
+    paid, fulfilled = OrderWatch(bench, PAID), OrderWatch(bench, FULFILLED)
     async with (
         open_connections(bench.app.port, count, '"PurchaseTicketsSuccess"') as app,
         open_connections(bench.sandbox.port, count, '"succeeded"') as sandbox,
     ):
-        looking = asyncio.create_task(paid.run())
+        looking = [asyncio.create_task(watch.run()) for watch in (paid, fulfilled)]
         try:
-            yield Buyers(bench, people, ConnectionPool(app), ConnectionPool(sandbox), paid)
+            yield Buyers(bench, people, ConnectionPool(app), ConnectionPool(sandbox), paid, fulfilled)
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            for task in looking:
+                task.cancel()
+            await asyncio.gather(*looking, return_exceptions=True)
 
 
 async def buy_in_closed_loop(buyers: Buyers, *, at_once: int, seconds: float, at_least: int) -> Timed:
-    """Let each of `at_once` buyers be followed by another as soon as their order is PAID.
+    """Keep `at_once` buyers busy: as soon as one buyer's order is PAID, another buyer begins.
 
-    It ends when the time is up and at least `at_least` orders were begun; orders that have been
-    begun are completed, and their time counts.
+    The loop ends when the time is up and at least `at_least` orders have been started. Started
+    orders are completed, and their time counts.
     """
     took_ms, begun, began = list[float](), 0, time.perf_counter()
 
@@ -178,12 +184,14 @@ async def buy_in_closed_loop(buyers: Buyers, *, at_once: int, seconds: float, at
     return Timed(took_ms, time.perf_counter() - began)
 
 
-async def buy_in_open_loop(buyers: Buyers, *, per_s: float, count: int) -> Timed:
-    """Let a buyer begin at a steady rate, and measure from when each was due."""
+async def buy_in_open_loop(buyers: Buyers, *, per_s: float, count: int, until: OrderWatch | None = None) -> Timed:
+    """Let buyers begin at a steady rate, and measure from when each was due until the order is
+    PAID, or until another watch ends.
+    """
     took_ms, began = list[float](), time.perf_counter()
 
     async def buy(due: float) -> None:
-        await buyers.buy()
+        await buyers.buy(until=until)
         took_ms.append((time.perf_counter() - due) * 1000)
 
     async with asyncio.TaskGroup() as group:

@@ -1,6 +1,6 @@
-"""Measures the webhook route in a storm.
+"""Measures the webhook route under a flood of events.
 
-Buyers pay their orders while the sandbox keeps its webhooks back. Its events are then sent at a
+Buyers pay for their orders while the sandbox holds back its webhooks. Its events are then sent at a
 steady rate, signed one by one, and the workers of the same process apply them to the orders.
 """
 
@@ -28,7 +28,7 @@ Event = dict[str, Any]
 
 
 async def pay_without_webhooks(bench: OrderBench, buyers: Buyers, *, count: int, at_once: int) -> list[Event]:
-    """Pay `count` orders, and return the events that the application has not been told of."""
+    """Pay for `count` orders, and return the events that the application has not received."""
     await bench.ask_sandbox("POST", "/sandbox/webhooks", paused="true")
     left = iter(range(count))
 
@@ -83,5 +83,5 @@ async def _wait_until_paid(bench: OrderBench) -> None:
     deadline = time.monotonic() + APPLIED_WITHIN_S
     while unpaid := await orders_of(bench).count_documents({"status": "PENDING_PAYMENT"}):
         if time.monotonic() > deadline:
-            raise NotMeasured(f"{unpaid} orders were not PAID within {APPLIED_WITHIN_S:.0f} s of the storm")
+            raise NotMeasured(f"{unpaid} orders were not PAID within {APPLIED_WITHIN_S:.0f} s of the flood")
         await asyncio.sleep(0.1)

@@ -6,20 +6,20 @@ after an interrupt or a timeout.
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bench import prices
 from bench.clients.console import write_status
 from bench.clients.servers import DATABASE, run_stores
-from bench.metrics import Metric, NotMeasured, as_json, table
+from bench.metrics import Metric, NotMeasured, as_json, merge_results, table
 from bench.queueing import joins, pushes, slots, ticks
-from bench.queueing.environment import ROOM, run_bench_server
+from bench.queueing.environment import ENTRY_CHANGED, POSITION_CHANGED, ROOM, run_bench_server
 from bench.queueing.in_process_queue import InProcessQueue
 from bench.queueing.users import make_users
 from storage.connect import open_stores
@@ -27,8 +27,10 @@ from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import StoreUrls
 from web.server import configure_gc, run_program
 
+PARTS = ("ticks", "joins", "slots", "pushes", "prices")
 RESULTS = Path(__file__).parents[1] / "results" / "queue.json"
-TIME_LIMIT_S = 290.0
+TIME_LIMIT_S = 900.0
+"""More than twice the time that the measurements take on a machine with two cores."""
 LIMITS_NOTE = """\
 The store, the database, the server and the clients share this machine. Because one address may open
 at most 5,000 sockets and one process 20,000 files, the ticks are measured on a hub without sockets.
@@ -47,6 +49,11 @@ class Plan:
     calling: slots.Plan = field(default_factory=slots.Plan)
     push_sockets: int = 5_000
     push_s: float = 6.0
+    document: str = POSITION_CHANGED
+    """What everyone subscribes to, except in the last two parts."""
+    price_changes: prices.Plan = field(
+        default_factory=lambda: prices.Plan(queue_sockets=10_000, stock_sockets=100, called=50, changes=5)
+    )
 
 
 SMOKE = Plan(
@@ -67,6 +74,7 @@ SMOKE = Plan(
     ),
     push_sockets=40,
     push_s=0.5,
+    price_changes=prices.SMOKE,
 )
 """Runs every part, but on a scale too small for meaningful results."""
 
@@ -82,7 +90,7 @@ class Findings:
 
 
 async def measure(plan: Plan, only: str = "") -> Findings:
-    """Run the measurements; `only` selects one part: ticks, joins, slots or pushes."""
+    """Run the measurements; `only` selects one of PARTS."""
     found = Findings()
     with tempfile.TemporaryDirectory(prefix="onsale-bench-") as name:
         directory = Path(name)
@@ -94,6 +102,8 @@ async def measure(plan: Plan, only: str = "") -> Findings:
                 await _measure_server(found, urls, directory, plan, only)
             if only in ("", "pushes"):
                 await _measure_pushes(found, urls, directory, plan)
+            if only in ("", "prices"):
+                await _measure_prices(found, urls, directory, plan)
     return found
 
 
@@ -101,7 +111,7 @@ async def _measure_in_process(found: Findings, urls: StoreUrls, plan: Plan) -> N
     write_status("ticks: people join and subscribe in this process\n")
     async with open_stores(urls.redis, urls.mongo, DATABASE) as stores:
         queue = InProcessQueue.of(stores, urls)
-        commands, others = await ticks.measure(queue, plan.sizes, seconds=plan.tick_s)
+        commands, others = await ticks.measure(queue, plan.sizes, seconds=plan.tick_s, document=plan.document)
     found.by_size["commands_per_tick"] = commands
     found.metrics += others
 
@@ -114,7 +124,7 @@ async def _measure_server(found: Findings, urls: StoreUrls, directory: Path, pla
             found.metrics += await joins.measure(server, ROOM, people, at_once=plan.joins_at_once, seconds=plan.join_s)
         if only in ("", "slots"):
             write_status("slots: people with a socket are called, and leave, buy, or let their call expire\n")
-            found.metrics += await slots.measure(server, people, directory, plan.calling)
+            found.metrics += await slots.measure(server, people, directory, plan.calling, document=plan.document)
 
 
 async def _measure_pushes(found: Findings, urls: StoreUrls, directory: Path, plan: Plan) -> None:
@@ -123,12 +133,20 @@ async def _measure_pushes(found: Findings, urls: StoreUrls, directory: Path, pla
         people = await make_users(
             server.issuer, server.app.data_dir, plan.push_sockets + pushes.count_leavers(plan.push_s)
         )
-        found.metrics += await pushes.measure(server, people, directory, sockets=plan.push_sockets, seconds=plan.push_s)
+        found.metrics += await pushes.measure(
+            server, people, directory, sockets=plan.push_sockets, seconds=plan.push_s, document=ENTRY_CHANGED
+        )
+
+
+async def _measure_prices(found: Findings, urls: StoreUrls, directory: Path, plan: Plan) -> None:
+    async with run_bench_server(directory / "app-3", urls) as server:
+        found.metrics += await prices.measure_on(server, directory, plan.price_changes)
 
 
 def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("python -m bench.queueing", description=__doc__)
-    parser.add_argument("--only", choices=("ticks", "joins", "slots", "pushes"), default="", help="run only this part")
+    parser.add_argument("--only", choices=PARTS, default="", help="run only this part")
+    parser.add_argument("--entry", action="store_true", help="select the entry with its id in all parts")
     parser.add_argument("--smoke", action="store_true", help="run all parts on a small scale")
     options = parser.parse_args(words)
     # Every server does this at startup, and this process runs a hub for 50,000 people as a server
@@ -136,7 +154,10 @@ def main(words: Sequence[str]) -> int:
     configure_gc()
     began, load = time.monotonic(), os.getloadavg()[0]
     try:
-        found = run_program(measure(SMOKE if options.smoke else Plan(), options.only))
+        plan = replace(
+            SMOKE if options.smoke else Plan(), document=ENTRY_CHANGED if options.entry else POSITION_CHANGED
+        )
+        found = run_program(measure(plan, options.only))
     except (NotMeasured, ServerStartError) as reason:
         write_status(f"The waiting room could not be measured: {reason}\n")
         return 2
@@ -148,9 +169,9 @@ def main(words: Sequence[str]) -> int:
         return 130
     duration = f"The machine's load was {load:.1f} at the start. The run took {time.monotonic() - began:.0f} s.\n"
     sys.stdout.write(f"{table(found.rows)}\n{LIMITS_NOTE}{duration}")
-    if not options.smoke and not options.only:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(as_json(found.metrics, found.by_size) | {"load_before": load}, indent=2) + "\n")
+    if not options.smoke:
+        results = as_json(found.metrics, found.by_size) | {"load_before": load, "is_entry_selected": options.entry}
+        merge_results(RESULTS, results)
     return 0
 
 

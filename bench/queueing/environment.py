@@ -17,12 +17,15 @@ from domain.queues import RoomSettings
 from storage.embedded.supervisor import StoreUrls
 
 STOCK = 100_000
-POSITION_CHANGED = """subscription ($id: ID!) {
-  queuePosition(concertId: $id) {
+_POSITION = """
     version epoch state number position servingNumber waitingCount estimatedWait { p50Seconds p90Seconds }
     pass { token expiresInSeconds } stockAhead
-  }
-}"""
+"""
+POSITION_CHANGED = f"subscription ($id: ID!) {{ queuePosition(concertId: $id) {{ {_POSITION} }} }}"
+ENTRY_CHANGED = (
+    f"subscription ($id: ID!) {{ queuePosition(concertId: $id) {{ {_POSITION} entry {{ id state position }} }} }}"
+)
+"""The same, plus the entry, whose id differs for each person."""
 ROOM = RoomSettings(
     suspended=False,
     total_active_users=1_000,

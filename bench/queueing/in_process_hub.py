@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from bench.metrics import NotMeasured
-from bench.queueing.environment import POSITION_CHANGED
 from bench.queueing.in_process_queue import InProcessQueue
 from bench.queueing.users import random_person_id
 from domain.ids import ConcertId, PersonId
@@ -95,8 +94,10 @@ class InProcessHub:
         hub: Hub,
         reader: CountingReader,
         people: Sequence[PersonId],
+        *,
+        document: str,
     ) -> AsyncIterator["InProcessHub"]:
-        operation = Operation(POSITION_CHANGED, {"id": of_concert(concert_id)}, None)
+        operation = Operation(document, {"id": of_concert(concert_id)}, None)
         source = await start(operation, queue.context(people[0]))
         if not isinstance(source, SubscriptionSource):
             raise NotMeasured(f"a subscription was refused: {source}")
@@ -149,7 +150,7 @@ class InProcessHub:
 
     async def _subscribe(self, person_id: PersonId) -> None:
         topic = QueueTopic(self._concert_id, person_id)
-        source = replace(self._source, topic=topic, context=self.queue.context(person_id))
+        source = replace(self._source, topic=topic, viewer=self.queue.context(person_id).viewer)
 
         def deliver(rendered: Rendered) -> None:
             self.reader.record_delivery()

@@ -1,6 +1,6 @@
 """Sends requests over persistent HTTP connections with minimal overhead.
 
-Answers are not parsed here: their raw bytes are only searched for one word. In a closed loop, each
+Answers are not parsed here: their raw bytes are only searched for a word. In a closed loop, each
 connection sends its next request when it has received an answer. In an open loop, requests are due
 at a steady rate, and the latency includes the wait for a free connection; otherwise, a slow server
 would slow down the clients and appear faster than it is.
@@ -32,22 +32,34 @@ class Timed:
 
 
 class Connection(asyncio.Protocol):
-    """A connection that handles one request at a time."""
+    """A connection that handles one request at a time. It is opened again after the server has
+    closed it, because servers close connections that are idle for five seconds.
+    """
 
-    def __init__(self, success: bytes) -> None:
+    def __init__(self, port: int, address: str, success: bytes) -> None:
+        self._port = port
+        self._address = address
         self._success = success
         self._received = b""
         self._answer: asyncio.Future[bytes] | None = None
+        self._is_open = False
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: self, "127.0.0.1", self._port, local_addr=(self._address, 0))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have all of these methods but do not declare them.
         self._transport = cast(asyncio.Transport, transport)
+        self._received, self._is_open = b"", True
 
     async def send(self, request: bytes) -> bytes:
         """Send a request, wait for its answer, and return the body.
 
         Raises NotMeasured if the success word is missing.
         """
+        if not self._is_open:
+            await self.open()
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         async with asyncio.timeout(ANSWER_WITHIN_S):
@@ -66,6 +78,7 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(NotMeasured(f"the answer to a request was {body[:300]!r}"))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._is_open = False
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(NotMeasured("the server closed a connection"))
 
@@ -93,16 +106,11 @@ async def open_connections(port: int, count: int, success: str) -> AsyncIterator
 
     An answer that does not contain `success` is an error.
     """
-    loop = asyncio.get_running_loop()
     opened: list[Connection] = []
     try:
         for number in range(count):
-            _, connection = await loop.create_connection(
-                lambda: Connection(success.encode()),
-                "127.0.0.1",
-                port,
-                local_addr=(make_address(number * PEOPLE_PER_ADDRESS), 0),
-            )
+            connection = Connection(port, make_address(number * PEOPLE_PER_ADDRESS), success.encode())
+            await connection.open()
             opened.append(connection)
         yield opened
     finally:

@@ -35,7 +35,13 @@ def count_leavers(seconds: float) -> int:
 
 
 async def measure(
-    server: BenchServer, people: Sequence[User], directory: Path, *, sockets: int, seconds: float
+    server: BenchServer,
+    people: Sequence[User],
+    directory: Path,
+    *,
+    sockets: int,
+    seconds: float,
+    document: str,
 ) -> list[Metric]:
     subscribed, in_front = people[:sockets], people[sockets : sockets + count_leavers(seconds)]
     concert = await server.open_concert(replace(ROOM, total_active_users=1))
@@ -46,7 +52,7 @@ async def measure(
         open_subscribers(
             credentials_of(subscribed),
             port=server.app.port,
-            document=POSITION_CHANGED,
+            document=document,
             concert_id=concert.id,
             directory=directory,
         ) as subscribers,

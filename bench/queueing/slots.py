@@ -25,7 +25,7 @@ from bench.clients.observations import Observations
 from bench.clients.queue_client import QueueClient
 from bench.clients.shop import Shop
 from bench.metrics import Metric, NotMeasured, median, p99
-from bench.queueing.environment import POSITION_CHANGED, ROOM, BenchServer
+from bench.queueing.environment import ROOM, BenchServer
 from bench.queueing.joins import join_all
 from bench.queueing.users import User, credentials_of
 from bench.subscribers import Counts, Subscribers, open_subscribers
@@ -86,7 +86,9 @@ class CalledEntry:
     ended_ms: int
 
 
-async def measure(server: BenchServer, people: Sequence[User], directory: Path, plan: Plan) -> list[Metric]:
+async def measure(
+    server: BenchServer, people: Sequence[User], directory: Path, plan: Plan, *, document: str
+) -> list[Metric]:
     people = people[: plan.sockets]
     concert = await server.open_concert(replace(ROOM, total_active_users=plan.slots))
     await server.organize(PAUSE, concertId=concert.id)
@@ -94,7 +96,7 @@ async def measure(server: BenchServer, people: Sequence[User], directory: Path, 
     async with open_subscribers(
         credentials_of(people),
         port=server.app.port,
-        document=POSITION_CHANGED,
+        document=document,
         concert_id=concert.id,
         directory=directory,
     ) as subscribers:
@@ -128,7 +130,7 @@ async def _measure_latencies(
         Metric(
             "design_pushes_per_s",
             round(counts.frames_per_s(before)),
-            "positions pushed meanwhile, at the configured push intervals",
+            "positions pushed in the meantime, at the configured push intervals",
             counts.frames - before.frames,
         ),
     ]
@@ -223,7 +225,7 @@ async def _read_when_settled(
     while True:
         entries = await read_entries(server.urls.redis, read_concert(concert.id), people)
         counts = await subscribers.read_counts()
-        calls = zip(people, counts.called_ms, strict=True)
+        calls = zip(people, counts.found_ms, strict=True)
         missing = sum(at_ms is None for user, at_ms in calls if user.person_id in entries)
         if len(entries) >= called and not missing:
             return entries, counts
@@ -248,7 +250,7 @@ async def read_entries(redis_url: str, concert_id: ConcertId, people: Sequence[U
 
 def ready_ms(entries: Mapping[str, CalledEntry], people: Sequence[User], counts: Counts) -> list[float]:
     """Return the call latencies in ms. Raises NotMeasured if a socket did not receive its call."""
-    calls = zip(people, counts.called_ms, strict=True)
+    calls = zip(people, counts.found_ms, strict=True)
     return [_since(at_ms, entries[user.person_id].called_ms) for user, at_ms in calls if user.person_id in entries]
 
 
@@ -270,7 +272,7 @@ def refill_ms(
     ended = [(name, entry) for name, entry in entries.items() if entry.state in ("LEFT", "COMPLETED", "EXPIRED")]
     ended.sort(key=lambda pair: (pair[1].ended_ms, pair[1].number))
     followers = sorted((e.number, name) for name, e in entries.items() if e.number > plan.slots)
-    ready_at_ms = dict(zip([user.person_id for user in people], counts.called_ms, strict=True))
+    ready_at_ms = dict(zip([user.person_id for user in people], counts.found_ms, strict=True))
     found: dict[str, list[float]] = {}
     for nth, (name, entry) in enumerate(ended):
         if entry.number > plan.slots:

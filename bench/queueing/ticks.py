@@ -41,7 +41,7 @@ class Count:
 
 
 async def measure(
-    queue: InProcessQueue, sizes: Sequence[int], *, seconds: float
+    queue: InProcessQueue, sizes: Sequence[int], *, seconds: float, document: str
 ) -> tuple[dict[int, Metric], list[Metric]]:
     """Return the commands per tick by size, and the other metrics.
 
@@ -55,7 +55,7 @@ async def measure(
             people = await queue.join(concert_id, size)
             if size == sizes[-1]:
                 others += await _measure_joined_bytes(queue, concert_id, size)
-            async with _open_hub(queue, concert_id, people) as hub:
+            async with _open_hub(queue, concert_id, people, document) as hub:
                 if size == sizes[-1]:
                     others.insert(0, await _measure_subscribed_bytes(queue, concert_id, size))
                 commands[size] = await _measure_tick(hub, worker_calls, size, seconds)
@@ -126,13 +126,16 @@ def make_hub(feed: Feed, reader: CountingReader, queue: InProcessQueue) -> Hub:
 
 @asynccontextmanager
 async def _open_hub(
-    queue: InProcessQueue, concert_id: ConcertId, people: Sequence[PersonId]
+    queue: InProcessQueue, concert_id: ConcertId, people: Sequence[PersonId], document: str
 ) -> AsyncIterator[InProcessHub]:
     async with aclosing(Feed(queue.urls.redis)) as feed:
         await feed.start()
         reader = CountingReader(queue)
         hub = make_hub(feed, reader, queue)
-        async with aclosing(hub), InProcessHub.opened(queue, concert_id, hub, reader, people) as opened:
+        async with (
+            aclosing(hub),
+            InProcessHub.opened(queue, concert_id, hub, reader, people, document=document) as opened,
+        ):
             await _wait_for_presence(queue, concert_id)
             await asyncio.sleep(SETTLE_S)
             yield opened

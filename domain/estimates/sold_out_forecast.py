@@ -23,7 +23,7 @@ CERTAINTY_SIGMAS = 2.054
 mean.
 """
 DRIFT = 0.2
-"""The assumed difference between the demand of the people ahead and that of the people before them,
+"""The assumed difference in demand between the people ahead and the people before them,
 as a standard deviation relative to the mean.
 """
 BASKET_SPREAD = 1.6
@@ -72,7 +72,7 @@ def _buyers_for_tier(tier: TierStock, share: float, flow: RoomFlow) -> float:
 
     Assumes that people do not switch to another tier.
     """
-    left = tier.available + tier.held
+    left = tier.remaining
     if left <= 0:
         return 0.0
     # People who are still inside count as buying nothing. Each spent pass counts as at least one

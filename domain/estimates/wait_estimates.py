@@ -6,8 +6,10 @@ errors. A `WaitTable` is built once per version of a queue, so each person costs
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from math import ceil, sqrt
+from typing import NamedTuple
 
 from domain.estimates.call_projection import AdmissionCaps, CallProjection, project_calls
 from domain.estimates.queue_rates import LONGEST_S
@@ -41,6 +43,17 @@ class WaitEstimate:
     p90_s: int
 
 
+class _Segment(NamedTuple):
+    """A line between two positions of a table. Each quantile is `from + share * by`."""
+
+    start: float
+    length: float
+    p50_from_s: float
+    p50_by_s: float
+    p90_from_s: float
+    p90_by_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class WaitTable:
     """The wait quantiles at `positions`, interpolated linearly in between.
@@ -56,20 +69,31 @@ class WaitTable:
     measured rates.
     """
 
+    _segments: tuple[_Segment, ...] = field(init=False, repr=False, compare=False)
+    """Computed once per table, because thousands of people are looked up in it."""
+
+    def __post_init__(self) -> None:
+        knots = list(zip(self.positions, self.p50_s, self.p90_s, strict=True))
+        # Up to the first position, the quantiles are those of the first position.
+        first = [_Segment(0.0, 1.0, p50_s, 0.0, p90_s, 0.0) for _, p50_s, p90_s in knots[:1]]
+        rest = [
+            _Segment(low, high - low, p50_s, next_p50_s - p50_s, p90_s, next_p90_s - p90_s)
+            for (low, p50_s, p90_s), (high, next_p50_s, next_p90_s) in pairwise(knots)
+        ]
+        object.__setattr__(self, "_segments", (*first, *rest))
+
     def estimate(self, position: int) -> WaitEstimate | None:
+        found = self.quantiles_s(position)
+        return WaitEstimate(*found) if found else None
+
+    def quantiles_s(self, position: int) -> tuple[int, int] | None:
+        """Return p50 and p90 of a position in seconds, as `estimate` does, or None if unknown."""
         after = bisect_left(self.positions, position)
         if after == len(self.positions):
-            return self.beyond
-        if after == 0:
-            p50_s, p90_s = self.p50_s[0], self.p90_s[0]
-        else:
-            low = self.positions[after - 1]
-            share = (position - low) / (self.positions[after] - low)
-            before_s = self.p50_s[after - 1]
-            p50_s = before_s + share * (self.p50_s[after] - before_s)
-            before_s = self.p90_s[after - 1]
-            p90_s = before_s + share * (self.p90_s[after] - before_s)
-        return WaitEstimate(round(p50_s), ceil(p90_s))
+            return (self.beyond.p50_s, self.beyond.p90_s) if self.beyond else None
+        start, length, p50_from_s, p50_by_s, p90_from_s, p90_by_s = self._segments[after]
+        share = (position - start) / length
+        return round(p50_from_s + share * p50_by_s), ceil(p90_from_s + share * p90_by_s)
 
 
 LONGEST = WaitEstimate(int(LONGEST_S), int(LONGEST_S))

@@ -1,4 +1,6 @@
-"""Revocations: each ends one session at the issuer, or all of a person's up to a given time."""
+"""Revocations: each ends one session at the issuer, or all of a person's sessions up to a given
+time.
+"""
 
 from dataclasses import dataclass
 
@@ -17,7 +19,9 @@ class AlreadyRevoked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """A record that ends one session, or all of a person's: exactly one of the two ids is set."""
+    """A record that ends one session, or all sessions of a person: exactly one of the two ids is
+    set.
+    """
 
     id: str
     """The `jti` of the logout token, or a random id."""

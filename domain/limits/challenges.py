@@ -13,7 +13,7 @@ class ChallengeReason(StrEnum):
 
     MISSING = "MISSING"
     INVALID = "INVALID"
-    """Not a challenge for this person and concert, too easy by now, or not solved by the nonce."""
+    """Not a challenge for this person and concert, now too easy, or not solved by the nonce."""
     EXPIRED = "EXPIRED"
     USED = "USED"
     """The person has already joined with this challenge, or with a newer one."""

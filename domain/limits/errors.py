@@ -2,7 +2,7 @@
 
 Refusal
 ├── ChallengeRequired    the queue asks for a proof of work, which is missing or not valid
-└── RateLimited          too many calls by a person or from an address; says when to try again
+└── RateLimited too many calls by a person or from an address; the error says how long to wait
 """
 
 from domain.errors import ErrorCode, Refusal
@@ -31,10 +31,12 @@ class ChallengeRequired(Refusal):
 
 
 _LIMITED_CALLS = {
-    LimitedCall.JOIN_QUEUE: "joins of this queue",
-    LimitedCall.HOLD_TICKETS: "requests for holds",
-    LimitedCall.PURCHASE_TICKETS: "purchases at this concert",
-    LimitedCall.SYNC_ORDER_PAYMENT: "questions about payments",
+    LimitedCall.JOIN_QUEUE: "joining this queue",
+    LimitedCall.HOLD_TICKETS: "holding tickets",
+    LimitedCall.PURCHASE_TICKETS: "buying tickets for this concert",
+    LimitedCall.SYNC_ORDER_PAYMENT: "checking payments",
+    LimitedCall.TRANSFER_TICKET: "transferring tickets",
+    LimitedCall.CHECK_IN_TICKETS: "checking tickets in",
 }
 
 
@@ -46,7 +48,7 @@ class RateLimited(Refusal):
 
     def __init__(self, call: LimitedCall, scope: RateScope, rate: Rate, *, retry_after_s: int) -> None:
         limit = f"{rate.count:,} in {rate.seconds:,} s per {scope.lower()}"
-        super().__init__(f"The limit of {_LIMITED_CALLS[call]} is {limit}; repeat the request in {retry_after_s} s.")
+        super().__init__(f"The limit for {_LIMITED_CALLS[call]} is {limit}; repeat the request in {retry_after_s} s.")
         self.call = call
         self.scope = scope
         self.rate = rate

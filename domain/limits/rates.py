@@ -9,6 +9,8 @@ class LimitedCall(StrEnum):
     HOLD_TICKETS = "HOLD_TICKETS"
     PURCHASE_TICKETS = "PURCHASE_TICKETS"
     SYNC_ORDER_PAYMENT = "SYNC_ORDER_PAYMENT"
+    TRANSFER_TICKET = "TRANSFER_TICKET"
+    CHECK_IN_TICKETS = "CHECK_IN_TICKETS"
 
 
 class RateScope(StrEnum):
@@ -53,7 +55,11 @@ class RateLimits:
     hold_requests: CallRates = NO_RATES
     """Requests for holds that this process receives, for all concerts, including repeated ones."""
     payment_syncs: CallRates = NO_RATES
-    """Questions to the payment provider that this process is asked to send."""
+    """Requests that make this process ask the payment provider."""
+    transfers: CallRates = NO_RATES
+    """Offers of tickets to other people. Each sends an email."""
+    check_ins: CallRates = NO_RATES
+    """Calls that check tickets in, each with one or more scans."""
 
 
 NO_LIMITS = RateLimits()

@@ -1,1 +1,1 @@
-"""Payments: what the provider has told, what Onsale has decided, and what follows from both."""
+"""Payments: what the provider has reported, what Onsale has decided, and what follows from both."""

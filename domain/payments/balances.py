@@ -1,4 +1,4 @@
-"""The money and units of an order that have been refunded, and those that are left."""
+"""The refunded and the remaining money and units of an order."""
 
 from collections.abc import Iterable
 
@@ -44,12 +44,14 @@ def is_larger_than_payment(order: Order, refund: Refund) -> bool:
 
 
 def left_of(order: Order, paid: ProviderFact | None, *, without: Refund | None = None) -> int:
-    """Return the money of a payment that is neither returned nor about to be returned."""
+    """Return the money of a payment that has not been refunded, is not about to be, and has not
+    been taken back by the bank.
+    """
     if paid is None or order.payment is None:
         return 0
     rows = {refund.number for refund in order.payment.refunds}
     replaced = {refund.replaces for refund in order.payment.refunds}
-    # A replaced refund that was made stands for the one that replaces it, and is counted once.
+    # A replaced refund that was made after all counts in place of its replacement.
     counted = [
         (refund, refund_fact(order, refund))
         for refund in order.payment.refunds
@@ -69,7 +71,30 @@ def left_of(order: Order, paid: ProviderFact | None, *, without: Refund | None =
         and (fact.row not in rows or fact.row in replaced)
         and fact.id not in standing
     )
-    return max(paid.amount_minor - ours - others, 0)
+    return max(paid.amount_minor - ours - others - lost_minor(order, paid.intent_id), 0)
+
+
+def lost_minor(order: Order, intent_id: str) -> int:
+    """Return the money of a payment that the bank has taken back after disputes."""
+    return _sum_of(order, FactKind.DISPUTE, intent_id, FactState.LOST)
+
+
+def kept_minor(order: Order, intent_id: str) -> int:
+    """Return the money of a payment that, according to the provider, has been neither refunded nor
+    taken back by the bank. Refunds that are still to be sent do not count.
+    """
+    paid = sum(fact.amount_minor for fact in successes(order) if fact.intent_id == intent_id)
+    refunded = _sum_of(order, FactKind.REFUND, intent_id, FactState.PENDING, FactState.SUCCEEDED)
+    return max(paid - refunded - lost_minor(order, intent_id), 0)
+
+
+def _sum_of(order: Order, kind: FactKind, intent_id: str, *states: FactState) -> int:
+    facts = order.payment.facts if order.payment else ()
+    return sum(
+        fact.amount_minor
+        for fact in facts
+        if fact.kind is kind and fact.intent_id == intent_id and fact.state in states
+    )
 
 
 def next_refund_number(payment: Payment) -> int:

@@ -1,8 +1,8 @@
-"""Facts that a payment provider has told about an order.
+"""Facts that a payment provider has reported about an order.
 
-Messages of a provider arrive late, twice and in any order. A fact therefore belongs to one object
-of the provider and has a rank: merging facts is a set union that keeps the highest rank of each
-object, so the result does not depend on the order of arrival.
+A provider's messages may arrive late, twice and in any order. A fact therefore belongs to one
+object at the provider and has a rank: merging facts is a set union that keeps the highest rank of
+each object, so the result does not depend on the order of arrival.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from domain.money import CurrencyCode
 
 class FactKind(StrEnum):
     PAYMENT = "PAYMENT"
-    """A payment intent. Its id is that of the intent."""
+    """A payment intent, identified by its own id."""
     DECLINE = "DECLINE"
     """A charge that the bank declined. The intent remains payable."""
     REFUND = "REFUND"
@@ -57,7 +57,7 @@ class ProviderFact:
     currency: CurrencyCode | None
     """None if the provider reports a currency that ISO 4217 does not have."""
     at: datetime
-    """The time at the provider."""
+    """By the provider's clock."""
     row: int | None = None
     """The number of our attempt or refund in the metadata; None for an object that we did not
     create, such as a refund made in the provider's dashboard.
@@ -83,14 +83,16 @@ def merge_facts(known: Iterable[ProviderFact], new: Iterable[ProviderFact]) -> t
 
 
 def _merge(one: ProviderFact, other: ProviderFact) -> ProviderFact:
-    """Return the later fact about an object. It keeps our number, which not every message has."""
+    """Return the later fact about an object. The result keeps our number, which not every message
+    has.
+    """
     latest = max(one, other, key=_precedence)
     row = max((fact.row for fact in (one, other) if fact.row is not None), default=None)
     return latest if latest.row == row else replace(latest, row=row)
 
 
 def _precedence(fact: ProviderFact) -> tuple[int, datetime, int, str, str, str]:
-    """Order all facts about one object, so that even contradicting ones merge in any order."""
+    """Order all facts about one object, so that even contradictory ones merge in any order."""
     return fact.rank, fact.at, fact.amount_minor, str(fact.currency), fact.code, fact.intent_id
 
 

@@ -1,4 +1,4 @@
-"""Events of a payment provider between their arrival and their effect on an order.
+"""Events from a payment provider, between their arrival and their effect on an order.
 
 An event is recorded before the provider gets its answer, and applied later. Applying an event again
 changes nothing, so an event is never lost and need not be applied exactly once.
@@ -34,24 +34,27 @@ class InboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboxEvent:
-    """A verified event of the provider. It holds facts and ids, but no data of the card holder."""
+    """A verified event from the provider. It holds facts and ids, but no data about the card
+    holder.
+    """
 
     id: str
-    """The provider's id of the event. Of several deliveries with one id, one is recorded."""
+    """The provider's id of the event. Of several deliveries with the same id, only one is recorded.
+    """
     kind: str
     """The provider's name of the event type, such as `payment_intent.succeeded`."""
     provider: str
     intent_id: str | None
     order_id: OrderId | None
-    """None if the provider's object has no metadata of ours, such as a dispute."""
+    """None if the provider's object, such as a dispute, does not carry our metadata."""
     concert_id: ConcertId | None
     facts: tuple[ProviderFact, ...]
     created_at: datetime
-    """The time at the provider."""
+    """By the provider's clock."""
     received_at: datetime
     state: InboxState = InboxState.NEW
     due_at: datetime | None = None
-    """The next attempt to apply the event; None if there will be none."""
+    """When to try to apply the event next, or None if it will not be tried again."""
     problem: str = ""
     """Why the event has not been applied yet."""
 
@@ -59,7 +62,8 @@ class InboxEvent:
         return replace(self, state=state, due_at=None, problem=problem)
 
     def parked(self, problem: str, *, now: datetime) -> "InboxEvent":
-        """Return the event with its next attempt, or REPORTED if it has waited for 72 hours.
+        """Return the event with the time of its next attempt, or as REPORTED if it has waited for
+        72 hours.
 
         The pauses double, because each is as long as the time since the arrival.
         """
@@ -70,6 +74,8 @@ class InboxEvent:
         return replace(self, state=InboxState.PARKED, due_at=now + pause, problem=problem)
 
     def postponed(self, *, now: datetime) -> "InboxEvent":
-        """Return the event with its next attempt after an outage, which never ends the waiting."""
+        """Return the event with the time of its next attempt after an outage, however long it has
+        waited.
+        """
         pause = min(max(now - self.received_at, FIRST_PAUSE), LONGEST_OUTAGE_PAUSE)
         return replace(self, due_at=now + pause)

@@ -9,23 +9,23 @@ from domain.payments.facts import ProviderFact
 
 
 class FreedBy(StrEnum):
-    """Why the units of an order were given back before it was paid."""
+    """Why the units of an order were released before it was paid."""
 
     PAYMENT_FAILED = "PAYMENT_FAILED"
     """The deadline passed after a decline."""
     EXPIRED = "EXPIRED"
     """The deadline passed without an attempt to pay."""
     CANCELLED = "CANCELLED"
-    """The buyer, or the end of the concert, canceled the order."""
+    """The buyer canceled the order, or the concert was canceled."""
     MISMATCH = "MISMATCH"
-    """The provider took another amount or currency than the order has."""
+    """The provider took an amount or a currency that differs from the order's."""
 
 
 class LateOutcome(StrEnum):
-    """The outcome for a payment that arrived after the units had been given back."""
+    """The outcome of a payment that arrived after the units had been released."""
 
     TAKEN = "TAKEN"
-    """Units were taken again, and the order is alive."""
+    """Units were taken again, and the order is valid."""
     REFUSED = "REFUSED"
     """No units could be taken; the payment is refunded."""
 
@@ -35,6 +35,11 @@ class RefundReason(StrEnum):
     CONCERT_CANCELLED = "CONCERT_CANCELLED"
     HOLD_EXPIRED = "HOLD_EXPIRED"
     """The payment arrived after the units had been sold to others."""
+    ORDER_CANCELLED = "ORDER_CANCELLED"
+    """The payment arrived after the order had been canceled."""
+    DISPUTE_LOST = "DISPUTE_LOST"
+    """The bank reversed a part of the payment, which ended the order. This refund returns the rest.
+    """
     SECOND_PAYMENT = "SECOND_PAYMENT"
     MISMATCH = "MISMATCH"
 
@@ -58,16 +63,17 @@ class Refund:
     """None for an order that cost nothing: there is nothing to send."""
     amount_minor: int
     units: tuple[Unit, ...]
-    """The units that the refund gives back when it has succeeded."""
+    """The units that the refund releases when it has succeeded."""
     reason: RefundReason
     requested_at: datetime
     requested_by: PersonId | None = None
     request_key: str = ""
-    """The fingerprint of the request, which recognizes a repeated one."""
+    """The fingerprint of the request, used to recognize a repetition."""
     request_digest: str = ""
     replaces: int | None = None
-    """The number of an earlier refund that the provider never made: it forgets keys after a day,
-    and answers a failed request with the same failure forever.
+    """The number of the refund that this one replaces, because that one failed or was never made.
+    The provider repeats its answer to a failed request and forgets keys after a day, so the number
+    must be new.
     """
 
 
@@ -76,9 +82,9 @@ class Payment:
     provider: str
     """The name of the provider: `stripe` or `sandbox`."""
     expires_at: datetime
-    """The deadline of the buyer. It is written with the order and never moves."""
+    """The buyer's deadline. It is stored with the order and never changes."""
     attempts: tuple[PaymentAttempt, ...]
-    """Empty for an order that was never to be paid. Such an order has a payment only to record its
+    """Empty for an order that never had to be paid. Such an order has a payment only to record its
     refunds, and the name of its provider is empty.
     """
     facts: tuple[ProviderFact, ...] = ()
@@ -91,7 +97,7 @@ class Payment:
 
     @property
     def attempt(self) -> PaymentAttempt:
-        """Return the attempt that counts. Payments of earlier ones are refunded."""
+        """Return the attempt that counts. Payments for earlier ones are refunded."""
         return self.attempts[-1]
 
 
@@ -106,13 +112,15 @@ class Effects:
 
     states: dict[str, EffectState] = field(default_factory=dict)
     """By name: `tickets`, `document`, `mail`, `sales`."""
+    silent_refunds: tuple[int, ...] = ()
+    """The numbers of the refunds that were made by an earlier version, which sent no mail."""
 
 
 NO_EFFECTS = Effects()
 
 
 def attempt_key(order_id: OrderId, number: int) -> str:
-    """Return the idempotency key of an attempt at the provider."""
+    """Return the idempotency key for an attempt."""
     return f"order:{order_id}:pay:{number}"
 
 

@@ -1,4 +1,4 @@
-"""Checks of prices against what the payment provider can charge.
+"""Checks prices against what the payment provider can charge.
 
 A price is 0 or payable: neither one ticket nor the largest order can be outside the provider's
 limits. Nothing is rounded, so a buyer is charged what the order shows.
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from domain.concerts import Concert, ConcertChange, ConcertDraft
-from domain.errors import FieldProblem
+from domain.inputs.problems import FieldProblem, InputRule
 from domain.money import CurrencyCode, Money
 from domain.validation import MAX_PRICE_MINOR, MAX_TIERS
 
@@ -24,7 +24,7 @@ class PriceLimits(Protocol):
 
     @property
     def step(self) -> int:
-        """Return the number of which every amount must be a multiple."""
+        """Return the number that every amount must be a multiple of."""
         ...
 
 
@@ -46,7 +46,7 @@ def changed_price_problems(
 ) -> Iterator[FieldProblem]:
     """Yield the problems with changed prices and with a raised limit per order.
 
-    A price that stays as it is may be outside the limits: earlier versions of Onsale did not know
+    An unchanged price may be outside the limits, because earlier versions of Onsale did not check
     them.
     """
     limits, per_order = rules.amount_limits(after.currency), after.terms.limit_per_order
@@ -66,33 +66,42 @@ def changed_price_problems(
 def _price_problems(
     path: str, price: Money, limits: PriceLimits | None, limit_per_order: int
 ) -> Iterator[FieldProblem]:
-    """Yield the problem with one price. The general checks report one that no currency allows."""
+    """Yield the problem with a price, unless the general checks report it."""
     if not 0 < price.minor <= MAX_PRICE_MINOR:
         return
     if limits is None:
-        yield FieldProblem(
-            path, f"is {price.minor}; it must be 0, because no payments in {price.currency} are possible"
-        )
+        message = f"is {price.minor}; it must be 0, because no payments in {price.currency} are possible"
+        yield FieldProblem(path, message, InputRule.OUT_OF_RANGE, minimum=0, maximum=0, given=price.minor)
         return
     most = limits.highest // max(1, limit_per_order)
     if price.minor < limits.lowest:
         lowest = Money(limits.lowest, price.currency)
-        yield FieldProblem(path, f"is {price.minor} ({price}); it must be 0 or at least {lowest.minor} ({lowest})")
+        message = f"is {price.minor} ({price}); it must be 0 or at least {lowest.minor} ({lowest})"
+        yield FieldProblem(path, message, InputRule.OUT_OF_RANGE, minimum=lowest.minor, given=price.minor)
     elif price.minor % limits.step:
         step = Money(limits.step, price.currency)
-        yield FieldProblem(path, f"is {price.minor} ({price}); it must be a multiple of {step.minor} ({step})")
+        message = f"is {price.minor} ({price}); it must be a multiple of {step.minor} ({step})"
+        yield FieldProblem(path, message, InputRule.NOT_A_MULTIPLE, step=step.minor, given=price.minor)
     elif price.minor > most:
         yield FieldProblem(
             path,
             f"is {price.minor} ({price}); with a limitPerOrder of {limit_per_order}, it must be at most {most}, because"
             f" one payment is at most {Money(limits.highest, price.currency)}",
+            InputRule.OUT_OF_RANGE,
+            maximum=most,
+            given=price.minor,
+            other="limitPerOrder",
         )
 
 
 def _limit_problems(price: Money, limits: PriceLimits, limit_per_order: int) -> Iterator[FieldProblem]:
     if price.minor * limit_per_order > limits.highest:
+        most = max(1, limits.highest // price.minor)
         yield FieldProblem(
             "limitPerOrder",
-            f"is {limit_per_order}; it must be at most {max(1, limits.highest // price.minor)}, because a ticket costs"
-            f" {price} and one payment is at most {Money(limits.highest, price.currency)}",
+            f"is {limit_per_order}; it must be at most {most}, because a ticket costs {price} and one payment is at"
+            f" most {Money(limits.highest, price.currency)}",
+            InputRule.OUT_OF_RANGE,
+            maximum=most,
+            given=limit_per_order,
         )

@@ -24,8 +24,8 @@ NEXT_STATUS: dict[OrderStatus, set[OrderStatus]] = {
     OrderStatus.FULFILLED: _AFTER_PAYMENT,
     # A partial refund has succeeded, so the order is paid again, with fewer tickets.
     OrderStatus.REFUND_PENDING: {OrderStatus.PAID, OrderStatus.FULFILLED, *_AFTER_PAYMENT},
-    # A refund that succeeded can fail later. The money is then returned again; if the payment was
-    # late and not decided yet, it is decided now.
+    # A refund that succeeded can fail later. The money is then returned again. If nothing had been
+    # decided yet about a late payment, the decision follows.
     OrderStatus.REFUNDED: {OrderStatus.REFUND_PENDING, OrderStatus.LATE_PAYMENT, OrderStatus.DISPUTE_LOST},
     OrderStatus.DISPUTE_LOST: set(),
     OrderStatus.LATE_PAYMENT: {OrderStatus.PAID, *_AFTER_PAYMENT},
@@ -33,8 +33,8 @@ NEXT_STATUS: dict[OrderStatus, set[OrderStatus]] = {
     OrderStatus.VOID: set(),
     OrderStatus.WITHDRAWN: set(),
 }
-"""Maps each status to those that may follow it. Messages of the provider come in any order, so an
-order can be refunded before its payment is known, and statuses between may be skipped.
+"""Maps each status to those that may follow it. The provider's messages come in any order, so an
+order can be refunded before its payment is known, and statuses in between may be skipped.
 """
 
 
@@ -53,10 +53,15 @@ def derive_status(order: Order) -> OrderStatus:
     if outstanding_refunds(order, of_accepted=True):
         return OrderStatus.REFUND_PENDING
     if payment is not None and (payment.late is LateOutcome.REFUSED or not order.units):
-        # A paid order without units never revives, even if the refund that ended it fails later:
-        # its units may have been sold to others.
+        # A paid order without units never becomes active again, even if the refund that ended it
+        # fails later: its units may have been sold to others.
         return OrderStatus.REFUND_PENDING
-    return OrderStatus.FULFILLED if order.effects.states.get("tickets") is EffectState.DONE else OrderStatus.PAID
+    return OrderStatus.FULFILLED if _is_fulfilled(order) else OrderStatus.PAID
+
+
+def _is_fulfilled(order: Order) -> bool:
+    states = order.effects.states
+    return all(states.get(name) is EffectState.DONE for name in ("tickets", "document"))
 
 
 def _status_when_unpaid(order: Order) -> OrderStatus:
@@ -79,7 +84,9 @@ def successes(order: Order) -> tuple[ProviderFact, ...]:
 
 
 def accepted_payment(order: Order) -> ProviderFact | None:
-    """Return the payment that pays the order: the recorded intent's, with exactly the total."""
+    """Return the payment for the order: a successful payment of the recorded intent, for exactly
+    the total.
+    """
     return next((fact for fact in successes(order) if _is_recorded(order, fact) and _pays_total(order, fact)), None)
 
 
@@ -103,9 +110,10 @@ def is_disputed(order: Order) -> bool:
 
 
 def has_lost_its_units(order: Order) -> bool:
-    """Return whether an order that was paid has no units left, and never gets any again.
+    """Return whether an order that was paid has no units left, and will never get any again.
 
-    While the bank decides about the money, or has given it back, the order does not count.
+    An order does not count while the bank is deciding about its money, or after the bank has
+    returned the money.
     """
     payment = order.payment
     if payment is None or order.units or not order.released_units or accepted_payment(order) is None:
@@ -115,7 +123,7 @@ def has_lost_its_units(order: Order) -> bool:
 
 
 def disputes(order: Order) -> tuple[ProviderFact, ...]:
-    """Return the disputes about the payment that pays the order."""
+    """Return the disputes about the payment for the order."""
     accepted = accepted_payment(order)
     if order.payment is None or accepted is None:
         return ()
@@ -125,10 +133,10 @@ def disputes(order: Order) -> tuple[ProviderFact, ...]:
 
 
 def refund_fact(order: Order, refund: Refund) -> ProviderFact | None:
-    """Return what the provider has told about one of our refunds.
+    """Return what the provider has reported about one of our refunds.
 
-    A refund that was replaced may have been made after all. It then stands for the one that
-    replaces it, unless it fails.
+    A refund that was replaced may have been made after all. It then counts in place of its
+    replacement, unless it fails.
     """
     if order.payment is None:
         return None
@@ -139,7 +147,9 @@ def refund_fact(order: Order, refund: Refund) -> ProviderFact | None:
 
 
 def replaced_by(payment: Payment, refund: Refund) -> tuple[int, ...]:
-    """Return the numbers of the refunds that this one replaces, directly or not, latest first."""
+    """Return the numbers of the refunds that this one replaces, directly or indirectly, latest
+    first.
+    """
     by_number = {one.number: one for one in payment.refunds}
     numbers: list[int] = []
     while refund.replaces is not None:
@@ -177,7 +187,7 @@ def is_refunded(order: Order) -> bool:
 
 
 def goodwill_minor(order: Order) -> int:
-    """Return the money returned by refunds that are not ours, for payments that are."""
+    """Return the money that refunds made outside Onsale returned for our payments."""
     facts = order.payment.facts if order.payment else ()
     rows = {refund.number for refund in order.payment.refunds} if order.payment else set()
     return sum(

@@ -1,7 +1,7 @@
 """The steps that are due for an order.
 
 A step is a call to the provider or to the stock. The order worker does one step at a time and
-stores its result, so a crash between two steps loses nothing: the stored order says again which
+stores its result, so a crash between two steps loses nothing: the stored order still says which
 step is due.
 """
 
@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.orders import Order, OrderStatus
+from domain.payments.balances import kept_minor, lost_minor
 from domain.payments.facts import FactState
 from domain.payments.payment import Payment, Refund
-from domain.payments.status import is_dispute_lost, outstanding_refunds, refund_fact, replaced_by
+from domain.payments.status import outstanding_refunds, refund_fact, replaced_by
 
 CREATION_WINDOW = timedelta(seconds=5)
 """The time that the purchase itself has to create the intent. Afterward, the worker takes over."""
@@ -27,7 +28,7 @@ class StepKind(StrEnum):
     CLOSE = "CLOSE"
     """Cancel the intent, and free the units once the provider has confirmed it."""
     TAKE_UNITS = "TAKE_UNITS"
-    """Take units for a payment that arrived after the order's units had been given back."""
+    """Take units for a payment that arrived after the order's units had been released."""
     SEND_REFUND = "SEND_REFUND"
 
 
@@ -42,8 +43,8 @@ class Step:
 def next_step(order: Order, now: datetime, *, grace_until: datetime | None = None) -> Step | None:
     """Return the step that has been due longest, or None if no step is due.
 
-    No deadline of a buyer has passed before `grace_until`, the end of the grace period that
-    follows a gap of the workers.
+    No buyer's deadline passes before `grace_until`, when the grace period that follows a gap in the
+    workers' heartbeats ends.
     """
     due = [step for step in _steps(order, grace_until) if step.due_at <= now]
     if any(step.kind is StepKind.CLOSE for step in due):
@@ -67,7 +68,7 @@ def _steps(order: Order, grace_until: datetime | None = None) -> list[Step]:
         deadline = max(payment.expires_at, grace_until or payment.expires_at)
         steps.append(Step(StepKind.CLOSE, min(payment.cancel_requested_at or deadline, deadline)))
         if payment.attempt.intent_id is None and payment.cancel_requested_at is None:
-            # Only the purchase makes the first attempt, and only the worker a later one.
+            # Only the purchase makes the first attempt, and only the worker makes later ones.
             window = CREATION_WINDOW if payment.attempt.number == 1 else timedelta()
             created_by = payment.attempt.started_at + window
             if created_by < deadline:
@@ -76,12 +77,16 @@ def _steps(order: Order, grace_until: datetime | None = None) -> list[Step]:
 
 
 def _sendable_refunds(order: Order) -> list[Refund]:
-    """Return the outstanding refunds, without those of money that the bank has taken back."""
-    outstanding = outstanding_refunds(order)
-    if not is_dispute_lost(order):
-        return list(outstanding)
-    assert order.payment is not None
-    return [refund for refund in outstanding if refund.intent_id != order.payment.attempt.intent_id]
+    """Return the outstanding refunds, except refunds of money that the bank has taken back."""
+    return [refund for refund in outstanding_refunds(order) if not _is_taken_back(order, refund)]
+
+
+def _is_taken_back(order: Order, refund: Refund) -> bool:
+    """Return whether lost disputes have left no money to refund. If they have left less than the
+    refund returns, the provider refuses it, and it is replaced by a smaller one.
+    """
+    intent_id = refund.intent_id
+    return intent_id is not None and lost_minor(order, intent_id) > 0 and kept_minor(order, intent_id) == 0
 
 
 def _refund_step(order: Order, payment: Payment, refund: Refund) -> Step:
@@ -97,6 +102,6 @@ def _refund_step(order: Order, payment: Payment, refund: Refund) -> Step:
 
 
 def _pause(repeats: int) -> timedelta:
-    """Return the pause before a refund is made again. It grows with each repetition."""
+    """Return the pause before a refund is repeated. It grows with each repetition."""
     factor: int = 4 ** min(repeats, 10)
     return min(RETRY_FAILED_REFUND_AFTER * factor, LONGEST_REFUND_PAUSE)

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from domain.errors import FieldProblem
+from domain.inputs.problems import FieldProblem, InputRule
 
 IGNORABLE = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -124,16 +124,18 @@ def _problems(
     path: str, text: str, bad: re.Pattern[str], longest: int, *, may_be_empty: bool
 ) -> Iterator[FieldProblem]:
     if len(text) > longest:
-        yield FieldProblem(path, f"has {len(text)} characters; at most {longest} are allowed")
+        message = f"has {len(text)} characters; at most {longest} are allowed"
+        yield FieldProblem(path, message, InputRule.TOO_LONG, maximum=longest, given=len(text))
     elif not text.strip():
         if not may_be_empty:
-            yield FieldProblem(path, "must not be empty")
+            yield FieldProblem(path, "must not be empty", InputRule.EMPTY)
     elif (at := _marks_at(text)) is not None:
-        yield FieldProblem(path, f"has more than {MAX_MARKS} marks on one letter at character {at + 1}; remove some")
+        message = f"has more than {MAX_MARKS} marks on one letter at character {at + 1}; remove some"
+        yield FieldProblem(path, message, InputRule.TOO_MANY_MARKS, maximum=MAX_MARKS, position=at + 1)
     elif (at := _first(bad, text)) is not None:
-        yield FieldProblem(path, _describe(text[at], at + 1))
+        yield FieldProblem(path, _describe(text[at], at + 1), InputRule.FORBIDDEN_CHARACTER, position=at + 1)
     elif not any(map(_is_visible, text)):
-        yield FieldProblem(path, "has only invisible characters; write letters or digits")
+        yield FieldProblem(path, "has only invisible characters; write letters or digits", InputRule.INVISIBLE)
 
 
 def _first(bad: re.Pattern[str], text: str) -> int | None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
-from domain.errors import FieldProblem
+from domain.inputs.problems import FieldProblem, InputRule
 from domain.text.characters import IGNORABLE, clean_line, line_problems
 
 MAX_EMAIL = 254
@@ -27,11 +27,21 @@ def clean_email(text: str) -> str:
     return _read(clean_line(text))[0]
 
 
+def ascii_email(text: str) -> str | None:
+    """Return the ASCII form of a stored address, which every mail server understands, or None if
+    its local part has no ASCII form.
+    """
+    try:
+        return validate_email(text, check_deliverability=False, strict=True).ascii_email
+    except EmailNotValidError:
+        return None
+
+
 def email_problems(path: str, text: str) -> Iterator[FieldProblem]:
     """Yield the first problem with an address, if any."""
     found = list(line_problems(path, text, longest=MAX_EMAIL))
     if not found and (problem := _read(clean_line(text))[1]):
-        found.append(FieldProblem(path, problem))
+        found.append(FieldProblem(path, problem, InputRule.INVALID_FORMAT))
     yield from found
 
 

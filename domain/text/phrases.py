@@ -1,4 +1,4 @@
-"""Times and numbers of tickets in the messages of errors."""
+"""Formats times and numbers of tickets for error messages."""
 
 from datetime import UTC, datetime
 

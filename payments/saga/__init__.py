@@ -1,1 +1,1 @@
-"""The saga of a paid order: every call to the provider, and every change of the order."""
+"""The saga of a paid order: every call to the provider, and every change to the order."""

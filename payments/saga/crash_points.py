@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class CrashPoint(StrEnum):
-    """A point that has just been reached. The next step has not begun."""
+    """A point that was just reached. The next step has not begun."""
 
     ORDER_INSERTED = "ORDER_INSERTED"
     ORDER_RECORDED = "ORDER_RECORDED"
@@ -14,7 +14,7 @@ class CrashPoint(StrEnum):
     UNITS_TAKEN = "UNITS_TAKEN"
     REFUND_CREATED = "REFUND_CREATED"
     ORDER_UPDATED = "ORDER_UPDATED"
-    """MongoDB has a new version of the order, and Redis does not know it yet."""
+    """MongoDB has a new version of the order that Redis does not have yet."""
     STOCK_UPDATED = "STOCK_UPDATED"
 
 

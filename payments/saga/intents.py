@@ -1,4 +1,4 @@
-"""The intents of an order: created, found again after a failure, and canceled."""
+"""Creates the intents of an order, finds them again after a failure, and cancels them."""
 
 import logging
 from collections.abc import Callable
@@ -14,8 +14,10 @@ from payments.saga.order_changes import OrderChanges
 
 log = logging.getLogger(__name__)
 
+MISSING = "resource_missing"
+"""The code of the refusal if the account has no such object."""
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far the clocks of this host and of the provider may be apart when objects are listed."""
+"""How far this host's clock may differ from the provider's when objects are listed."""
 
 
 class Intents:
@@ -29,7 +31,8 @@ class Intents:
 
     async def create(self, order: Order, reference: OrderReference) -> Order:
         """Create the intent of the current attempt, or find it again, and record it with its client
-        secret. If the provider has none and its key is spent, begin another attempt.
+        secret. If the provider has no such intent and the key of the attempt is spent, begin
+        another attempt.
 
         Raises ProviderUnavailable or ProviderRefused.
         """
@@ -48,7 +51,7 @@ class Intents:
         """Cancel the intent of a pending order. The units are freed if the provider confirms that
         the intent is canceled or does not exist; if it was paid, the order is paid.
 
-        An intent in processing changes nothing: the provider decides later. Raises
+        An intent that is still processing changes nothing: the provider decides later. Raises
         ProviderUnavailable or ProviderRefused.
         """
         assert order.payment is not None
@@ -90,11 +93,26 @@ class Intents:
         try:
             intent = await self._provider.cancel_intent(intent_id)
         except ProviderRefused as refusal:
-            # An intent that was paid cannot be canceled. The provider's present state decides.
+            if refusal.code == MISSING and self._provider.name == "sandbox":
+                return await self._free_after_loss(order, attempt, intent_id)
+            # A paid intent cannot be canceled. Its current state at the provider decides.
             log.info("the intent of order %s was not canceled (%s); reading it", order.id, refusal.code)
             intent = await self._provider.get_intent(intent_id)
         self._reached(CrashPoint.INTENT_CANCELED)
         return await self._record(order, attempt, intent)
+
+    async def _free_after_loss(self, order: Order, attempt: PaymentAttempt, intent_id: str) -> Order:
+        """Free the units of an order whose intent the sandbox has lost.
+
+        No one can pay such an intent. A provider with real money may know it in another account.
+        """
+        log.warning("the sandbox has lost intent %s of order %s; the order's tickets are freed", intent_id, order.id)
+        return await self._changes.change(
+            order,
+            lambda order: transitions.free_without_intent(
+                order, self._clock(), attempt=attempt.number, lost_intent_id=intent_id
+            ),
+        )
 
     async def _cancel_if_unwanted(self, order: Order, intent: Intent) -> Order:
         """Cancel an intent that was created too late: the order has ended without it."""
@@ -121,11 +139,11 @@ class Intents:
         )
 
     async def _obtain(self, order: Order, reference: OrderReference, attempt: PaymentAttempt) -> Intent | None:
-        """Return the intent of an attempt, created now if the provider has none. Return None if it
-        has none, and the key can no longer create one.
+        """Return the intent of an attempt, creating it if the provider has none. Return None if
+        there is none and the key can no longer create one.
 
-        A repeated call under the same key returns the same intent. Only if the key is spent or old
-        are the account's intents listed, which takes many calls during a sale.
+        A repeated call under the same key returns the same intent. The account's intents are listed
+        only if the key is spent or old, because that takes many calls during a sale.
         """
         if self._clock() - attempt.started_at < KEYS_LAST:
             with suppress(KeySpent):

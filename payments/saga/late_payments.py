@@ -1,6 +1,6 @@
-"""Payments that arrive after the order's units were given back.
+"""Payments that arrive after the order's units were released.
 
-Only the order worker does this step, one worker at a time per order.
+Only the order worker takes this step, and only one worker at a time per order.
 """
 
 import logging
@@ -18,11 +18,13 @@ from storage.connect import Stores
 log = logging.getLogger(__name__)
 
 MAX_CONFLICTS = 5
-"""The number of attempts. After each conflict, the hot state learns the orders that it had lost."""
+"""The number of attempts. After each conflict, orders missing from the hot state are recorded
+again.
+"""
 
 
 class _OrderChanged(Exception):
-    """A message of the provider has changed the order since units were taken for it."""
+    """A message from the provider has changed the order since units were taken for it."""
 
     def __init__(self, order: Order) -> None:
         super().__init__(order.id)
@@ -42,7 +44,7 @@ class LatePayments:
         """Give the order units again if all of its lines can have them; otherwise decide to refund
         it.
 
-        Raises TemporarilyUnavailable if the stock cannot be asked now.
+        Raises TemporarilyUnavailable if the stock store does not answer.
         """
         for _ in range(MAX_CONFLICTS):
             units = await self._take(order)
@@ -85,7 +87,7 @@ class LatePayments:
             case "TAKEN":
                 return taken.units
             case "SOLD_OUT" | "PERSON_LIMIT" | "OVER":
-                log.info("order %s was paid late and gets no tickets: %s", order.id, taken.word)
+                log.info("order %s was paid late and will not get tickets: %s", order.id, taken.word)
                 return ()
             case _:
                 raise TemporarilyUnavailable("The stock store is recovering")

@@ -1,7 +1,7 @@
-"""Compare-and-set changes of orders.
+"""Compare-and-set changes to orders.
 
 A change is a pure function of the stored order. If another process changed the order first, the
-function is applied to the newer version, so no change is lost and none is made twice.
+function is applied to the newer version, so no change is lost or made twice.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,12 @@ from domain.ids import ConcertId, OrderId
 from domain.orders import Order
 from payments.saga.crash_points import CrashPoint, Reached
 from storage.connect import Stores
+from storage.keys import EFFECTS_CHANNEL
 from storage.mongo.order_updates import UpdateOutcome
 
 MAX_CONFLICTS = 20
 """The number of attempts. The purchase, webhooks, the worker and the buyer may change an order at
-the same time, but rarely more than a few of them do.
+the same time, but rarely more than a few of these do.
 """
 
 
@@ -34,7 +35,7 @@ class OrderChanges:
         return order if order is not None and order.concert_id == concert_id else None
 
     async def change(self, order: Order, decide: Callable[[Order], Order]) -> Order:
-        """Store what `decide` makes of the order, tell the hot state, and return the stored order.
+        """Store the order that `decide` returns, update the hot state, and return the stored order.
 
         Raises UnitsTaken, and TemporarilyUnavailable if it is unknown whether the change was
         stored.
@@ -48,13 +49,15 @@ class OrderChanges:
                     self._reached(CrashPoint.ORDER_UPDATED)
                     await self._stores.order_sync.record(changed)
                     self._reached(CrashPoint.STOCK_UPDATED)
+                    if changed.effects_at is not None and changed.effects_at != order.effects_at:
+                        self._stores.hint_publisher.publish(EFFECTS_CHANNEL)
                     return changed
                 case UpdateOutcome.LOST:
                     order = await self._read_again(order)
                 case UpdateOutcome.UNIT_TAKEN:
                     raise UnitsTaken(order.id)
                 case UpdateOutcome.UNKNOWN:
-                    raise TemporarilyUnavailable("It is not known yet whether the change of this order was stored")
+                    raise TemporarilyUnavailable("It is not known yet whether the change to this order was stored")
         raise TemporarilyUnavailable("This order is being changed by many requests")
 
     async def _read_again(self, order: Order) -> Order:

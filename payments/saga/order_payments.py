@@ -1,7 +1,9 @@
-"""The payments of orders: the one object that calls the provider and changes orders that are paid.
+"""The payments of orders. Only this object calls the provider and changes orders that have a
+payment.
 
 Purchases, webhooks, the buyer's confirmation, workers and the reconciliation all use it. It may
-stop between any two steps; the stored order then says what is due, and the order worker does it.
+stop between any two steps; the stored order then says which step is due, and the order worker
+continues.
 """
 
 import asyncio
@@ -17,6 +19,7 @@ from domain.payments.balances import find_refund, refundable_units
 from domain.payments.errors import NotRefundable, NotRefundableReason
 from domain.payments.facts import ProviderFact
 from domain.payments.payment import RefundReason
+from domain.payments.refunds import raise_if_checked_in
 from domain.payments.steps import Step, StepKind, next_step
 from payments.provider import OrderReference, PaymentProvider, ProviderRefused, ProviderUnavailable
 from payments.saga.crash_points import Reached, ignore
@@ -33,7 +36,7 @@ INTENT_WITHIN_S = 3.0
 the subscription to the order.
 """
 MAX_STEPS = 10
-"""The number of steps that one call of `advance` does. The next run does the others."""
+"""The number of steps that one call of `advance` does. The next run does the rest."""
 
 
 def now_ms() -> datetime:
@@ -67,7 +70,7 @@ class OrderPayments:
         return await self._stores.installation.id()
 
     def prepare(self, order: Order, *, pay_within: timedelta) -> Order:
-        """Return a new order as it is to be inserted: PAID if it costs nothing, otherwise pending,
+        """Return a new order to insert: PAID if it costs nothing, otherwise pending,
         with the deadline of its payment and its first attempt.
         """
         if order.total.minor == 0:
@@ -79,8 +82,8 @@ class OrderPayments:
     async def begin(self, order: Order) -> Order:
         """Create the intent of a recorded order, and return the order with it.
 
-        If the provider takes longer than three seconds, the order is returned without it, and the
-        call goes on. If it fails, the order worker repeats it.
+        If the provider takes longer than three seconds, the order is returned without its intent,
+        and the call continues. If the call fails, the order worker repeats it.
         """
         if order.status is not OrderStatus.PENDING_PAYMENT or order.payment is None:
             return order
@@ -97,7 +100,7 @@ class OrderPayments:
 
         `known` is a version of the order that the caller has read; it may be out of date, because
         facts are never removed, and a change is stored only for the newest version. Facts about an
-        order without payment are ignored. Raises TemporarilyUnavailable.
+        order without a payment are ignored. Raises TemporarilyUnavailable.
         """
         is_known = known is not None and known.id == order_id and known.concert_id == concert_id
         order = known if is_known else await self._changes.get(order_id, concert_id)
@@ -139,9 +142,9 @@ class OrderPayments:
     async def request_cancel(self, order: Order, reason: str, *, at_once: bool = True) -> Order:
         """Record that a pending order is to be canceled, and cancel it if the provider answers.
 
-        `reason` is `BUYER` or `CONCERT`. An order that is not pending is returned unchanged. If
-        the buyer has just paid, the order is paid. If `at_once` is false, the provider is left to
-        the order worker, which limits how many calls run at a time.
+        `reason` is `BUYER` or `CONCERT`. An order that is not pending is returned unchanged. If the
+        buyer has just paid, the order becomes paid instead. If `at_once` is false, the order worker
+        calls the provider, because it limits the number of calls at a time.
         """
         order = await self._changes.change(
             order, lambda order: transitions.request_cancel(order, reason, self._clock())
@@ -157,14 +160,16 @@ class OrderPayments:
         requested_by: PersonId | None,
         request_key: str,
         digest: str,
+        includes_checked_in: bool = True,
         at_once: bool = True,
     ) -> Order:
-        """Decide to refund the units, or all that are left if `units` is None, and send the refund
+        """Decide to refund the units, or all remaining ones if `units` is None, and send the refund
         if the provider answers; if `at_once` is false, the order worker sends it. A repeated
         request changes nothing.
 
         Raises IdempotencyConflict for another request with the same key, and NotRefundable if no
-        unit is left, or the refund of one of the units has been requested before.
+        unit is left, a refund of any of the units was requested before, or the ticket of any was
+        checked in and `includes_checked_in` is false.
         """
 
         def decide(order: Order) -> Order:
@@ -177,6 +182,8 @@ class OrderPayments:
             chosen = left if units is None else tuple(units)
             if not chosen or not set(chosen) <= set(left):
                 raise NotRefundable(NotRefundableReason.NOTHING_LEFT, order.status)
+            if not includes_checked_in:
+                raise_if_checked_in(order, chosen)
             return transitions.add_refund(
                 order,
                 chosen,
@@ -191,7 +198,9 @@ class OrderPayments:
         return await self._advance_if_possible(order) if at_once else order
 
     async def tell_that_order_waits(self, order: Order) -> Order:
-        """Add to the order's history, which the buyer may read, that it waits for the provider."""
+        """Note in the order's history, which the buyer can read, that it is waiting for the
+        provider.
+        """
         return await self._changes.change(order, lambda order: transitions.note_waiting(order, self._clock()))
 
     async def _create_intent(self, order: Order) -> Order:
@@ -215,15 +224,15 @@ class OrderPayments:
                 return await self._late_payments.take_units(order)
 
     async def _advance_if_possible(self, order: Order) -> Order:
-        """Do what is due now. After a failure, the order worker does it, as it always does for a
-        late payment.
+        """Do the due steps now. After a failure, the order worker does them, as always for a late
+        payment.
         """
         if order.status is OrderStatus.LATE_PAYMENT:
             return order
         try:
             return await self.advance(order, self._clock())
         except (ProviderUnavailable, ProviderRefused, TemporarilyUnavailable) as error:
-            log.warning("order %s waits for the order worker: %s", order.id, describe_cause(error))
+            log.warning("order %s is left to the order worker: %s", order.id, describe_cause(error))
             return order
 
     async def _reference(self, order: Order) -> OrderReference:

@@ -13,6 +13,7 @@ from domain.payments.status import refund_fact
 from payments.provider import KEYS_LAST, KeySpent, OrderReference, PaymentProvider, ProviderRefused
 from payments.saga.crash_points import CrashPoint, Reached
 from payments.saga.order_changes import OrderChanges
+from telemetry.alarms import Alarm, raise_alarm
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class Refunds:
         self._reached = reached
 
     async def send(self, order: Order, refund: Refund, reference: OrderReference) -> Order:
-        """Make the provider refund the money, and record what it answers.
+        """Make the provider refund the money, and record its answer.
 
         The provider is asked for its refunds first, so that a refund whose answer was lost is
         found and not made again. Raises ProviderUnavailable or ProviderRefused.
@@ -36,7 +37,7 @@ class Refunds:
         order = await self._apply(order, await self._provider.list_refunds(refund.intent_id))
         fact = refund_fact(order, refund)
         if fact is not None:
-            return await self._replace(order, refund) if fact.state is FactState.FAILED else order
+            return await self._make_again(order, refund, fact) if fact.state is FactState.FAILED else order
         if self._clock() - refund.requested_at > KEYS_LAST:
             return await self._replace(order, refund)
         amount = refund_amount(order, refund)
@@ -49,7 +50,7 @@ class Refunds:
 
     async def _after_refusal(self, order: Order, refund: Refund, refusal: ProviderRefused) -> Order:
         """Read the provider's refunds again, and replace this one if its key is spent, or if a
-        refund in the provider's dashboard has left less money than it returns.
+        refund in the provider's dashboard has left less money than this one returns.
 
         Any other refusal is raised, and the refund is sent again later.
         """
@@ -61,6 +62,11 @@ class Refunds:
             log.warning("refund %d of order %s is replaced: %s", refund.number, order.id, refusal)
             return await self._replace(order, refund)
         raise refusal
+
+    async def _make_again(self, order: Order, refund: Refund, fact: ProviderFact) -> Order:
+        why = fact.code or "no reason given"
+        raise_alarm(log, Alarm.REFUND_FAILED, f"refund {refund.number} of order {order.id} failed: {why}")
+        return await self._replace(order, refund)
 
     async def _replace(self, order: Order, refund: Refund) -> Order:
         return await self._changes.change(order, lambda order: transitions.replace_refund(order, refund, self._clock()))

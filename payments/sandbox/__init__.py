@@ -1,7 +1,7 @@
-"""A payment provider for development, tests and proofs: the needed part of Stripe's API, with a
-bank behind it that obeys test cards.
+"""A payment provider for development, tests and proofs: the part of Stripe's API that Onsale needs,
+and a bank that obeys test cards.
 
-It is a process of its own with a store of its own, so it outlives a crash of Onsale as a real
-provider would, and its ledger says what the bank has seen. `python -m payments.sandbox --help`
-lists its options.
+It is a separate process with its own store, so it survives a crash of Onsale as a real provider
+would. Its ledger records every movement of money. `python -m payments.sandbox --help` lists its
+options.
 """

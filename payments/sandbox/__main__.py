@@ -78,7 +78,7 @@ async def _run(options: argparse.Namespace) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server without signal handlers, because more than the server must be stopped, in order."""
+    """A server without signal handlers: a signal must also stop the bank and the webhooks."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,5 +1,5 @@
-"""The endpoints under /sandbox: what a test or a proof tells the bank, the network and the clock.
-Stripe has none of them.
+"""The endpoints under /sandbox: with them, a test or a proof controls the bank, the network and the
+clock. Stripe has no such endpoints.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from payments.sandbox.webhooks.connection import WebhookConnection
 from payments.sandbox.webhooks.sender import WebhookSender
 
 MAX_ENTRIES = 50_000
-"""The number of ledger entries in one answer. `starting_after` reads on."""
+"""The number of ledger entries in one answer. To read more, pass `starting_after`."""
 MAX_DELIVERIES = 1_000
 
 
@@ -34,7 +34,7 @@ class Controls:
     webhooks: WebhookSender
 
     def find(self, method: str, path: str) -> Callable[[Call], Document] | None:
-        """Return what a request does. The id in the path is replaced by an asterisk."""
+        """Return the handler of a request. The id in the path is replaced by an asterisk."""
         return {
             ("GET", "ledger"): self._read_ledger,
             ("GET", "deliveries"): self._list_deliveries,
@@ -53,7 +53,7 @@ class Controls:
         }.get((method, path))
 
     def _read_ledger(self, call: Call) -> Document:
-        """Return the entries in their order, and the sums over the whole ledger."""
+        """Return the entries in order, and the totals of the whole ledger."""
         after = call.form.integer("starting_after") or 0
         rows = self.records.database.read(
             "SELECT number, at, kind, intent, source, amount, currency, metadata FROM ledger"

@@ -1,7 +1,7 @@
 """The SQLite database of the sandbox, with group commit.
 
-The changes of all requests that arrive in one turn of the event loop share one transaction, and
-none of them is answered before it is on disk.
+The changes of all requests that arrive in one turn of the event loop share one transaction, and no
+request is answered before that transaction is on disk.
 """
 
 import asyncio
@@ -39,11 +39,15 @@ logger = logging.getLogger(__name__)
 
 
 class NotSaved(Exception):
-    """The changes of a request are lost, with those of the requests that shared its transaction."""
+    """The changes of a request are lost, as are the changes of all requests in the same
+    transaction.
+    """
 
 
 class Database:
-    """One connection, used by one event loop. No other process can open the file meanwhile."""
+    """One connection, used by one event loop. While it is open, no other process can open the
+    file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None)
@@ -75,7 +79,7 @@ class Database:
             await future
 
     def roll_back(self) -> None:
-        """Drop the transaction of this turn, because one of its requests failed half-way."""
+        """Drop the transaction of this turn, because one of its requests failed halfway."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self._end_waiting(NotSaved("a request in the same transaction failed"))

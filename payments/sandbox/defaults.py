@@ -1,4 +1,4 @@
-"""The default API keys and webhook secret of a sandbox, as the settings of Onsale have them."""
+"""The default API keys and webhook secret of a sandbox, as Onsale's settings have them."""
 
 from settings.payment import SANDBOX_PUBLISHABLE_KEY as PUBLISHABLE_KEY
 from settings.payment import SANDBOX_SECRET_KEY as SECRET_KEY

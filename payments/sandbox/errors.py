@@ -6,8 +6,8 @@ from typing import Any
 class ApiError(Exception):
     """A refusal with Stripe's error object as its body.
 
-    `is_final` says whether the refusal is kept under the idempotency key of its request: a request
-    that was refused before it began to run can be repeated with the same key.
+    `is_final` says whether the refusal is stored under the idempotency key of its request. A
+    request that was refused before it began to run can be repeated with the same key.
     """
 
     def __init__(self, status: int, kind: str, message: str, *, is_final: bool = False, **details: Any) -> None:

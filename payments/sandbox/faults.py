@@ -9,31 +9,35 @@ MAX_FAULTS = 100
 
 class FaultKind(StrEnum):
     ERROR_AFTER = "error_after"
-    """The work is done, and the answer is 500."""
+    """The request is executed, and the answer is 500."""
     ERROR_BEFORE = "error_before"
-    """Nothing is done, and the answer is 500. Like Stripe, it is kept under the idempotency key."""
+    """The request is not executed, and the answer is 500. As at Stripe, the answer is stored under
+    the idempotency key.
+    """
     UNAVAILABLE = "unavailable"
-    """Nothing is done, and the answer is 503, which is not kept."""
+    """The request is not executed, and the answer is 503, which is not stored."""
     RATE_LIMIT = "rate_limit"
     SLOW = "slow"
-    """The work begins after a pause."""
+    """The request is executed after a pause."""
     SLOW_ANSWER = "slow_answer"
-    """The work is done at once, and the answer is sent after a pause."""
+    """The request is executed at once, and the answer is sent after a pause."""
     DOWN = "down"
-    """Nothing is done, and the connection is closed."""
+    """The request is not executed, and the connection is closed."""
     CUT = "cut"
-    """The work is done, and the connection is closed."""
+    """The request is executed, and the connection is closed."""
     NONSENSE = "nonsense"
-    """Nothing is done, and the answer is a page of HTML with status 200."""
+    """The request is not executed, and the answer is an HTML page with status 200."""
 
 
 @dataclass(slots=True)
 class Fault:
     kind: FaultKind
     operation: str | None = None
-    """The operation that it applies to, such as `create_intent`; None for all."""
+    """The operation that the fault affects, such as `create_intent`; None for all operations."""
     remaining: int | None = 1
-    """The number of requests that it still hits; None until it is removed."""
+    """The number of requests that the fault still affects, or None if it lasts until it is
+    removed.
+    """
     seconds: float = 0.0
     probability: float = 1.0
 
@@ -52,7 +56,7 @@ class Faults:
         self._faults.clear()
 
     def take(self, operation: str) -> Fault | None:
-        """Return the fault that hits this request, and count it."""
+        """Return the fault that affects this request, if any, and count it."""
         for fault in self._faults:
             if fault.operation not in (None, operation):
                 continue

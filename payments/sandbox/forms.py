@@ -72,7 +72,7 @@ class Form:
         return _TRUE[value]
 
     def items(self, name: str) -> list[str]:
-        """Return the values of a list, in their order."""
+        """Return the values of a list, in order."""
         return [value for key, value in self._pairs if re.fullmatch(rf"{re.escape(name)}\[\d*\]", key)]
 
     def mapping(self, name: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ class IdempotencyKeys:
         self._running = set[str]()
 
     def begin(self, key: str, path: str, body: bytes) -> SavedAnswer | None:
-        """Return the answer that is kept for the request, or None if it shall run now.
+        """Return the answer that is kept for the request, or None if it must run now.
 
         Raises ApiError if the key is too long, in use, or was used for another request.
         """

@@ -54,13 +54,13 @@ _FORM = """<form method="post">
 _MESSAGES = {
     "succeeded": "The payment succeeded. You can close this page.",
     "processing": "The bank is processing the payment. Reload this page to see the result.",
-    "requires_action": "The bank waits for the card holder. Reload this page to see the result.",
-    "canceled": "This payment was canceled. Nothing was charged, and it cannot be paid any more.",
+    "requires_action": "The bank is waiting for the card holder. Reload this page to see the result.",
+    "canceled": "This payment was canceled. Nothing was charged, and it can no longer be paid.",
 }
 
 
 def pay_page(intent: Document) -> bytes:
-    """Return the page of an intent in its present state."""
+    """Return the page of an intent in its current state."""
     amount = _amount(intent)
     if is_payable(intent):
         return _page(f"Pay {amount}", _form(intent, amount))

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class SandboxProcess(ServerProcess):
-    """A sandbox with its database in `directory`. It keeps its port and data over restarts."""
+    """A sandbox with its database in `directory`. It keeps its port and data across restarts."""
 
     name = "the payment sandbox"
 
@@ -45,7 +45,7 @@ class SandboxProcess(ServerProcess):
         return ["-m", "payments.sandbox", *flags(settings)]
 
     async def _is_ready(self) -> bool:
-        # Its port accepts connections only after the database has been opened.
+        # The port accepts connections only after the database has been opened.
         return True
 
 

@@ -1,5 +1,5 @@
-"""Reads and writes what the sandbox keeps: documents, events with their deliveries, the tasks of
-the bank, and the ledger.
+"""Reads and writes the sandbox's data: documents, events with their deliveries, the bank's tasks,
+and the ledger.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,14 +24,14 @@ DEFAULT_EVENTS = frozenset(
         "charge.dispute.closed",
     }
 )
-"""The events that are sent unless others are chosen. As Stripe recommends, they are those that the
-receiver handles; all others can still be listed.
+"""The events that are sent unless others are chosen. As Stripe recommends, these are the events
+that the receiver handles; all others can still be listed.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The request that causes an event; neither id nor key if the bank causes it."""
+    """The request that caused an event. Both fields are None if the bank caused it."""
 
     request_id: str | None = None
     key: str | None = None
@@ -62,7 +62,7 @@ class Records:
         self.endpoint = endpoint
         self.clock = Clock(float(self._setting("clock_offset_s") or 0.0))
         self.duplicates = 0
-        """The number of coming events that are sent twice."""
+        """The number of upcoming events that are sent twice."""
 
     def now(self) -> int:
         return int(self.clock.now())
@@ -99,7 +99,7 @@ class Records:
         )
 
     def add_event(self, kind: str, document: Document, cause: Cause, *, copies: int = 1) -> None:
-        """Keep an event with the document as it is now, and plan its delivery."""
+        """Store an event with the current document, and schedule its delivery."""
         event = new_event(kind, document, created=self.now(), request_id=cause.request_id, key=cause.key)
         self.put(event)
         if self.endpoint.url is None or kind not in self.endpoint.events:
@@ -152,7 +152,7 @@ class Records:
         )
 
     def select_documents(self, conditions: Collection[str], values: Collection[Value], limit: int) -> list[Document]:
-        """Return the newest documents that fulfill all conditions."""
+        """Return the newest documents that satisfy all conditions."""
         where = " AND ".join(conditions)
         statement = f"SELECT body FROM documents WHERE {where} ORDER BY created DESC, number DESC LIMIT ?"  # noqa: S608 - the conditions are ours
         return [_decoded(body) for (body,) in self.database.read(statement, (*values, limit))]

@@ -55,7 +55,7 @@ class Answer:
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...] = ((b"content-type", b"application/json"),)
     is_cut: bool = False
-    """Whether the connection is closed instead of sending the body."""
+    """Whether the connection is closed before the body is sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ PAGE_SIZE = 100
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 4.0
 
-# The library would write a file to the home directory, and report the platform to Stripe.
+# Otherwise, the library would write to the home directory and report the platform to Stripe.
 stripe.enable_telemetry = False
-# Below this level it logs answers, with the secrets that let a browser pay.
+# Below this level, the library logs answers, including the secrets with which a browser pays.
 logging.getLogger("stripe").setLevel(logging.WARNING)
 
 
@@ -80,7 +80,7 @@ class StripeClient:
         except (ValueError, TypeError, AttributeError) as error:
             # The library expects every answer, and every error, to be a JSON object.
             raise ProviderUnavailable(
-                f"{self._name} answered {method.upper()} {path} with something that is not Stripe's format"
+                f"{self._name} answered {method.upper()} {path} with something that is not in Stripe's format"
             ) from error
 
     async def _call_until_allowed(
@@ -107,7 +107,7 @@ class StripeClient:
         if isinstance(error, stripe.InvalidRequestError | stripe.CardError):
             return ProviderRefused(code, message)
         if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-            # Only an operator can repair this, and then the same call succeeds.
+            # Only an operator can correct this; the same call then succeeds.
             logging.getLogger(__name__).error(
                 "%s does not accept ONSALE_PAYMENT_SECRET_KEY for %s (status %d); payments wait until it does",
                 self._name, call, status,

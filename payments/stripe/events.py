@@ -22,8 +22,8 @@ _READERS: dict[str, Callable[[StripeObject, datetime], tuple[ProviderFact, ...]]
     "refund": refund_facts,
     "dispute": dispute_facts,
 }
-"""By the type of the object that an event is about. Events about other objects tell nothing: a
-charge, for example, has an intent, a refund or a dispute that sends an event of its own.
+"""By the type of the object that an event is about. Events about other objects add nothing: a
+charge, for example, belongs to an intent, a refund or a dispute, which has its own events.
 """
 
 ENABLED_EVENTS = (
@@ -38,11 +38,12 @@ ENABLED_EVENTS = (
     "charge.dispute.created",
     "charge.dispute.updated",
 )
-"""The events that a webhook endpoint must be sent. Others are accepted and change nothing."""
+"""The events that Stripe must send to our webhook endpoint. Others are accepted and change nothing.
+"""
 
 
 def read_event(body: bytes) -> ProviderEvent:
-    """Read a verified body. Raises WebhookRefused if it is not an event of Stripe."""
+    """Read a verified body. Raises WebhookRefused if it is not a Stripe event."""
     try:
         event = json.loads(body)
         if not isinstance(event, dict) or event.get("object") != "event":

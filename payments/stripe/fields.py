@@ -1,7 +1,7 @@
 """Reads fields of Stripe's objects, which are JSON objects.
 
-A field of another type than Stripe documents raises UnreadableObject: an answer that is not
-understood must never be taken for one that is.
+A field whose type is not the documented one raises UnreadableObject, because an answer that was not
+understood must never pass for one that was.
 """
 
 from collections.abc import Mapping

@@ -20,7 +20,7 @@ from payments.stripe.fields import (
 
 ORDER, CONCERT, INSTALLATION = "onsale_order", "onsale_concert", "onsale_installation"
 ATTEMPT, REFUND = "onsale_attempt", "onsale_refund"
-"""The keys of the metadata of every object that Onsale creates."""
+"""The metadata keys of the objects that Onsale creates."""
 
 _INTENT_STATES = {
     "requires_payment_method": FactState.OPEN,
@@ -47,7 +47,7 @@ _DISPUTE_STATES = {
     "lost": FactState.LOST,
 }
 _INQUIRIES = ("warning_needs_response", "warning_under_review", "warning_closed")
-"""The bank only asks, and takes no money. If it becomes a dispute, the state says so."""
+"""The bank only asks, and takes no money. If an inquiry becomes a dispute, its state changes."""
 
 
 def order_metadata(reference: OrderReference) -> dict[str, str]:
@@ -70,11 +70,12 @@ def read_intent(source: StripeObject) -> Intent:
         facts=intent_facts(source, _time_of_intent(source)),
         reference=read_reference(source),
         attempt=_row(source, ATTEMPT),
+        created_at=time(source, "created"),
     )
 
 
 def intent_facts(source: StripeObject, at: datetime) -> tuple[ProviderFact, ...]:
-    """Return the fact about the intent and, after a decline, the fact about its last one."""
+    """Return the fact about the intent and, after a decline, the fact about the last decline."""
     state = _state(source, _INTENT_STATES)
     field = "amount_received" if state is FactState.SUCCEEDED else "amount"
     payment = _fact(
@@ -85,7 +86,7 @@ def intent_facts(source: StripeObject, at: datetime) -> tuple[ProviderFact, ...]
 
 
 def refund_facts(source: StripeObject, at: datetime | None = None) -> tuple[ProviderFact, ...]:
-    """Return the fact about a refund, or none if it refunds something else than an intent."""
+    """Return the fact about a refund, or none if it refunds something other than an intent."""
     intent_id = optional_id(source, "payment_intent")
     if intent_id is None:
         return ()
@@ -104,7 +105,7 @@ def refund_facts(source: StripeObject, at: datetime | None = None) -> tuple[Prov
 
 
 def dispute_facts(source: StripeObject, at: datetime | None = None) -> tuple[ProviderFact, ...]:
-    """Return the fact about a dispute, or none if the bank only asks."""
+    """Return the fact about a dispute, or none if it is only an inquiry."""
     intent_id = optional_id(source, "payment_intent")
     if intent_id is None or text(source, "status") in _INQUIRIES:
         return ()
@@ -152,7 +153,7 @@ def _decline(source: StripeObject, error: StripeObject, at: datetime) -> Provide
     intent_id = text(source, "id")
     return ProviderFact(
         kind=FactKind.DECLINE,
-        # A failed authentication has no charge.
+        # After a failed authentication there is no charge.
         id=optional_text(error, "charge") or optional_text(method, "id") or intent_id,
         intent_id=intent_id,
         state=FactState.FAILED,
@@ -178,7 +179,7 @@ def _row(source: StripeObject, name: str) -> int | None:
 
 
 def _time_of_intent(source: StripeObject) -> datetime:
-    """Return when the state was reached, as far as an intent alone tells it."""
+    """Return when the state was reached, if the intent alone shows it."""
     charge = source.get("latest_charge")
     if source.get("status") == "canceled" and source.get("canceled_at") is not None:
         return time(source, "canceled_at")

@@ -7,10 +7,10 @@ from domain.money import CurrencyCode, Money
 from domain.payments.facts import ProviderFact
 from domain.payments.payment import PaymentAttempt, Refund, RefundReason, attempt_key, refund_key
 from payments import amounts
-from payments.provider import AmountLimits, Intent, OrderReference, ProviderEvent, ProviderRefused
+from payments.provider import AmountLimits, Intent, ListedIntent, OrderReference, ProviderEvent, ProviderRefused
 from payments.stripe.client import StripeClient
 from payments.stripe.events import read_event
-from payments.stripe.fields import StripeObject, UnreadableObject
+from payments.stripe.fields import StripeObject, UnreadableObject, time
 from payments.stripe.objects import (
     ATTEMPT,
     REFUND,
@@ -24,10 +24,10 @@ from payments.stripe.signatures import WebhookVerifier
 
 INTENTS, REFUNDS, DISPUTES = "/v1/payment_intents", "/v1/refunds", "/v1/disputes"
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far Stripe's clock may differ from ours: as much as a signature may be old."""
+"""How far Stripe's clock may differ from ours, the same as the maximum age of a signature."""
 
 _REFUND_REASONS = {RefundReason.REQUESTED: "requested_by_customer", RefundReason.SECOND_PAYMENT: "duplicate"}
-"""In Stripe's words, which do not include the other reasons."""
+"""In Stripe's terms, which do not include the other reasons."""
 
 
 class StripeProvider:
@@ -54,12 +54,13 @@ class StripeProvider:
         return read_intent(answer)
 
     async def get_intent(self, intent_id: str) -> Intent:
-        # The charge tells when the intent was paid or declined.
+        # The charge says when the intent was paid or declined.
         return read_intent(await self._client.get(f"{INTENTS}/{intent_id}", expand=["latest_charge"]))
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         try:
-            # Without a key of ours: Stripe would repeat a refusal for as long as it keeps the key.
+            # Without our key, because Stripe would repeat a refusal for as long as it keeps the
+            # key.
             return read_intent(await self._client.post(f"{INTENTS}/{intent_id}/cancel", key=None))
         except ProviderRefused as refused:
             if refused.code != "payment_intent_unexpected_state":
@@ -67,7 +68,8 @@ class StripeProvider:
             return await self.get_intent(intent_id)
 
     async def find_intents(self, reference: OrderReference, since: datetime) -> tuple[Intent, ...]:
-        # Not Stripe's search, which may not know an object for a minute or, sometimes, an hour.
+        # Stripe's search is not used: it may not find an object for a minute or, sometimes, an
+        # hour.
         found = self._intents({"gte": _seconds(since - CLOCK_SKEW)})
         return tuple([read_intent(item) async for item in found if read_reference(item) == reference])
 
@@ -94,11 +96,21 @@ class StripeProvider:
         found = self._client.iterate(DISPUTES, payment_intent=intent_id)
         return tuple([fact async for item in found for fact in dispute_facts(item)])
 
-    async def list_intents(self, since: datetime, until: datetime, installation: str) -> AsyncIterator[Intent]:
-        async for item in self._intents({"gte": _seconds(since), "lte": _seconds(until)}):
+    async def list_intents(self, since: datetime, until: datetime, installation: str) -> AsyncIterator[ListedIntent]:
+        async for item in self._intents(_window(since, until)):
             reference = read_reference(item)
-            if reference is not None and reference.installation == installation:
-                yield read_intent(item)
+            is_ours = reference is not None and reference.installation == installation
+            yield ListedIntent(time(item, "created"), read_intent(item) if is_ours else None)
+
+    async def list_new_refunds(self, since: datetime, until: datetime) -> AsyncIterator[ProviderFact]:
+        async for item in self._client.iterate(REFUNDS, created=_window(since, until)):
+            for fact in refund_facts(item):
+                yield fact
+
+    async def list_new_disputes(self, since: datetime, until: datetime) -> AsyncIterator[ProviderFact]:
+        async for item in self._client.iterate(DISPUTES, created=_window(since, until)):
+            for fact in dispute_facts(item):
+                yield fact
 
     def read_event(self, body: bytes, headers: Mapping[str, str], now: datetime) -> ProviderEvent:
         self._verifier.verify(body, headers, now)
@@ -109,6 +121,10 @@ class StripeProvider:
 
     def _intents(self, created: Mapping[str, int]) -> AsyncIterator[StripeObject]:
         return self._client.iterate(INTENTS, created=dict(created))
+
+
+def _window(since: datetime, until: datetime) -> dict[str, int]:
+    return {"gte": _seconds(since), "lte": _seconds(until)}
 
 
 def _seconds(moment: datetime) -> int:

@@ -31,7 +31,7 @@ def find_reencoding(body: bytes, is_signed: Callable[[bytes], bool]) -> str | No
             if is_signed(body):
                 return " and ".join(undone)
     if any(is_signed(candidate) for candidate in _rewritten(body)):
-        return " and ".join([*undone, "its JSON was written anew"])
+        return " and ".join([*undone, "its JSON was re-encoded"])
     return None
 
 
@@ -54,14 +54,14 @@ def _with_lf(body: bytes) -> bytes:
 
 _CHANGES: tuple[tuple[str, Callable[[bytes], bytes | None]], ...] = (
     ("it was compressed with gzip", _decompressed),
-    ("a byte order mark was put before it", _without_bom),
+    ("a byte order mark was added to it", _without_bom),
     ("its line ends were changed to CRLF", _with_lf),
 )
-"""In the order in which they are undone."""
+"""The changes, in the order in which they are undone."""
 
 
 def _rewritten(body: bytes) -> Iterator[bytes]:
-    """Yield the body in the ways in which JSON is usually written."""
+    """Yield the body re-encoded in each way in which JSON is usually written."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

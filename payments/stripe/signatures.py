@@ -1,8 +1,8 @@
 """Verifies the signatures of webhooks with the official library, and says why one is refused.
 
-A signature covers the bytes of the body. A proxy that changes them and a wrong secret are the two
-common faults, and they look alike. So a refusal names both, and only one of them if the body
-verifies after a usual change has been undone.
+A signature covers the bytes of the body. The two common faults, a proxy that changes the body and a
+wrong secret, look alike. A refusal therefore names both, unless the body verifies after a usual
+change is undone; then it names only the proxy.
 """
 
 import re

@@ -47,7 +47,7 @@ def report(outcome: Outcome) -> Iterator[str]:
         yield from _table(title, dict(sorted(counts.items())))
     for concert in outcome.concerts:
         yield from _concert(concert)
-    yield f"{'ok' if outcome.is_settled else 'FAIL':<6}everything came to an end"
+    yield f"{'ok' if outcome.is_settled else 'FAIL':<6}everything was settled"
 
 
 def _concert(concert: Judged) -> Iterator[str]:

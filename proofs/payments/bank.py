@@ -1,4 +1,6 @@
-"""The bank's side: the sandbox's dashboard, clock and ledger, asked until they answer."""
+"""The bank's side: the sandbox's dashboard, clock and ledger. Requests are repeated until they are
+answered.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -35,18 +37,21 @@ class Bank:
         self._http = http
 
     async def refund(self, intent_id: str, amount: Money | None) -> None:
-        """Refund a payment in the provider's dashboard: a part of it, or all that is left."""
+        """Refund a payment in the provider's dashboard: a part of it, or the rest."""
         form = {"payment_intent": intent_id} | ({} if amount is None else {"amount": str(stripe_amount(amount))})
-        # With one key, a repeated request refunds once.
+        # Because of the key, a repeated request refunds only once.
         await self._send("POST", "/v1/refunds", form, key=f"dashboard:{intent_id}")
 
     async def cancel(self, intent_id: str) -> None:
         """Cancel a payment in the provider's dashboard."""
         await self._send("POST", f"/v1/payment_intents/{intent_id}/cancel", {}, key=f"dashboard:{intent_id}:cancel")
 
-    async def dispute(self, intent_id: str, outcome: str) -> None:
-        """Open a dispute and decide it: `won` or `lost` by the merchant."""
-        opened = await self._send("POST", "/sandbox/disputes", {"payment_intent": intent_id})
+    async def dispute(self, intent_id: str, outcome: str, *, amount: Money | None = None) -> None:
+        """Open a dispute about a payment or a part of it, and decide it: `won` or `lost` by the
+        merchant.
+        """
+        form = {"payment_intent": intent_id} | ({} if amount is None else {"amount": str(stripe_amount(amount))})
+        opened = await self._send("POST", "/sandbox/disputes", form)
         if "id" in opened:
             await self._send("POST", f"/sandbox/disputes/{opened['id']}/close", {"outcome": outcome})
 
@@ -54,7 +59,7 @@ class Bank:
         await self._send("POST", f"/sandbox/payment_intents/{intent_id}/settle", {"outcome": outcome})
 
     async def processing_intents(self) -> list[str]:
-        """Return the intents that the bank has not decided."""
+        """Return the intents that the bank has not decided on."""
         found: list[str] = []
         after: dict[str, str] = {}
         while True:
@@ -75,7 +80,7 @@ class Bank:
         await self._send("DELETE", "/sandbox/faults", {})
 
     async def newest_events(self) -> list[str]:
-        """Return the ids of the newest hundred events."""
+        """Return the ids of the newest 100 events."""
         page = await self._send("GET", "/v1/events", {"limit": "100"})
         return [event["id"] for event in page.get("data", ())]
 
@@ -103,7 +108,7 @@ class Bank:
         return entries
 
     async def _send(self, method: str, path: str, form: Mapping[str, str], *, key: str = "") -> dict[str, Any]:
-        """Send a request until it is answered. An answer that refuses it is returned, too."""
+        """Repeat a request until it is answered, and return the answer, even if it is a refusal."""
         headers = {"Idempotency-Key": key} if key else {}
         for _ in range(TRIES):
             try:

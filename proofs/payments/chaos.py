@@ -26,9 +26,9 @@ FAULTS = (
     ("slow_answer", "create_intent"),
     ("slow", "create_refund"),
 )
-"""The faults, each with the operation that it hits; every operation if it is empty."""
+"""The faults, each with the operation that it affects. An empty name means every operation."""
 SLOW_S = 4.0
-"""Longer than a purchase waits for its intent."""
+"""Longer than the time for which a purchase waits for its intent."""
 REPEATED_EVENTS = 30
 REQUESTS_PER_FAULT = (1, 20)
 
@@ -42,7 +42,7 @@ class Chaos:
         self.done: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Do one thing after another. A process that was killed is always started again."""
+        """Do one thing after another. A killed process is always started again."""
         while True:
             await asyncio.sleep(self._chance.uniform(*PAUSE_S))
             if self._chance.random() < 0.5:
@@ -51,14 +51,14 @@ class Chaos:
                 await self._disturb()
 
     async def keep_running(self, server: ServerProcess) -> None:
-        """Start a server again each time that it has killed itself."""
+        """Start a server again each time it kills itself."""
         while True:
             if server.exit_code is not None:
                 await asyncio.shield(start_crashing(server))
             await asyncio.sleep(POLL_S)
 
     def _next_kill(self) -> ServerProcess:
-        """Return a random server, but each one before any is killed again."""
+        """Return a random server, but no server for a second time before all have been killed."""
         if not self._next_kills:
             self._next_kills = self._chance.sample(self._servers.others, k=len(self._servers.others))
         return self._next_kills.pop()

@@ -1,6 +1,6 @@
-"""Kills the own process between two steps of the saga, at random visits of a crash point.
+"""Kills its own process between two steps of the saga, at random crash points.
 
-Before the kill, the process has just finished one step of some order, and begun no other.
+At that moment, the process has just finished a step of an order, and has not begun the next.
 """
 
 import os
@@ -18,8 +18,8 @@ CRASHED = "crashed at"
 
 class CrashPlan:
     def __init__(self, chances: Mapping[CrashPoint, float], *, seed: int, start: int) -> None:
-        """`chances` has the chance of a crash at each visit of a point; `start` is the number of
-        times that the process was started.
+        """`chances` has, for each point, the probability of a crash each time the point is reached;
+        `start` is the number of times the process has been started.
         """
         self._chances = chances
         self._random = random.Random(f"{seed}:{start}")
@@ -32,6 +32,6 @@ class CrashPlan:
 
 
 def count_crashes(log: Path) -> Counter[str]:
-    """Return how often a process has crashed at each point, from its log."""
+    """Return how often a process has crashed at each point, according to its log."""
     lines = log.read_text(errors="replace").splitlines()
     return Counter(line.removeprefix(f"{CRASHED} ") for line in lines if line.startswith(CRASHED))

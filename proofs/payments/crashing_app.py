@@ -1,5 +1,5 @@
 """`python -m proofs.payments.crashing_app --seed 1 --start 1`: runs app.py, and kills itself at
-random crash points, also inside a purchase. The settings are those of app.py.
+random crash points, even during a purchase. The settings are those of app.py.
 """
 
 import argparse
@@ -21,7 +21,7 @@ CHANCES = dict.fromkeys(CrashPoint, 0.02) | {
     CrashPoint.ORDER_UPDATED: 0.005,
     CrashPoint.STOCK_UPDATED: 0.005,
 }
-"""Each purchase passes the other points once, so it crashes the app in one of 17 cases."""
+"""Each purchase passes the other points once, so one purchase in 17 crashes the app."""
 
 
 def main() -> None:

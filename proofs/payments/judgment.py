@@ -1,6 +1,6 @@
 """Compares the bank's ledger with the orders, and the orders with the stock in Redis.
 
-All sums are those of one concert, and so of one currency.
+All sums are for one concert, and therefore in one currency.
 """
 
 from collections import Counter
@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from domain.orders import Order, OrderStatus
-from domain.payments.balances import price_of
+from domain.payments.balances import kept_minor, price_of
 from domain.payments.facts import FactState
 from domain.payments.payment import Refund
 from domain.payments.status import goodwill_minor, is_dispute_lost, outstanding_refunds, refund_fact
 from proofs.payments.bank import LedgerEntry
+from proofs.payments.ticket_judgment import one_valid_code_per_living_ticket
 from proofs.sale.records.invariants import (
     Verdict,
     nothing_left_over,
@@ -29,7 +30,7 @@ OPEN = frozenset({OrderStatus.PENDING_PAYMENT, OrderStatus.LATE_PAYMENT})
 STOCK_CHECKS = (unit_in_one_order, sold_within_capacity, stock_adds_up, stores_agree, nothing_left_over)
 
 AnsweredOrders = Mapping[str, set[str]]
-"""The global ids of the orders that each person was told of, by the person's name."""
+"""The global ids of the orders that each person was told about, by the person's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +75,27 @@ def owned_minor(order: Order) -> int:
 
 
 def pending_minor(order: Order) -> int:
-    """Return the money that we have decided to refund and the bank still has. After a lost dispute,
-    it has none.
+    """Return the money that we have decided to refund and that the bank still has. A lost dispute
+    may leave less than that.
     """
-    return 0 if is_dispute_lost(order) else sum(refund.amount_minor for refund in outstanding_refunds(order))
+    pending = outstanding_refunds(order)
+    decided = sum(refund.amount_minor for refund in pending)
+    if not is_dispute_lost(order):
+        return decided
+    kept = sum(
+        kept_minor(order, intent_id) for intent_id in {refund.intent_id for refund in pending if refund.intent_id}
+    )
+    return min(decided, kept)
 
 
 def absorbed_minor(order: Order) -> int:
-    """Return the goodwill that the order outlived."""
+    """Return the money returned as goodwill while the order kept its tickets."""
     return goodwill_minor(order) if owned_minor(order) else 0
 
 
 def has_failed(order: Order) -> bool:
-    """Return whether the order waits only for refunds that have failed before: the card takes no
-    money. They are tried again for as long as that takes.
+    """Return whether the order waits only for refunds that have failed before because the card
+    accepts no money. They are repeated for as long as necessary.
     """
     outstanding = outstanding_refunds(order)
     return bool(outstanding) and all(_has_failed(order, refund) for refund in outstanding)
@@ -110,14 +118,15 @@ def judge(dump: StoreDump, entries: Sequence[LedgerEntry], answered: AnsweredOrd
     for entry in entries:
         kept[entry.order_id] += entry.amount_minor
     return (
-        Verdict("the bank has kept what each order costs", tuple(_money(dump.orders, kept))),
+        Verdict("the bank has kept the price of each order", tuple(_money(dump.orders, kept))),
         Verdict("no money without an order", tuple(_unknown(dump.orders, kept))),
-        Verdict("every currency is that of the concert", tuple(_currencies(dump, entries))),
+        Verdict("every currency is the concert's", tuple(_currencies(dump, entries))),
         Verdict("no order is stuck", tuple(_stuck(dump.orders))),
         Verdict("every answered order is recorded", tuple(_lost(dump.orders, answered))),
-        Verdict("no one got two orders for one purchase", tuple(_doubled(answered))),
-        Verdict("units are those of the lines", tuple(_units(dump.orders))),
+        Verdict("no purchase led to two orders", tuple(_doubled(answered))),
+        Verdict("units match the lines", tuple(_units(dump.orders))),
         *(Verdict(check.__name__.replace("_", " "), tuple(check(dump, {}))) for check in STOCK_CHECKS),
+        Verdict("one accepted code per valid ticket", tuple(one_valid_code_per_living_ticket(dump.orders))),
     )
 
 
@@ -125,7 +134,7 @@ def _money(orders: Sequence[Order], kept: Counter[str]) -> Iterator[str]:
     for order in orders:
         due = owned_minor(order) + pending_minor(order) - absorbed_minor(order)
         if kept[order.id] != due:
-            yield f"order {order.id} is {order.status}: the bank has kept {kept[order.id]}, and {due} is due"
+            yield f"order {order.id} is {order.status}: the bank has kept {kept[order.id]}, but {due} is due"
 
 
 def _unknown(orders: Sequence[Order], kept: Counter[str]) -> Iterator[str]:
@@ -165,10 +174,10 @@ def _units(orders: Sequence[Order]) -> Iterator[str]:
         returned = len(_returned(order))
         has_none = order.status is OrderStatus.REFUND_PENDING and not order.units
         if order.status in LIVING and not has_none and len(order.units) + returned != bought:
-            yield f"order {order.id} has {len(order.units)} units, and {returned} of {bought} were returned"
+            yield f"order {order.id} has {len(order.units)} units, but {returned} of {bought} were returned"
 
 
 def _returned(order: Order) -> set[str]:
-    """Return the units of refunds that have given them back."""
+    """Return the units that refunds have returned."""
     refunds = order.payment.refunds if order.payment else ()
     return {unit for refund in refunds for unit in refund.units if unit not in order.units}

@@ -24,12 +24,19 @@ from bench.clients.servers import DATABASE
 from bench.clients.tokens import sign_in
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
+from domain.mails.mail import MailState
 from domain.money import CurrencyCode
 from proofs.payments.bank import Bank, LedgerEntry, open_bank
 from proofs.payments.buyers import Answers, Shopper
 from proofs.payments.chaos import Chaos
 from proofs.payments.crashes import count_crashes
+from proofs.payments.effect_judgment import (
+    count_documents,
+    no_effect_is_due,
+    one_document_per_fulfilled_order,
+)
 from proofs.payments.judgment import OPEN, Accounts, AnsweredOrders, judge, make_accounts
+from proofs.payments.mail_judgment import a_mail_for_each_fulfilled_order
 from proofs.payments.servers import Servers, run_servers, start_crashing
 from proofs.sale.records.invariants import Verdict
 from proofs.sale.records.store_dump import StoreDump, all_holds_ended, read_store_dump
@@ -38,17 +45,19 @@ from schema import ids
 from storage.mongo.client import Database, connect, database
 
 CURRENCIES = (CurrencyCode.EUR, CurrencyCode.ISK)
-"""One concert in each. A króna has no smaller unit, but the provider counts in hundredths of it."""
+"""One concert in each. The króna has no smaller unit, but the provider counts in hundredths."""
 ARRIVALS_PER_S = 10
 """Slow enough that many processes are killed while people buy."""
 ARRIVALS_LAST_S = 20.0
-"""At least, so that each server is killed in a short run too."""
+"""The minimum duration, so that each server is killed even in a short run."""
 STOCK_SHARE = 1.9
-"""Tickets per buyer. A buyer wants 2.25 on average, so some late payments find no tickets."""
+"""The number of tickets per buyer. A buyer wants 2.25 on average, so no tickets are left for some
+late payments.
+"""
 SETTLED_WITHIN_S = 300.0
 """Time to pay, grace after an outage, leases and retries take up to three minutes together."""
 LATE_CARD_S = 120.0
-"""More than the time after which a late card succeeds at the bank."""
+"""More than the time after which a late payment succeeds at the bank."""
 BUYERS_WITHIN_S = 900.0
 
 
@@ -64,7 +73,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One concert, and what became of its money."""
+    """One concert, and the outcome for its money."""
 
     currency: CurrencyCode
     statuses: Counter[str]
@@ -141,7 +150,7 @@ def _make_shoppers(
 
 
 async def _buy(plan: Plan, chaos: Chaos, servers: Servers, shoppers: Sequence[Shopper]) -> None:
-    """Run all buyers to their end, while processes are killed."""
+    """Run all buyers until they are done, while processes are killed."""
     chance = random.Random(f"buyers:{plan.seed}")
     within_s = max(plan.buyers / ARRIVALS_PER_S, ARRIVALS_LAST_S)
     async with open_checkout(Ledger()) as checkout, asyncio.TaskGroup() as group:
@@ -155,10 +164,10 @@ async def _buy(plan: Plan, chaos: Chaos, servers: Servers, shoppers: Sequence[Sh
 async def _settle(
     servers: Servers, bank: Bank, on_sale: Sequence[OnSale], answers: Answers
 ) -> tuple[tuple[Judged, ...], bool]:
-    """Let everything come to an end, and return the judgment and whether all was settled in time.
+    """Let everything finish, and return the judgment and whether everything was settled in time.
 
     The judgment is repeated until it is favorable, because a refund may be under way. The servers
-    that kill themselves go on, and are started again before each look.
+    that kill themselves continue to do so, and are started again before each check.
     """
     for server in servers.others:
         if server.exit_code is not None:
@@ -192,7 +201,7 @@ async def _settle(
 
 
 async def _is_quiet(redis: Redis, mongo: Database, bank: Bank, on_sale: Sequence[OnSale]) -> bool:
-    """Return whether no order, hold, webhook or event waits. This does not read every order."""
+    """Return whether no order, hold, webhook or event is waiting, without reading every order."""
     waiting = await mongo["payment_events"].count_documents({"state": {"$in": ["NEW", "PARKED"]}})
     waiting += await mongo["orders"].count_documents({"status": {"$in": [str(status) for status in OPEN]}})
     if waiting or await bank.count_pending_webhooks():
@@ -205,20 +214,39 @@ async def _judge(
 ) -> tuple[Judged, ...]:
     entries: dict[str, list[LedgerEntry]] = {one.id: [] for one in on_sale}
     for entry in await bank.read_ledger():
-        # Money of an unknown concert would be found in the first one, as money without an order.
+        # Money for an unknown concert is counted in the first one, as money without an order.
         entries.get(entry.concert_id, entries[on_sale[0].id]).append(entry)
     dumps = [await read_store_dump(redis, mongo, one.id, bank_minor={}) for one in on_sale]
+    sent = {mail["_id"] async for mail in mongo["mails"].find({"state": MailState.SENT}, {"_id": 1})}
+    documents = [await count_documents(mongo, one.id) for one in on_sale]
     return tuple(
-        _judge_concert(one, dump, entries[one.id], answers.order_ids.get(one.concert.id, {}))
-        for one, dump in zip(on_sale, dumps, strict=True)
+        _judge_concert(one, dump, entries[one.id], answers.order_ids.get(one.concert.id, {}), sent=sent, documents=made)
+        for one, dump, made in zip(on_sale, dumps, documents, strict=True)
     )
 
 
-def _judge_concert(one: OnSale, dump: StoreDump, entries: list[LedgerEntry], answered: AnsweredOrders) -> Judged:
+def _judge_concert(
+    one: OnSale,
+    dump: StoreDump,
+    entries: list[LedgerEntry],
+    answered: AnsweredOrders,
+    *,
+    sent: set[str],
+    documents: Counter[str],
+) -> Judged:
+    """Judge one concert. `sent` has the ids of all mails that were sent, and `documents` the number
+    of documents by order.
+    """
     statuses = Counter(str(order.status) for order in dump.orders)
-    return Judged(one.currency, statuses, make_accounts(entries, dump.orders), judge(dump, entries, answered))
+    mails = Verdict("a mail for each fulfilled order", tuple(a_mail_for_each_fulfilled_order(dump.orders, sent)))
+    effects = (
+        Verdict("no effect is due", tuple(no_effect_is_due(dump.orders))),
+        Verdict("one document per fulfilled order", tuple(one_document_per_fulfilled_order(dump.orders, documents))),
+    )
+    verdicts = (*judge(dump, entries, answered), mails, *effects)
+    return Judged(one.currency, statuses, make_accounts(entries, dump.orders), verdicts)
 
 
 def _is_even(intent_id: str) -> bool:
-    """Return the same choice for the same intent, and true for half of all intents."""
+    """Return true for half of all intents, always with the same answer for an intent."""
     return sum(intent_id.encode()) % 2 == 0

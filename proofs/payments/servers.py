@@ -20,7 +20,7 @@ MAX_STARTS = 10
 
 
 class CrashingApp(AppServer):
-    """An app that ends between two steps of the saga."""
+    """An app that kills itself between two steps of the saga."""
 
     def __init__(self, directory: Path, settings: Mapping[str, str], *, seed: int) -> None:
         super().__init__(directory, settings)
@@ -39,13 +39,19 @@ class CrashingApp(AppServer):
 
 
 class CrashingWorker(ServerProcess):
-    """All workers in one process that ends between two steps of the saga."""
+    """All workers, in one process that kills itself between two steps of the saga."""
 
     name = "the crashing worker"
 
     def __init__(self, directory: Path, *, redis_url: str, mongo_url: str, sandbox_url: str, seed: int) -> None:
         super().__init__(directory, executable=Path(sys.executable), port=None, options=())
-        self._flags = {"redis-url": redis_url, "mongo-url": mongo_url, "sandbox-url": sandbox_url, "seed": str(seed)}
+        self._flags = {
+            "redis-url": redis_url,
+            "mongo-url": mongo_url,
+            "sandbox-url": sandbox_url,
+            "key-file": str(directory / "ticket-key"),
+            "seed": str(seed),
+        }
         self._starts = 0
 
     @property

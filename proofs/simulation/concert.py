@@ -30,7 +30,7 @@ def concert_of(scenario: Scenario, now: datetime) -> Concert:
     return Concert(
         terms=ConcertTerms(
             name=scenario.name,
-            venue=Venue("Concertgebouw", "Amsterdam", "NL"),
+            venue=Venue("Concertgebouw", "Amsterdam", "NL", "Europe/Amsterdam"),
             description=scenario.about,
             starts_at=now + timedelta(days=30),
             sales_start_at=now - timedelta(hours=1),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from domain.estimates.room_flow import SLICE_S, SLICES, RoomFlow
 from domain.ids import TierId
+from domain.money import CurrencyCode
 from domain.queues import RoomSettings
 from domain.stock import Stock, TierStock
 from proofs.simulation.room import RoomObservation, Transitions
@@ -101,10 +102,9 @@ class MemoryRoom:
 
     async def observe(self) -> RoomObservation:
         positions = {person: position for position, person in enumerate(self._queue, start=1)}
-        tiers = (TierStock(TierId("t"), self._capacity, self._held, self._sold),)
-        return RoomObservation(
-            self._flow(), self._settings, self._slots_taken, len(positions), positions, Stock(1, 1, tiers)
-        )
+        tiers = (TierStock(TierId("t"), self._capacity, self._held, self._sold, price_minor=0),)
+        stock = Stock(1, 1, tiers, CurrencyCode.EUR)
+        return RoomObservation(self._flow(), self._settings, self._slots_taken, len(positions), positions, stock)
 
     @property
     def _slots_taken(self) -> int:

@@ -161,7 +161,7 @@ class RedisRoom:
             for name, record in self._entries.items()
             if record.state not in STATES_WITH_SLOT and record.number is not None
         }
-        stock = await self._holds.read_stock(self._concert.id)
+        stock = await self._holds.read_stock(self._concert)
         return RoomObservation(
             state.flow, self._concert.room, state.slots_taken, state.positions.waiting_count, positions, stock
         )

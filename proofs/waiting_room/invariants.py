@@ -52,7 +52,7 @@ def _hold_violations(records: Records) -> Iterator[str]:
     for id_, hold in ((id_, json.loads(text)) for id_, text in records["holds"].items()):
         state, person = hold["state"], hold["person"]
         is_recorded = hold["order_version"] > 0
-        # A purchase whose order is recorded, and awaits payment, is not among those to settle.
+        # A purchase whose order is recorded and awaits payment does not have to be settled.
         by_state["RECORDED" if state == "BUYING" and is_recorded else state].add(id_)
         owner = f"={id_}" if is_recorded and not hold.get("is_taken_again") else id_
         yield from (
@@ -80,7 +80,7 @@ async def _counter_violations(stores: Stores, concert: Concert, records: Records
     if stored is None:
         return [f"MongoDB has no concert {concert.id}"]
     found = []
-    for tier, counted in zip(stored.tiers, (await stores.holds.read_stock(concert.id)).tiers, strict=True):
+    for tier, counted in zip(stored.tiers, (await stores.holds.read_stock(concert)).tiers, strict=True):
         prefix = f"{tier.id}:"
         of_state = {
             state: sum(
@@ -92,8 +92,10 @@ async def _counter_violations(stores: Stores, concert: Concert, records: Records
         held = sum(not owner.startswith("=") for owner in owners) + of_state[StockState.BUYING]
         returned = sum(unit.startswith(prefix) for unit in records["free"])
         unassigned = int(records["tiers"][f"{tier.id}|top"]) - int(records["tiers"][f"{tier.id}|next"]) + 1
-        expected = (tier.capacity, returned + unassigned, held, of_state[StockState.SOLD])
+        free = returned + unassigned
+        available = 0 if counted.is_withdrawn else free
+        expected = (tier.capacity, available, held, of_state[StockState.SOLD])
         actual = (counted.capacity, counted.available, counted.held, counted.sold)
-        if actual != expected or not 0 <= counted.available <= counted.capacity:
+        if actual != expected or not 0 <= free <= counted.capacity:
             found.append(f"{tier.id}: (capacity, available, held, sold) is {actual}, but the records say {expected}")
     return found

@@ -8,7 +8,7 @@ import asyncio
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,6 +31,10 @@ from domain.limits.operations import DEFAULT_LIMITS, OperationLimits
 from schema.execution import document_limits
 from schema.execution.literal_values import RULES
 from schema.execution.operation_cost import CostTable, OperationCost, build_operation_costs
+from schema.execution.public_documents import is_public_document
+from schema.execution.pushed_fields import PushedFieldsRule
+
+_RULES = (*RULES, PushedFieldsRule)
 
 # A parsed document is about 100 times as large as its text, so the cache stays below 25 MB for
 # any input.
@@ -67,6 +71,8 @@ class Document:
     costs: Mapping[str | None, OperationCost] = field(default_factory=dict)
     is_introspection: bool = False
     """Whether all of its root fields query the schema."""
+    is_public: bool = False
+    """Whether the answer is the same for all signed-out people."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         return get_operation_ast(self.ast, name) if self.ast else None
@@ -81,11 +87,13 @@ class DocumentCache:
         schema: GraphQLSchema,
         cost_table: CostTable,
         *,
+        unshared_fields: Set[str],
         limits: OperationLimits = DEFAULT_LIMITS,
         allows_introspection: bool = True,
     ) -> None:
         """Create the cache.
 
+        `unshared_fields` are the fields that make the answer to a document depend on its caller.
         Without introspection, errors suggest no names either, because those would reveal the
         schema.
         """
@@ -93,6 +101,7 @@ class DocumentCache:
         self._limits = limits
         self._allows_introspection = allows_introspection
         self._cost_table = cost_table
+        self._unshared_fields = unshared_fields
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._characters = 0
         self._introspections: OrderedDict[tuple[str, str | None], ExecutionResult] = OrderedDict()
@@ -171,7 +180,7 @@ class DocumentCache:
 
     def _validate(self, parsed: "_Parsed") -> Document:
         hides_names = not self._allows_introspection
-        errors = validate(self._schema, parsed.ast, RULES, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
+        errors = validate(self._schema, parsed.ast, _RULES, max_errors=_MAX_ERRORS, hide_suggestions=hides_names)
         if any(error.message == _VALIDATION_ABORTED for error in errors):
             return refused_document(_too_large(self._limits))
         if errors:
@@ -181,6 +190,7 @@ class DocumentCache:
             parsed.text,
             costs=build_operation_costs(self._schema, parsed.ast, self._cost_table),
             is_introspection=parsed.size.introspections > 0,
+            is_public=is_public_document(self._schema, parsed.ast, self._unshared_fields),
         )
 
 

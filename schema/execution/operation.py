@@ -43,11 +43,13 @@ class Operation:
 class OperationResult:
     """The result of an operation, with a `payload` that can be encoded as JSON.
 
-    `was_executed` is False for a request refused before execution.
+    `was_executed` is False for a request refused before execution. `is_public` is True if every
+    signed-out caller would get the same answer and nothing failed.
     """
 
     payload: dict[str, object]
     was_executed: bool
+    is_public: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class Executor:
         result = graphql.execute_root_selection_set(prepared.execution)
         if isawaitable(result):
             result = await result
-        return _with_cost(executed_result(result, context), prepared)
+        return _with_cost(executed_result(result, context, is_public=document.is_public), prepared)
 
     async def _introspect(self, document: Document, operation: Operation, context: Context) -> OperationResult:
         try:
@@ -177,7 +179,7 @@ def error_result(error: OnsaleError, context: Context) -> OperationResult:
     return rejected_result([GraphQLError(str(error), original_error=error)], context)
 
 
-def executed_result(result: graphql.ExecutionResult, context: Context) -> OperationResult:
+def executed_result(result: graphql.ExecutionResult, context: Context, *, is_public: bool = False) -> OperationResult:
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
         # Nothing was executed: the variables do not match, or the document does not contain the
@@ -186,4 +188,4 @@ def executed_result(result: graphql.ExecutionResult, context: Context) -> Operat
     payload: dict[str, object] = {"data": result.data}
     if errors:
         payload["errors"] = [to_top_level_error(error, context.request_id) for error in errors]
-    return OperationResult(payload, was_executed=True)
+    return OperationResult(payload, was_executed=True, is_public=is_public and not errors)

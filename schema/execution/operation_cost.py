@@ -29,7 +29,7 @@ from graphql import (
     is_non_null_type,
 )
 
-PAGE_SIZE_ARGUMENT = "first"
+PAGE_SIZE_ARGUMENTS = ("first", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,15 @@ class CostTable:
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """The argument `first` of a connection: a number, or a variable with its default."""
+    """The arguments `first` and `last` of a connection: numbers, or names of variables."""
 
-    number: int | None
-    variable: str | None = None
+    given: tuple[int | str, ...] = ()
 
     def evaluate(self, variables: Mapping[str, object], table: CostTable) -> int:
-        given = self.number if self.variable is None else variables.get(self.variable, self.number)
-        if not isinstance(given, int):
-            return table.default_page_size
-        # The resolver refuses numbers outside this range. They must not lower the sum.
-        return min(max(given, 0), table.max_page_size)
+        sizes = (variables.get(one) if isinstance(one, str) else one for one in self.given)
+        # The resolver refuses two sizes, and sizes outside this range. They must not lower the sum.
+        found = [min(max(size, 0), table.max_page_size) for size in sizes if isinstance(size, int)]
+        return max(found, default=table.default_page_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,11 @@ class FieldCost:
             return self.own
         length = self.length if isinstance(self.length, int) else self.length.evaluate(variables, table)
         return self.own + length * sum(field_cost.evaluate(variables, table) for field_cost in self.inside)
+
+    def folded(self, table: CostTable) -> "FieldCost":
+        """Return the same cost as one number, unless a variable may change it."""
+        is_fixed = isinstance(self.length, int) and not any(field_cost.inside for field_cost in self.inside)
+        return FieldCost(self.evaluate({}, table)) if is_fixed else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ class _CostBuilder:
         if node.selection_set is None:
             return FieldCost(own)
         inside = self._selections(get_named_type(definition.type), node.selection_set, _page_size(definition, node))
-        return FieldCost(own, self._length(name, definition, page_size), tuple(inside))
+        return FieldCost(own, self._length(name, definition, page_size), tuple(inside)).folded(self.table)
 
     def _length(self, name: str, definition: GraphQLField, page_size: PageSize | None) -> PageSize | int:
         if not is_list_of_objects(definition):
@@ -164,13 +167,14 @@ def is_list_of_objects(definition: GraphQLField) -> bool:
 
 def _page_size(definition: GraphQLField, node: FieldNode) -> PageSize | None:
     """Return the requested page size of a connection, or None for any other field."""
-    if PAGE_SIZE_ARGUMENT not in definition.args:
+    if not set(PAGE_SIZE_ARGUMENTS) <= definition.args.keys():
         return None
+    given: list[int | str] = []
     for argument in node.arguments or ():
-        if argument.name.value == PAGE_SIZE_ARGUMENT:
+        if argument.name.value in PAGE_SIZE_ARGUMENTS:
             match argument.value:
                 case IntValueNode(value=value):
-                    return PageSize(int(value))
+                    given.append(int(value))
                 case VariableNode(name=name):
-                    return PageSize(None, name.value)
-    return PageSize(None)
+                    given.append(name.value)
+    return PageSize(tuple(given))

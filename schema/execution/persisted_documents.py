@@ -16,7 +16,9 @@ DocumentHash = NewType("DocumentHash", bytes)
 
 DEFAULT_BYTES = 32 * 1024 * 1024
 ENTRY_BYTES = 300
-"""The memory that an entry takes besides its characters: a hash, a string and a place in a dict."""
+"""The memory that an entry takes in addition to its characters: a hash, a string and a place in a
+dict.
+"""
 _HEX_DIGITS = re.compile(r"[0-9a-f]{64}", re.ASCII | re.IGNORECASE)
 
 

@@ -2,28 +2,30 @@
 subscription.
 
 The operation of a subscription is parsed, validated and authorized once. A source holds no
-connection and no task: the hub passes it snapshots, and the source executes the operation with a
-new context for each of them. Sources in a group have the same payload, so one of them renders it
-for all.
+connection and no task: the hub passes it snapshots, and the operation is executed with a new
+context for each of them. Sources whose viewers have the same rights share an execution, until a
+field reads the viewer.
 """
 
+import secrets
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from typing import Never, NewType
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, ref
 
 import graphql
 import orjson
 from graphql import ExecutionResult, OperationType
 
-from auth.viewer import Viewer
+from auth.viewer import Rights, Viewer
+from domain.analytics.sales import ConcertSales
 from domain.holds import Hold
 from domain.orders import Order
 from domain.queues import WaitingRoom
 from domain.stock import Stock
-from domain.topics import QueueSnapshot, Snapshot, StockTopic, Topic
-from resolvers.context import Context
+from domain.topics import QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic, Topic
+from resolvers.context import Context, SharedExecution
 from schema.execution.document_cache import Document
 from schema.execution.document_sources import DocumentSource
 from schema.execution.operation import (
@@ -35,9 +37,9 @@ from schema.execution.operation import (
     executed_result,
     rejected_result,
 )
-from schema.execution.payload_templates import PayloadTemplates
+from schema.execution.payload_templates import OwnTexts, PayloadTemplates
 from schema.execution.persisted_documents import DocumentHash, hash_document
-from subscriptions.interfaces import Rendered, Source
+from subscriptions.interfaces import EntryWriter, Rendered, Source
 
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
 """The person and roles: everything about a viewer that can change their payload."""
@@ -60,6 +62,8 @@ class SubscriptionStarter:
         self._documents = documents
         self._executor = executor
         self._prepared: WeakValueDictionary[Key, PreparedOperation] = WeakValueDictionary()
+        self._push_context: Context | None = None
+        """The context of all sources, without a viewer. A process has one set of resources."""
 
     async def start(
         self, operation: Operation, context: Context, *, may_mutate: bool = True
@@ -88,12 +92,8 @@ class SubscriptionStarter:
         if isinstance(event_stream, ExecutionResult):
             return rejected_result(event_stream.errors or [], context)
         assert isinstance(event_stream, TopicEventStream)
-        if isinstance(event_stream.topic, StockTopic):
-            # A shared payload is rendered for an anonymous viewer, so it cannot contain anything
-            # personal.
-            context = replace(context, viewer=None, address=None)
-        # A copy of the context has empty memos.
-        return SubscriptionSource(event_stream.topic, self._prepare(execution, document, operation), replace(context))
+        shared = self._prepare(execution, document, operation)
+        return shared.source(event_stream.topic, self._context_for_pushes(context), context.viewer)
 
     def _prepare(self, execution: Execution, document: Document, operation: Operation) -> "PreparedOperation":
         # Coerced values include defaults and follow the order of their declaration in the document.
@@ -102,58 +102,125 @@ class SubscriptionStarter:
         execution.context_value = None
         return self._prepared.setdefault(key, PreparedOperation(key, execution))
 
+    def _context_for_pushes(self, context: Context) -> Context:
+        if self._push_context is None or self._push_context.stores is not context.stores:
+            self._push_context = replace(context, given_viewer=None, address=None, request_id="", is_push=True)
+        return self._push_context
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+
 class PreparedOperation:
     """An operation with its variables but without a viewer, shared by all of its subscribers."""
 
-    key: Key
-    execution: Execution
-    templates: PayloadTemplates = field(default_factory=PayloadTemplates)
+    __slots__ = ("__weakref__", "_anonymous", "_topic", "execution", "is_personal", "key", "templates")
 
+    def __init__(self, key: Key, execution: Execution) -> None:
+        self.key = key
+        self.execution = execution
+        self.templates = PayloadTemplates()
+        self.is_personal = False
+        """Whether a field has read the viewer, so that each person gets a separate payload."""
+        self._topic: Topic | None = None
+        self._anonymous: ref[SubscriptionSource] | None = None
 
-def _viewer_key(context: Context) -> ViewerKey | None:
-    viewer = context.viewer
-    return ViewerKey((viewer.person_id, *sorted(viewer.roles))) if viewer else None
+    def source(self, topic: Topic, context: Context, viewer: Viewer | None) -> "SubscriptionSource":
+        """Return a source. All anonymous subscribers get the same one.
+
+        The topic is shared too, because only topics of one person differ within an operation.
+        """
+        if self._topic is None or self._topic != topic:
+            self._topic = topic
+        found = self._anonymous() if self._anonymous is not None and viewer is None else None
+        if found is not None and found.context is context:
+            return found
+        source = SubscriptionSource(self._topic, self, context, viewer)
+        if viewer is None:
+            self._anonymous = ref(source)
+        return source
+
+    async def execute(self, snapshot: Snapshot, context: Context) -> bytes:
+        event = self.execution.build_per_event_executor(snapshot)
+        event.context_value = context
+        # Each event collects the fields again, and would add them to the memo of all events.
+        event._relevant_sub_fields = {}  # noqa: SLF001
+        result = graphql.execute_subscription_event(event)
+        if isawaitable(result):
+            result = await result
+        if result.errors:
+            # The id connects the errors that a client sees with the lines in the log.
+            context = replace(context, request_id=secrets.token_hex(8))
+        return orjson.dumps(executed_result(result, context).payload)
 
 
 @dataclass(frozen=True, slots=True)
+class SharedPayload:
+    """Implements `subscriptions.interfaces.SharedGroup`."""
+
+    prepared: PreparedOperation
+    context: Context = field(compare=False)
+    viewer_rights: Rights
+
+    async def render(self, snapshot: Snapshot) -> Rendered | None:
+        shared = SharedExecution(self.viewer_rights)
+        payload = await self.prepared.execute(snapshot, replace(self.context, shared=shared))
+        if shared.is_viewer_read:
+            self.prepared.is_personal = True
+            return None
+        return Rendered(payload, _is_last(snapshot))
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class SubscriptionSource:
     """Implements `subscriptions.interfaces.Source`."""
 
     topic: Topic
     prepared: PreparedOperation
     context: Context
+    """The context of pushes, which has no viewer."""
+    viewer: Viewer | None
+    own_texts: OwnTexts | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        is_in_queue = isinstance(self.topic, QueueTopic)
+        object.__setattr__(self, "own_texts", OwnTexts() if is_in_queue else None)
 
     @property
     def group(self) -> Hashable:
-        return self.prepared.key, _viewer_key(self.context)
+        viewer = self.viewer
+        return self.prepared.key, ViewerKey((viewer.person_id, *sorted(viewer.roles))) if viewer else None
+
+    @property
+    def has_varying_rights(self) -> bool:
+        # Admins keep the rights, but the organizer in them changes.
+        viewer = self.viewer
+        is_shared = isinstance(self.topic, StockTopic | RoomTopic)
+        return is_shared and viewer is not None and (viewer.is_organizer or viewer.is_admin)
+
+    def shared_group(self, snapshot: Snapshot) -> SharedPayload | None:
+        if self.prepared.is_personal or not isinstance(snapshot, Stock | WaitingRoom):
+            return None
+        return SharedPayload(self.prepared, self.context, Rights.of(self.viewer, snapshot.organizer_id))
 
     def render_cached(self, snapshot: Snapshot) -> Rendered | None:
-        viewer = self.context.viewer
-        if not isinstance(snapshot, QueueSnapshot) or viewer is None:
+        if not isinstance(snapshot, QueueSnapshot) or self.viewer is None or self.own_texts is None:
             return None
-        payload = self.prepared.templates.fill(snapshot, viewer)
+        payload = self.prepared.templates.fill(snapshot, self.viewer, self.own_texts)
         return None if payload is None else Rendered(payload)
 
     async def render(self, snapshot: Snapshot) -> Rendered:
-        viewer = self.context.viewer
-        if isinstance(snapshot, QueueSnapshot) and viewer is not None:
-            payload = await self.prepared.templates.render(snapshot, viewer, self._execute)
+        viewer = self.viewer
+        if isinstance(snapshot, QueueSnapshot) and viewer is not None and self.own_texts is not None:
+            payload = await self.prepared.templates.render(snapshot, viewer, self.own_texts, self._execute)
         else:
             payload = await self._execute(snapshot, viewer)
         return Rendered(payload, _is_last(snapshot), key=snapshot.id if isinstance(snapshot, Hold) else None)
 
+    def entry_writer(self, snapshot: QueueSnapshot) -> EntryWriter | None:
+        if self.viewer is None or self.own_texts is None:
+            return None
+        return self.prepared.templates.writer(snapshot, self.viewer, self.own_texts)
+
     async def _execute(self, snapshot: Snapshot, viewer: Viewer | None) -> bytes:
-        context = replace(self.context)
-        if viewer is not context.viewer:
-            context = replace(context, viewer=viewer, address=None, request_id="")
-        event = self.prepared.execution.build_per_event_executor(snapshot)
-        event.context_value = context
-        result = graphql.execute_subscription_event(event)
-        if isawaitable(result):
-            result = await result
-        return orjson.dumps(executed_result(result, context).payload)
+        return await self.prepared.execute(snapshot, replace(self.context, given_viewer=viewer))
 
 
 def _is_last(snapshot: Snapshot) -> bool:
@@ -161,5 +228,5 @@ def _is_last(snapshot: Snapshot) -> bool:
     match snapshot:
         case QueueSnapshot(entry=entry):
             return entry is not None and not entry.is_active
-        case Stock() | WaitingRoom() | Hold() | Order():
+        case Stock() | WaitingRoom() | Hold() | Order() | ConcertSales():
             return False

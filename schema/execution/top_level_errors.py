@@ -29,6 +29,10 @@ class SystemCode(StrEnum):
     UNAUTHENTICATED = "UNAUTHENTICATED"
     SESSION_LOST = "SESSION_LOST"
     FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    """Only for downloads; a query returns null."""
+    GONE = "GONE"
+    """Only for downloads: the tickets are no longer valid, or have new codes."""
     BAD_USER_INPUT = "BAD_USER_INPUT"
     RATE_LIMITED = "RATE_LIMITED"
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
@@ -104,5 +108,8 @@ def _refusal_extensions(refusal: Refusal) -> dict[str, object]:
     if refusal.retry_after_s is not None:
         extensions["retryAfterSeconds"] = refusal.retry_after_s
     if isinstance(refusal, domain_errors.InvalidInput):
-        extensions["problems"] = [{"path": problem.path, "message": problem.message} for problem in refusal.problems]
+        extensions["problems"] = [
+            {"path": problem.path, "message": problem.message, "rule": problem.rule, **problem.data}
+            for problem in refusal.problems
+        ]
     return extensions

@@ -5,7 +5,10 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from domain.ids import PersonId
-from domain.validation import change_problems, given_problems, patch_problems, person_problems
+from domain.images.problems import image_problems
+from domain.inputs.rooms import patch_problems
+from domain.tiers.validation import given_tier_problems
+from domain.validation import change_problems, given_problems, person_problems
 from resolvers import concerts as resolve
 from schema.concerts import Concert
 from schema.ids import IdReader, read_concert
@@ -54,9 +57,7 @@ class CloseConcertSuccess:
     concert: Concert = strawberry.field(description="The closed concert.")
 
 
-@strawberry.type(
-    description="The concert is canceled. `concert.cancellation` shows how far its orders have been refunded."
-)
+@strawberry.type(description="The concert is canceled. `concert.cancellation` shows the progress of the refunds.")
 class CancelConcertSuccess:
     concert: Concert = strawberry.field(description="The canceled concert.")
 
@@ -132,7 +133,13 @@ async def create_concert(info: Info, input_: Annotated[CreateConcertInput, INPUT
 async def update_concert(info: Info, input_: Annotated[UpdateConcertInput, INPUT]) -> UpdateConcertResult:
     reader = IdReader()
     concert_id, change = reader.concert("concertId", input_.concert_id), input_.read(reader)
-    reader.finish(change_problems(change), given_problems(change), patch_problems("waitingRoom", change.room, change))
+    reader.finish(
+        change_problems(change),
+        given_problems(change),
+        given_tier_problems(change),
+        patch_problems("waitingRoom", change.room, change),
+        image_problems(change.image),
+    )
     changed = await resolve.update_concert(info.context, concert_id, change, expected_version=input_.expected_version)
     return UpdateConcertSuccess(concert=Concert.of(changed))
 

@@ -25,7 +25,10 @@ from schema.strawberry_fixes import INPUT, Info
 class ProofOfWorkInput:
     challenge: str = strawberry.field(description="The challenge of a ChallengeRequiredError.")
     nonce: str = strawberry.field(
-        description="At most 64 ASCII characters. The SHA-256 of the challenge followed by them has enough zero bits."
+        description=(
+            "At most 64 ASCII characters. The SHA-256 of the challenge followed by the nonce must "
+            "begin with enough zero bits."
+        )
     )
 
     def read(self) -> ProofOfWork:

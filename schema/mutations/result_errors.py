@@ -11,50 +11,30 @@ from domain import errors as domain_errors
 from domain.errors import Refusal
 from domain.limits import errors as limit_errors
 from domain.payments import errors as payment_errors
+from domain.tickets import errors as ticket_errors
+from domain.tiers import errors as tier_errors
 from schema import ids
 from schema.enums import (
     Admission,
     ChallengeReason,
     ConcertStatus,
     EndReason,
-    ErrorCode,
     LimitedCall,
     LimitScope,
     NotRefundableReason,
     RateScope,
     RoomStatus,
+    ScanProblem,
+    TransferProblem,
 )
 from schema.execution.top_level_errors import log_store_error
+from schema.mutations.domain_error import DomainError
+from schema.mutations.input_problems import InputProblem
+from schema.mutations.tier_errors import TierRefusedError
 from schema.scalars import seconds_until
 from schema.strawberry_fixes import Info, computed
+from schema.tickets.check_ins import CheckIn
 from telemetry import counters
-
-
-@strawberry.interface(description="An expected error. `message` says what to do next.")
-class DomainError:
-    refusal: strawberry.Private[Refusal]
-
-    @computed("A machine-readable code.")
-    def code(self) -> ErrorCode:
-        return self.refusal.code
-
-    @computed("A message for developers: what was refused, the value, and what to do next.")
-    def message(self) -> str:
-        return str(self.refusal)
-
-    @computed("Whether the same request may succeed later.")
-    def retryable(self) -> bool:
-        return self.refusal.retryable
-
-    @computed("How many seconds to wait before repeating the request.")
-    def retry_after_seconds(self) -> int | None:
-        return self.refusal.retry_after_s
-
-
-@strawberry.type(description="A problem with one field of the input.")
-class InputProblem:
-    path: str = strawberry.field(description="The path of the field in the input, such as `lines.0.quantity`.")
-    message: str = strawberry.field(description="What is wrong, and what is allowed.")
 
 
 @strawberry.type(description="Some fields of the input are invalid. All of them are listed.")
@@ -63,7 +43,7 @@ class InvalidInputError(DomainError):
 
     @computed("All invalid fields.")
     def problems(self) -> list[InputProblem]:
-        return [InputProblem(path=problem.path, message=problem.message) for problem in self.refusal.problems]
+        return [InputProblem.of(problem) for problem in self.refusal.problems]
 
 
 @strawberry.type(description="The object does not exist, or is not yours.")
@@ -221,21 +201,50 @@ class OrderNotCancelableError(DomainError):
     refusal: strawberry.Private[payment_errors.OrderNotCancelable]
 
 
-@strawberry.type(description="The order, or as many of its tickets, cannot be refunded; `reason` says why.")
+@strawberry.type(description="The order, or the requested part of it, cannot be refunded; `reason` says why.")
 class NotRefundableError(DomainError):
     refusal: strawberry.Private[payment_errors.NotRefundable]
 
-    @computed("Why it cannot be refunded.")
+    @computed("Why the refund was refused.")
     def reason(self) -> NotRefundableReason:
         return self.refusal.reason
 
-    @computed("Until when buyers could refund their orders. Null unless that time has passed.")
+    @computed("The time until which buyers could refund their orders. Null unless that time has passed.")
     def refunds_until(self) -> datetime | None:
         return self.refusal.until
 
     @computed("How many tickets of the tier can still be refunded. Null unless too many were requested.")
     def refundable(self) -> int | None:
         return self.refusal.left
+
+
+@strawberry.type(
+    description="The ticket cannot be passed on, or the link of a transfer does not work; `reason` says why."
+)
+class TransferRefusedError(DomainError):
+    refusal: strawberry.Private[ticket_errors.TransferRefused]
+
+    @computed("Why it was refused.")
+    def reason(self) -> TransferProblem:
+        return self.refusal.reason
+
+
+@strawberry.type(description="Do not admit a second person: another scan has already checked the ticket in.")
+class AlreadyCheckedInError(DomainError):
+    refusal: strawberry.Private[ticket_errors.AlreadyCheckedIn]
+
+    @computed("The scan that counts: when and where the ticket was checked in.")
+    def check_in(self) -> CheckIn:
+        return CheckIn.of(self.refusal.check_in)
+
+
+@strawberry.type(description="Do not admit the person: the code is not valid for this concert; `reason` says why.")
+class ScanRefusedError(DomainError):
+    refusal: strawberry.Private[ticket_errors.ScanRefused]
+
+    @computed("Why it was refused.")
+    def reason(self) -> ScanProblem:
+        return self.refusal.reason
 
 
 @strawberry.type(
@@ -323,6 +332,10 @@ ERROR_TYPES: Mapping[type[Refusal], type[DomainError]] = {
     domain_errors.CapacityInUse: CapacityInUseError,
     payment_errors.OrderNotCancelable: OrderNotCancelableError,
     payment_errors.NotRefundable: NotRefundableError,
+    tier_errors.TierRefused: TierRefusedError,
+    ticket_errors.TransferRefused: TransferRefusedError,
+    ticket_errors.AlreadyCheckedIn: AlreadyCheckedInError,
+    ticket_errors.ScanRefused: ScanRefusedError,
     limit_errors.ChallengeRequired: ChallengeRequiredError,
     limit_errors.RateLimited: RateLimitedError,
     domain_errors.TemporarilyUnavailable: TemporarilyUnavailableError,

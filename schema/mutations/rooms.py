@@ -7,8 +7,9 @@ from typing import Annotated, TypeAlias
 import strawberry
 
 from domain.ids import ConcertId
+from domain.inputs.rooms import call_problems, patch_problems
 from domain.room_changes import RoomSettingsPatch
-from domain.validation import call_problems, key_problems, patch_problems
+from domain.validation import key_problems
 from resolvers import rooms as resolve
 from schema.ids import read_concert
 from schema.mutations.result_errors import (

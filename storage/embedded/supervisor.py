@@ -92,7 +92,7 @@ def find_url(directory: Path, make: Callable[..., ServerProcess]) -> str | None:
     if not path.exists():
         return None
     # The file is read but not locked, because a server that is starting would mistake a lock held
-    # here for that of a leftover process.
+    # here for the lock of a leftover process.
     with LockFile(path) as lock:
         holder = lock.last_holder()
     return make(directory, port=holder.port).url if holder and accepts_connections(holder.port) else None

@@ -18,6 +18,7 @@ from domain.orders import Order, StockState
 from storage import scripts
 from storage.hot import replies
 from storage.hot.script_client import ScriptClient
+from storage.hot.tier_rules import encode_rules
 from storage.scripts import ScriptReplyError
 
 RECOVERY_MARK_LIFE_MS = 10_000
@@ -108,7 +109,11 @@ class HotState:
         """Copy a concert as `apply_concert` does, and report lower capacities whose proposer may
         have crashed.
         """
-        tiers = [word for tier in concert.tiers for word in (tier.id, tier.top, tier.price_minor, tier.capacity)]
+        tiers = [
+            word
+            for tier in concert.tiers
+            for word in (tier.id, tier.top, tier.price_minor, tier.capacity, encode_rules(tier.rules))
+        ]
         settings = json.dumps(_settings(concert))
         expire_at_ms = _ms(keys_expire_at(concert))
         word, rest = await self._client.call(
@@ -148,7 +153,8 @@ class HotState:
         starts.
 
         The units are held until a later version of the order is recorded. Until then, a repeated
-        call returns the same units, unless an order in MongoDB turned out to own one of them.
+        call returns the same units, unless one of them turns out to belong to another order in
+        MongoDB.
         """
         word, rest = await self._client.call(
             scripts.TAKE_AGAIN,
@@ -301,6 +307,11 @@ class HotState:
         word, _ = await self._client.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_MARK_LIFE_MS)
         return replies.expect(scripts.MARK_RECOVERY, word, "MARKED", "TRUSTED", "BUSY", "STALE", "UNKNOWN")
 
+    async def distrust(self, concert_id: ConcertId, epoch: int, *, from_scratch: bool) -> str:
+        """Make the concert wait for a recovery. Return DISTRUSTED, STALE or UNKNOWN."""
+        word, _ = await self._client.call(scripts.DISTRUST, concert_id, epoch, int(from_scratch))
+        return replies.expect(scripts.DISTRUST, word, "DISTRUSTED", "STALE", "UNKNOWN")
+
     async def finish_recovery(self, concert_id: ConcertId, epoch: int) -> str:
         """Finish a recovery. Return RECOVERED, RECOVERING or UNKNOWN."""
         word, _ = await self._client.call(scripts.FINISH_RECOVERY, concert_id, epoch)
@@ -332,7 +343,7 @@ def is_history(concert: Concert) -> bool:
 
 
 def _origin(order: Order) -> str:
-    """Return what a store that lost the hold of an order needs to make it again, as JSON."""
+    """Return, as JSON, what a store that has lost an order's hold needs to recreate it."""
     origin: dict[str, object] = {
         "lines": [[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines],
         "created_ms": _ms(order.created_at),

@@ -4,7 +4,7 @@ entries and state.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -57,6 +57,11 @@ class EntryRecord:
     end_reason: EntryEnd | None
     lot: int | None
     round: int
+    epoch: int = field(default=0, compare=False)
+    version: int = field(default=0, compare=False)
+    """The epoch and the version of the concert at which the record was read."""
+    changed_version: int = field(default=0, compare=False)
+    """The version of the last change to an entry or a hold of the person; 0 if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +183,19 @@ class QueueStore:
         """Return the entries by person, except for people who never joined."""
         word, rest = await self._client.call(scripts.READ_ENTRIES, concert_id, *people)
         replies.expect(scripts.READ_ENTRIES, word, "ENTRIES")
-        grace_until_ms = int(rest[0])
-        found = zip(people, rest[1:], strict=True)
+        grace_until_ms, epoch, version = map(int, rest[:3])
+        found = zip(people, rest[3::2], rest[4::2], strict=True)
         return {
-            person: _decode_entry(person, record, grace_until_ms=grace_until_ms) for person, record in found if record
+            person: _decode_entry(
+                person,
+                record,
+                grace_until_ms=grace_until_ms,
+                epoch=epoch,
+                version=version,
+                changed_version=replies.optional_int(changed) or 0,
+            )
+            for person, record, changed in found
+            if record
         }
 
     async def read_position(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry | None:
@@ -230,11 +244,20 @@ class QueueStore:
 
 
 def _decode_positioned(person_id: PersonId, rest: Reply) -> PositionedEntry:
-    record = _decode_entry(person_id, rest[0], grace_until_ms=int(rest[1]))
-    return PositionedEntry(record, replies.optional_int(rest[2]))
+    text, grace_until_ms, position, epoch, version = rest
+    record = _decode_entry(person_id, text, grace_until_ms=int(grace_until_ms), epoch=int(epoch), version=int(version))
+    return PositionedEntry(record, replies.optional_int(position))
 
 
-def _decode_entry(person_id: PersonId, text: bytes | int, *, grace_until_ms: int) -> EntryRecord:
+def _decode_entry(
+    person_id: PersonId,
+    text: bytes | int,
+    *,
+    grace_until_ms: int,
+    epoch: int,
+    version: int,
+    changed_version: int = 0,
+) -> EntryRecord:
     record: dict[str, Any] = json.loads(replies.text(text))
     state = EntryState(record["state"])
     presence: dict[str, int] = record.get("presence") or {}
@@ -253,6 +276,9 @@ def _decode_entry(person_id: PersonId, text: bytes | int, *, grace_until_ms: int
         end_reason=EntryEnd(record["ended"]) if "ended" in record else None,
         lot=record.get("lot"),
         round=record["round"],
+        epoch=epoch,
+        version=version,
+        changed_version=changed_version,
     )
 
 

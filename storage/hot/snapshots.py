@@ -5,6 +5,7 @@ One script reads the queue, the stock and the changes at one version.
 
 from dataclasses import dataclass
 
+from domain.concerts import Concert
 from domain.ids import ConcertId, PersonId
 from domain.stock import Stock
 from storage import scripts
@@ -12,6 +13,7 @@ from storage.hot import replies
 from storage.hot.guarded_client import GuardedClient
 from storage.hot.holds import decode_stock
 from storage.hot.queue_state import Changes, ChangesPage, QueueState, decode_changes_page, decode_queue_state
+from storage.hot.script_client import Reply
 
 CHANGES_PAGE_SIZE = 5_000
 
@@ -19,8 +21,11 @@ CHANGES_PAGE_SIZE = 5_000
 @dataclass(frozen=True, slots=True)
 class StoredSnapshot:
     state: QueueState
-    stock: Stock
+    stock_fields: Reply
     changes: Changes
+
+    def stock(self, concert: Concert) -> Stock:
+        return decode_stock(self.stock_fields, concert)
 
 
 class SnapshotStore:
@@ -41,9 +46,7 @@ class SnapshotStore:
         replies.expect(scripts.READ_SNAPSHOT, word, "SNAPSHOT")
         queue, stock, changes = replies.lists(rest)
         first = decode_changes_page(changes)
-        return StoredSnapshot(
-            decode_queue_state(queue), decode_stock(stock), await self._read_rest(concert_id, first, after=after)
-        )
+        return StoredSnapshot(decode_queue_state(queue), stock, await self._read_rest(concert_id, first, after=after))
 
     async def _read_rest(self, concert_id: ConcertId, page: ChangesPage, *, after: int) -> Changes:
         """Read further pages until one is not full, and return all changes.

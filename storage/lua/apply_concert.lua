@@ -6,7 +6,7 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   version       of the concert in MongoDB
 ARGV[2]   expire_at_ms  unix time at which every key of the concert expires
 ARGV[3]   settings      JSON object of state fields: sale, limits, room
-ARGV[4*]  tier, top, price_minor, capacity  four per tier
+ARGV[4*]  tier, top, price_minor, capacity, rules  five per tier; rules: see lib/tier_rules.lua
 Replies   APPLIED | CURRENT version
           | UNDECIDED version proposal  (a lower capacity was proposed more than 15 s ago, and
             its proposer may have crashed)
@@ -57,10 +57,10 @@ redis.call('HSET', STATE, 'concert_version', ARGV[1], 'expire_at_ms', ARGV[2])
 -- stored.
 redis.call('HDEL', STATE, 'proposed')
 for field, value in pairs(settings) do redis.call('HSET', STATE, field, value) end
-for index = 4, #ARGV, 4 do
+for index = 4, #ARGV, 5 do
   local tier = ARGV[index]
   redis.call('HSET', TIERS, tier .. '|top', ARGV[index + 1], tier .. '|price', ARGV[index + 2], tier .. '|capacity',
-    ARGV[index + 3])
+    ARGV[index + 3], tier .. '|rules', ARGV[index + 4])
   redis.call('HSETNX', TIERS, tier .. '|next', 1)
   for _, counter in ipairs({'held', 'sold', 'withdrawn'}) do redis.call('HSETNX', TIERS, tier .. '|' .. counter, 0) end
 end

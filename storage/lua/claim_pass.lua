@@ -3,8 +3,8 @@ claim returns the same pass.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
-Replies   ENTRY record grace_until_ms position | NOT_CALLED position | NO_ENTRY
-          | UNKNOWN | RECOVERING
+Replies   ENTRY record grace_until_ms position epoch version | NOT_CALLED position
+          | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries
 local refusal = check_incarnation(ARGV[1], '')

@@ -1,7 +1,7 @@
 --[[ One run of the expiry worker: end holds that are due, and all holds of a canceled concert that
-are not being bought; remove rates that no longer limit anyone,
-and set the expiry time of every key created since the last run. A run after a gap of more than five
-seconds ends no due holds; instead, it grants all people the grace period for lost connections.
+are not being bought; remove rates that no longer limit anyone, and set the expiry time of every key
+created since the last run. A run after a gap of more than five seconds ends no due holds; instead,
+it grants all people the grace period for lost connections.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   limit        maximum number of holds to end in this run

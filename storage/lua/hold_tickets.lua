@@ -8,20 +8,24 @@ ARGV[4]   digest       of the whole input
 ARGV[5]   pass_entry_id  the entry id in a pass whose signature was verified, or ''
 ARGV[6]   address      of the caller, or ''
 ARGV[7]   rates        see lib/rates.lua
-ARGV[8*]  tier, quantity  two per line, no tier twice
-Replies   HOLD record effective_deadline_ms | CONFLICT | RATE_LIMITED scope retry_after_ms
+ARGV[8]   sells_hidden  '1' for the concert's organizer and admins; a hidden tier does not exist for
+          others
+ARGV[9*]  tier, quantity  two per line, no tier twice
+Replies   HOLD record effective_deadline_ms epoch version | CONFLICT
+          | RATE_LIMITED scope retry_after_ms
           | NOT_ON_SALE status sales_start_ms sales_end_ms now_ms | NOT_ADMITTED reason position
           | UNKNOWN_TIER tier | ORDER_LIMIT limit | PERSON_LIMIT limit held owned
-          | SOLD_OUT tier available next_release_ms | UNKNOWN | RECOVERING
+          | TIER_REFUSED tier broken_rule limit_or_opening  (as in lib/tier_rules.lua)
+          | SOLD_OUT tier available next_release_ms minimum | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state next_release capacity rates
+-- @include prologue stock_and_holds notify queue_state next_release tier_rules capacity rates
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local id, person_id = ARGV[2], ARGV[3]
 local known = read_hold(id)
 if known then
   if known.digest ~= ARGV[4] then return {'CONFLICT'} end
-  return {'HOLD', cjson.encode(known), effective_deadline(known.deadline_ms)}
+  return {'HOLD', cjson.encode(known), effective_deadline(known.deadline_ms), epoch_and_version()}
 end
 
 local scope, retry_after_ms = count_call('hold', person_id, ARGV[6], ARGV[7])
@@ -42,21 +46,22 @@ if not is_let_through then
   return {'NOT_ADMITTED', reason, position_of(waiting)}
 end
 local total = 0
-for index = 9, #ARGV, 2 do total = total + tonumber(ARGV[index]) end
+for index = 10, #ARGV, 2 do total = total + tonumber(ARGV[index]) end
 if total > tonumber(sale[4]) then return {'ORDER_LIMIT', sale[4]} end
-local person = read_person(person_id)
-if person.held + person.owned + total > tonumber(sale[5]) then
-  return {'PERSON_LIMIT', sale[5], person.held, person.owned}
-end
+local person, most = read_person(person_id), sale[5]
+if person.held + person.owned + total > tonumber(most) then return {'PERSON_LIMIT', most, person.held, person.owned} end
 
 local lines, caps = {}, read_proposed_caps()
-for index = 8, #ARGV, 2 do
+for index = 9, #ARGV, 2 do
   local tier, quantity = ARGV[index], tonumber(ARGV[index + 1])
   local stock = redis.call('HMGET', TIERS, tier .. '|top', tier .. '|withdrawn', tier .. '|held', tier .. '|sold',
-    tier .. '|price', tier .. '|capacity')
-  if not stock[1] then return {'UNKNOWN_TIER', tier} end
+    tier .. '|price', tier .. '|capacity', tier .. '|rules')
+  local rules = read_rules(stock[7])
+  if not stock[1] or rules.is_hidden and ARGV[8] ~= '1' then return {'UNKNOWN_TIER', tier} end
+  local broken_rule, limit = find_broken_rule(rules, quantity, tonumber(sale[3]))
+  if broken_rule then return {'TIER_REFUSED', tier, broken_rule, limit} end
   local available = count_on_sale(stock[1], stock[2], stock[6], caps[tier]) - stock[3] - stock[4]
-  if available < quantity then return {'SOLD_OUT', tier, available, next_release(tier, stock[3])} end
+  if available < quantity then return {'SOLD_OUT', tier, available, next_release(tier, stock[3]), rules.min or 1} end
   lines[#lines + 1] = {tier, quantity, tonumber(stock[5])}
 end
 
@@ -72,4 +77,4 @@ write_person(person_id, person)
 redis.call('ZADD', DEADLINES, record.deadline_ms, id)
 local text = write_hold(id, record)
 commit()
-return {'HOLD', text, effective_deadline(record.deadline_ms)}
+return {'HOLD', text, effective_deadline(record.deadline_ms), epoch_and_version()}

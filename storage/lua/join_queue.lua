@@ -7,7 +7,8 @@ ARGV[2]   person
 ARGV[3]   address   of the caller, or ''
 ARGV[4]   rates     see lib/rates.lua
 ARGV[5]   proof_ms  when the solved challenge expires; 0 if none was solved, '' if none is needed
-Replies   ENTRY record grace_until_ms position | NOT_OPEN room_status until_ms
+Replies   ENTRY record grace_until_ms position epoch version
+          | NOT_OPEN room_status until_ms
           | CHALLENGE_REQUIRED  (no challenge was solved, or it was used before)
           | RATE_LIMITED scope retry_after_ms | UNKNOWN | RECOVERING
 ]]

@@ -3,7 +3,7 @@ immediately. An entry that has already ended is returned unchanged.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
-Replies   ENTRY record grace_until_ms position | NO_ENTRY | UNKNOWN | RECOVERING
+Replies   ENTRY record grace_until_ms position epoch version | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify queue_state entries admission
 local refusal = check_incarnation(ARGV[1], '')

@@ -2,8 +2,8 @@
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
-Replies   ENTRY record grace_until_ms position  (position: '' for an entry that is not waiting or
-          has no number yet) | NO_ENTRY | UNKNOWN | RECOVERING
+Replies   ENTRY record grace_until_ms position epoch version  (position: '' for an entry
+          that is not waiting or has no number yet) | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds queue_state
 local refusal = check_incarnation(ARGV[1], '')

@@ -20,7 +20,7 @@ Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 local refusal = check_incarnation(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local id, version, stock_state, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
-local record = read_or_make_hold(id, ARGV[4], ARGV[7])
+local record = read_or_make_hold(id, ARGV[4], ARGV[7], stock_state, list_from(ARGV, 9))
 if record.order_version > version then return {'KNOWN'} end
 if record.order_version == version and has_stock_state(record, stock_state) then return {'KNOWN'} end
 

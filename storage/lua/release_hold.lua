@@ -5,8 +5,8 @@ ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id
 ARGV[3]   person       the caller; a hold of another person counts as NO_HOLD
 ARGV[4]   reason       why it ends
-Replies   HOLD record effective_deadline_ms | NO_HOLD | BUYING | ORDERED awaits_payment
-          | UNKNOWN | RECOVERING
+Replies   HOLD record effective_deadline_ms epoch version | NO_HOLD | BUYING
+          | ORDERED awaits_payment | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock_and_holds notify
 local refusal = check_incarnation(ARGV[1], '')
@@ -19,4 +19,4 @@ if record.state == 'HELD' then
   end_hold(ARGV[2], record, ARGV[4])
   commit()
 end
-return {'HOLD', cjson.encode(record), string.format('%d', record.deadline_ms)}
+return {'HOLD', cjson.encode(record), string.format('%d', record.deadline_ms), epoch_and_version()}

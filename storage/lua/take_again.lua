@@ -1,6 +1,7 @@
---[[ Take units for an order whose payment arrived after its units were given back: those that its
+--[[ Take units for an order whose payment arrived after its units were released: those that its
 hold still has, and free ones for the others. Either all lines get their units, or nothing changes.
-Neither a pass nor an open sale is needed. The hold is BUYING until the next version of the order is
+Neither a pass nor an open sale is needed, and of the rules of a tier only a withdrawal applies: its
+free units are off sale. The hold is BUYING until the next version of the order is
 recorded, and no worker ends it. A repeated call returns the same units.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation    as seen by this connection
@@ -12,11 +13,11 @@ ARGV[6]   starts_ms      start of the concert
 Replies   TAKEN unit... | SOLD_OUT | PERSON_LIMIT | OVER  (the concert has started or is canceled)
           | STALE  (a later version of the order is recorded) | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify capacity order_units
+-- @include prologue stock_and_holds notify tier_rules capacity order_units
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local id, version = ARGV[2], tonumber(ARGV[4])
-local record = read_or_make_hold(id, ARGV[3], ARGV[5])
+local record = read_or_make_hold(id, ARGV[3], ARGV[5], 'ENDED', {})
 if record.order_version > version or record.state == 'SOLD' then return {'STALE'} end
 local sale = redis.call('HMGET', STATE, 'status', 'limit_per_person')
 if sale[1] == 'CANCELLED' or now >= tonumber(ARGV[6]) then return {'OVER'} end
@@ -28,8 +29,9 @@ for _, line in ipairs(lines) do
     if tier_of(unit) == tier then quantity = quantity - 1 end
   end
   local stock = redis.call('HMGET', TIERS, tier .. '|top', tier .. '|withdrawn', tier .. '|capacity', tier .. '|held',
-    tier .. '|sold')
+    tier .. '|sold', tier .. '|rules')
   local available = count_on_sale(stock[1], stock[2], stock[3], caps[tier]) - stock[4] - stock[5]
+  if read_rules(stock[6]).is_withdrawn then available = 0 end
   if quantity > 0 and available < quantity then return {'SOLD_OUT'} end
   missing[tier], total = quantity, total + quantity
 end

@@ -1,8 +1,8 @@
 """The cancellations of concerts in MongoDB: one job per concert, leased by one worker at a time.
 
-A job stores how far its pass over the orders has come, so another process can continue it. Passes
-are repeated, and each one asks only for what has not been requested, so a page that is worked on
-twice does no harm.
+A job stores the progress of its pass over the orders, so another process can continue it. Passes
+are repeated, and each one requests only what has not been requested yet, so processing a page twice
+does no harm.
 """
 
 from collections.abc import Collection
@@ -39,7 +39,7 @@ class CancellationStore:
 
     @raises_unavailable
     async def find_without_job(self, concert_ids: Collection[ConcertId]) -> set[ConcertId]:
-        """Return those of the canceled concerts that have no job."""
+        """Return which of these canceled concerts have no job."""
         found = self._jobs.find({"_id": {"$in": list(concert_ids)}}, {"_id": 1})
         return set(concert_ids) - {ConcertId(document["_id"]) async for document in found}
 
@@ -57,7 +57,7 @@ class CancellationStore:
     @raises_unavailable
     async def list_orders(self, job: CancellationJob, *, limit: int) -> tuple[OrderId, ...]:
         """Return the next orders of the pass that may have to be canceled or refunded, by id."""
-        # One query per status reads the index in order of the ids, without sorting.
+        # One query per status reads the index in id order, without sorting.
         found: list[str] = []
         for status in UNDOABLE:
             query: Document = {"concertId": job.concert_id, "status": status, "_id": {"$gt": job.after or ""}}
@@ -69,7 +69,7 @@ class CancellationStore:
     async def put_back(
         self, job: CancellationJob, *, due_at: datetime | None, after: OrderId | None, finished_at: datetime | None
     ) -> None:
-        """Store how far the job has come, and when it is due again.
+        """Store the progress of the job, and when it is due again.
 
         If `due_at` is None, it is never due again.
         """

@@ -14,14 +14,13 @@ from storage.mongo.client import Collection, Document
 
 BATCH = 500
 WITHOUT_SEARCH = {"search": 0}
-INDEX = [("search.words", ASCENDING)]
 _LAST = "\U0010ffff"
 
 
-def search_fields(name: str, venue: Venue, version: int) -> Document:
+def search_fields(name: str, artist: str | None, venue: Venue, *, version: int) -> Document:
     """Return the search fields; `version` is the version of the concert that they describe."""
     return {
-        "words": list(index_words(name, venue.name, venue.city)),
+        "words": list(index_words(name, artist or "", venue.name, venue.city)),
         "city": city_key(venue.city),
         "form": SEARCH_FORM,
         "version": version,
@@ -62,5 +61,6 @@ def update_of(document: Document) -> UpdateOne:
     has changed in the meantime.
     """
     version = document["version"]
-    fields = search_fields(document["name"], Venue(**document["venue"]), version)
+    artist = (document.get("details") or {}).get("artist")
+    fields = search_fields(document["name"], artist, Venue(**document["venue"]), version=version)
     return UpdateOne({"_id": document["_id"], "version": version}, {"$set": {"search": fields}})

@@ -1,5 +1,5 @@
 """MongoDB transactions: one writes a change to a concert (its document, its audit row and house
-orders); the other moves more units to or from the house later.
+orders), one moves more units to or from the house later, and one deletes a draft.
 """
 
 import asyncio
@@ -18,10 +18,12 @@ from pymongo.write_concern import WriteConcern
 from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable, VersionConflict
 from domain.ids import ConcertId, TierId
+from domain.mails.notices import ConcertNotice
 from domain.orders import Order
 from domain.room_audits import RoomAudit
 from storage.mongo.client import ANSWER_WITHIN_MS, Client, Session, is_refusal
 from storage.mongo.concerts import ConcertStore
+from storage.mongo.mails.notices import NoticeStore
 from storage.mongo.orders import OrderStore
 from storage.mongo.room_audits import RoomAuditStore
 
@@ -52,6 +54,8 @@ class ConcertWrite:
 
     concert: Concert
     audit: RoomAudit | None = None
+    notice: ConcertNotice | None = None
+    """Tells the buyers of the change."""
     to_withdraw: Sequence[tuple[TierId, int]] = ()
     """How many more units of a tier the house must take, including those in `moves`."""
     moves: Sequence[HouseMove] = ()
@@ -67,11 +71,20 @@ class _DocumentChanged(Exception):
 
 
 class ConcertTransaction:
-    def __init__(self, client: Client, concerts: ConcertStore, orders: OrderStore, room_audits: RoomAuditStore) -> None:
+    def __init__(
+        self,
+        client: Client,
+        concerts: ConcertStore,
+        orders: OrderStore,
+        *,
+        room_audits: RoomAuditStore,
+        notices: NoticeStore,
+    ) -> None:
         self._client = client
         self._concerts = concerts
         self._orders = orders
         self._room_audits = room_audits
+        self._notices = notices
 
     async def commit(self, write: ConcertWrite) -> Concert:
         """Write all documents or none, and return the concert.
@@ -92,6 +105,20 @@ class ConcertTransaction:
             await self._run(concert_id, lambda session: self._move(concert_id, move, session))
         except _DocumentChanged:
             return False
+        return True
+
+    async def delete_draft(self, concert_id: ConcertId, *, version: int) -> bool:
+        """Delete a draft with its audit rows. Return False if it has changed or is no longer a
+        draft.
+
+        Raises TemporarilyUnavailable if the outcome is unknown.
+        """
+        return await self._run(concert_id, lambda session: self._delete_draft(concert_id, version, session))
+
+    async def _delete_draft(self, concert_id: ConcertId, version: int, session: Session) -> bool:
+        if not await self._concerts.delete_draft_in_transaction(concert_id, version, session):
+            return False
+        await self._room_audits.delete_all_in_transaction(concert_id, session)
         return True
 
     async def _run(self, concert_id: ConcertId, write: Callable[[Session], Awaitable[R]]) -> R:
@@ -134,6 +161,8 @@ class ConcertTransaction:
             raise VersionConflict(concert.id, concert.version) from error
         if write.audit is not None:
             await self._room_audits.insert_in_transaction(write.audit, session)
+        if write.notice is not None:
+            await self._notices.insert_in_transaction(write.notice, session)
         return written
 
     async def _move(self, concert_id: ConcertId, move: HouseMove, session: Session) -> None:

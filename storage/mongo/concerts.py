@@ -6,31 +6,40 @@ Two fields change independently of it: each recovery raises `epoch`, and each mo
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from domain.concerts import DEFAULT_PAYMENT_MS, Concert, ConcertFilter, ConcertStatus, ConcertTerms, Tier, Venue
+from domain.catalog.listing import ConcertSort, MatchCount
+from domain.concerts import DEFAULT_PAYMENT_MS, Concert, ConcertFilter, ConcertStatus, ConcertTerms, Venue
 from domain.errors import NotFound
 from domain.ids import ConcertId, PersonId, TierId
+from domain.images.image import ConcertImage, ImageId
 from domain.money import CurrencyCode
-from domain.page import Page
+from domain.page import Page, PageRequest
 from domain.queues import QueueingMethod, RoomSettings
+from domain.venues.time_zones import only_time_zone_of
+from storage.mongo.catalog.details import place_venue, read_details, write_details
+from storage.mongo.catalog.listing import count_concerts, create_list_indexes, find_concerts
 from storage.mongo.client import Database, Document, Session, raises_unavailable
-from storage.mongo.concert_search import INDEX, WITHOUT_SEARCH, backfill, search_conditions, search_fields
-from storage.mongo.cursors import ListPlace, list_place_of, start_of_list
+from storage.mongo.concert_search import WITHOUT_SEARCH, backfill, search_fields
+from storage.mongo.files.images import sizes_document, sizes_from
+from storage.mongo.tiers.tier_documents import read_tier, tier_document
 
 MAX_CURRENCIES = 10_000
-PAST_AFTER = timedelta(days=1)
-"""A concert counts as past a day after its start. One that takes place tonight or in another time
-zone still belongs at the top of the list.
-"""
 
 
 @dataclass(frozen=True, slots=True)
 class SlugTaken(Exception):
     slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConcertCopy:
+    concert: Concert
+    digest: str
+    """The digest of the request that copied the concert."""
 
 
 class ConcertStore:
@@ -39,33 +48,35 @@ class ConcertStore:
         self._currencies: dict[ConcertId, CurrencyCode] = {}
 
     async def create_indexes(self) -> None:
-        """Create the indexes for unique slugs, for lists sorted by start time (of all concerts or
-        those with one status), and for search words.
-        """
+        """Create the indexes for unique slugs and for lists."""
         await self._concerts.create_index([("slug", ASCENDING)], unique=True)
-        await self._concerts.create_index([("startsAt", ASCENDING), ("_id", ASCENDING)])
-        await self._concerts.create_index([("status", ASCENDING), ("startsAt", ASCENDING), ("_id", ASCENDING)])
-
-        await self._concerts.create_index(INDEX)
+        await create_list_indexes(self._concerts)
 
     async def backfill_search(self) -> int:
         """Write search fields that are missing or outdated. Return how many were written."""
         return await backfill(self._concerts)
 
     @raises_unavailable
-    async def insert(self, concert: Concert) -> None:
-        """Insert a new concert.
+    async def insert(self, concert: Concert, *, copy_digest: str | None = None) -> None:
+        """Insert a new concert; `copy_digest` identifies the request if the concert is a copy.
 
-        Raises SlugTaken; the id is new, so only the slug can be a duplicate.
+        Raises SlugTaken. The id is new, so only the slug can be a duplicate, except that a repeated
+        copy request has a duplicate id; see `find_copy`.
         """
         try:
-            await self._concerts.insert_one(_document(concert))
+            await self._concerts.insert_one(_document(concert) | ({"copyDigest": copy_digest} if copy_digest else {}))
         except DuplicateKeyError as error:
             raise SlugTaken(concert.slug) from error
 
     @raises_unavailable
     async def get(self, concert_id: ConcertId) -> Concert | None:
         return _concert_or_none(await self._concerts.find_one({"_id": concert_id}, WITHOUT_SEARCH))
+
+    @raises_unavailable
+    async def find_copy(self, concert_id: ConcertId) -> ConcertCopy | None:
+        """Return the concert with this id and the digest of the request that copied it."""
+        document = await self._concerts.find_one({"_id": concert_id}, WITHOUT_SEARCH)
+        return ConcertCopy(_concert(document), document.get("copyDigest", "")) if document else None
 
     async def currency_of(self, concert_id: ConcertId) -> CurrencyCode:
         """Return the currency of a concert. Raises NotFound.
@@ -86,40 +97,20 @@ class ConcertStore:
         return _concert_or_none(await self._concerts.find_one({"slug": slug}, WITHOUT_SEARCH))
 
     @raises_unavailable
-    async def page(self, filter_: ConcertFilter, *, first: int, after: str | None) -> Page[Concert]:
-        """Return a page of concerts: upcoming ones by start, then past ones, latest first.
+    async def page(
+        self, filter_: ConcertFilter, request: PageRequest, sort: ConcertSort = ConcertSort.STARTS_AT
+    ) -> Page[Concert]:
+        """Return a page of concerts: first those whose time is in the future, earliest first, then
+        the others, latest first.
 
         Raises BadUserInput for an invalid cursor.
         """
-        place = start_of_list(datetime.now(UTC) - PAST_AFTER) if after is None else list_place_of(after)
-        query = _query(filter_)
-        documents: list[Document] = []
-        if not place.is_past:
-            documents = await self._find_after(query, place, limit=first + 1)
-        if len(documents) <= first:
-            documents += await self._find_past(query, place, limit=first + 1 - len(documents))
-        shown = documents[:first]
-        return Page(
-            tuple(_concert(document) for document in shown),
-            tuple(place.move_to(document["startsAt"], document["_id"]).cursor for document in shown),
-            has_next_page=len(documents) > first,
-            has_previous_page=after is not None,
-        )
+        found = await find_concerts(self._concerts, filter_, request, sort)
+        return request.build([(cursor, _concert(document)) for cursor, document in found])
 
-    async def _find_after(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
-        """Return the upcoming concerts after a position, earliest first."""
-        behind = [{"startsAt": {"$gt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$gt": place.id}}]
-        found = self._concerts.find({**query, "$or": behind}, WITHOUT_SEARCH).limit(limit)
-        return list(await found.sort([("startsAt", ASCENDING), ("_id", ASCENDING)]).to_list(limit))
-
-    async def _find_past(self, query: Document, place: ListPlace, *, limit: int) -> list[Document]:
-        """Return the past concerts after a position, latest first."""
-        behind: Document = {"startsAt": {"$lt": place.past_before}}
-        if place.is_past:
-            before = [{"startsAt": {"$lt": place.starts_at}}, {"startsAt": place.starts_at, "_id": {"$lt": place.id}}]
-            behind = {"$or": before}
-        found = self._concerts.find({**query, **behind}, WITHOUT_SEARCH).limit(limit)
-        return list(await found.sort([("startsAt", DESCENDING), ("_id", DESCENDING)]).to_list(limit))
+    @raises_unavailable
+    async def count(self, filter_: ConcertFilter) -> MatchCount:
+        return await count_concerts(self._concerts, filter_)
 
     @raises_unavailable
     async def list_active(self, *, starts_after: datetime) -> tuple[Concert, ...]:
@@ -156,6 +147,11 @@ class ConcertStore:
         """Return the concert as seen by this transaction."""
         return _concert_or_none(await self._concerts.find_one({"_id": concert_id}, WITHOUT_SEARCH, session=session))
 
+    async def delete_draft_in_transaction(self, concert_id: ConcertId, version: int, session: Session) -> bool:
+        """Delete a draft at this version. Return False if it does not exist."""
+        query = {"_id": concert_id, "version": version, "status": ConcertStatus.DRAFT}
+        return bool((await self._concerts.delete_one(query, session=session)).deleted_count)
+
     async def count_moved_in_transaction(
         self, concert_id: ConcertId, tier_id: TierId, count: int, session: Session
     ) -> bool:
@@ -185,22 +181,6 @@ class ConcertStore:
         )
 
 
-def _query(filter_: ConcertFilter) -> Document:
-    query: Document = {}
-    if filter_.statuses is not None:
-        query["status"] = {"$in": list(filter_.statuses)}
-    if conditions := search_conditions(filter_):
-        query["$and"] = conditions
-    if filter_.drafts_of is not None:
-        is_own = [{"organizerId": filter_.drafts_of}, {"organizerId": None, "createdBy": filter_.drafts_of}]
-        query.setdefault("$and", []).append({"$or": [{"status": {"$ne": ConcertStatus.DRAFT}}, *is_own]})
-    if filter_.on_sale_at:
-        query["salesStartAt"] = {"$lte": filter_.on_sale_at}
-        query["salesEndAt"] = {"$gt": filter_.on_sale_at}
-        query.setdefault("$and", []).append({"status": ConcertStatus.PUBLISHED})
-    return query
-
-
 def _document(concert: Concert) -> Document:
     terms = concert.terms
     return {
@@ -208,6 +188,8 @@ def _document(concert: Concert) -> Document:
         "slug": concert.slug,
         "name": terms.name,
         "venue": {"name": terms.venue.name, "city": terms.venue.city, "country": terms.venue.country},
+        # Stored outside `venue`, where earlier versions of Onsale would not expect it.
+        "timeZone": terms.venue.time_zone,
         "description": terms.description,
         "startsAt": terms.starts_at,
         "salesStartAt": terms.sales_start_at,
@@ -218,10 +200,9 @@ def _document(concert: Concert) -> Document:
         "holdDurationMs": terms.hold_duration_ms,
         "paymentDurationMs": terms.payment_duration_ms,
         "refundsUntil": terms.refunds_until,
-        "tiers": [
-            {"id": t.id, "name": t.name, "priceMinor": t.price_minor, "capacity": t.capacity, "top": t.top}
-            for t in concert.tiers
-        ],
+        "details": write_details(terms),
+        "tiers": [tier_document(tier) for tier in concert.tiers],
+        "highestOrdinal": concert.highest_ordinal,
         "status": concert.status,
         "version": concert.version,
         "epoch": concert.epoch,
@@ -230,7 +211,8 @@ def _document(concert: Concert) -> Document:
         "organizerId": concert.organizer_id,
         "gatePeople": list(concert.gate_people),
         "room": asdict(concert.room),
-        "search": search_fields(terms.name, terms.venue, concert.version),
+        "image": _image_document(concert.image),
+        "search": search_fields(terms.name, terms.details.artist, terms.venue, version=concert.version),
     }
 
 
@@ -247,7 +229,7 @@ def _concert(document: Document) -> Concert:
         slug=document["slug"],
         terms=ConcertTerms(
             name=document["name"],
-            venue=Venue(**document["venue"]),
+            venue=place_venue(Venue(**document["venue"], time_zone=_time_zone(document)), document),
             description=document["description"],
             starts_at=document["startsAt"],
             sales_start_at=document["salesStartAt"],
@@ -258,19 +240,11 @@ def _concert(document: Document) -> Concert:
             # Documents from earlier versions of Onsale lack both fields.
             payment_duration_ms=document.get("paymentDurationMs", DEFAULT_PAYMENT_MS),
             refunds_until=document.get("refundsUntil"),
+            details=read_details(document),
         ),
         currency=CurrencyCode(document["currency"]),
-        tiers=tuple(
-            Tier(
-                TierId(t["id"]),
-                t["name"],
-                t["priceMinor"],
-                capacity=t["capacity"],
-                top=t["top"],
-                to_withdraw=to_withdraw.get(t["id"], 0),
-            )
-            for t in document["tiers"]
-        ),
+        tiers=tuple(read_tier(tier, to_withdraw.get(tier["id"], 0)) for tier in document["tiers"]),
+        highest_ordinal=document.get("highestOrdinal", 0),
         status=ConcertStatus(document["status"]),
         version=document["version"],
         epoch=document["epoch"],
@@ -280,7 +254,33 @@ def _concert(document: Document) -> Concert:
         organizer_id=PersonId(document.get("organizerId") or document["createdBy"]),
         gate_people=tuple(PersonId(person_id) for person_id in document.get("gatePeople", ())),
         room=_room(document["room"]),
+        image=_image(document.get("image")),
     )
+
+
+def _image_document(image: ConcertImage | None) -> Document | None:
+    if image is None:
+        return None
+    return {"id": image.image_id, "alt": image.alt, "sizes": sizes_document(image.sizes)}
+
+
+def _image(document: Document | None) -> ConcertImage | None:
+    if document is None:
+        return None
+    return ConcertImage(ImageId(document["id"]), document["alt"], sizes_from(document["sizes"]))
+
+
+def _time_zone(document: Document) -> str | None:
+    """Return the time zone of the venue.
+
+    A document from an earlier version of Onsale has no time zone until the concert is changed. If
+    the country has only one time zone, that one is returned. Nothing is written, so no update can
+    be overwritten.
+    """
+    if "timeZone" in document:
+        zone: str | None = document["timeZone"]
+        return zone
+    return only_time_zone_of(document["venue"]["country"], document["startsAt"].year)
 
 
 def _room(document: Document) -> RoomSettings:

@@ -17,7 +17,8 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError
 
-from domain.errors import FieldProblem, InvalidInput, TemporarilyUnavailable
+from domain.errors import InvalidInput, TemporarilyUnavailable
+from domain.inputs.problems import FieldProblem, InputRule
 from domain.orders import Order
 from storage.grouped_calls import GroupedCalls
 from storage.mongo.order_documents import order_document
@@ -67,9 +68,8 @@ class OrderBatch:
         try:
             document = RawBSONDocument(bson.encode(order_document(order)))
         except (BSONError, UnicodeError, OverflowError) as error:
-            raise InvalidInput(
-                FieldProblem("customerName", "contains characters that cannot be stored; remove them")
-            ) from error
+            message = "contains characters that cannot be stored; remove them"
+            raise InvalidInput(FieldProblem("customerName", message, InputRule.INVALID_FORMAT)) from error
         if self._calls.waiting_count >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many orders are waiting to be recorded")
         answer = await self._calls.call(document)
@@ -95,8 +95,8 @@ class OrderBatch:
 def outcomes_of(details: Mapping[str, Any], count: int) -> dict[int, Outcome]:
     """Return the outcomes by index in the batch, given a reply that reports failures.
 
-    A missing index means UNKNOWN. A write concern error makes every outcome unknown, including
-    those of refused orders: the document that caused the refusal may still be rolled back.
+    A missing index means UNKNOWN. A write concern error makes every outcome unknown, including the
+    outcomes of refused orders: the document that caused the refusal may still be rolled back.
     """
     if details.get("writeConcernErrors"):
         return {}

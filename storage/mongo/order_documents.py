@@ -8,6 +8,7 @@ from domain.holds import TicketLine
 from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from domain.organizers.order_search import order_words
 from domain.payments.facts import FactKind, FactState, ProviderFact
 from domain.payments.payment import (
     Effects,
@@ -19,7 +20,9 @@ from domain.payments.payment import (
     Refund,
     RefundReason,
 )
+from domain.text.locales import Locale
 from storage.mongo.client import Document
+from storage.mongo.tickets.ticket_documents import revocations_from_document, ticket_fields, tickets_from_document
 
 
 def order_document(order: Order) -> Document:
@@ -36,6 +39,7 @@ def order_document(order: Order) -> Document:
         ],
         "currency": order.currency,
         "customer": {"name": order.customer.name, "email": order.customer.email},
+        "locale": order.customer.locale,
         "version": order.version,
         "events": [{"kind": event.kind, "at": event.at} for event in order.events],
         "createdAt": order.created_at,
@@ -43,12 +47,26 @@ def order_document(order: Order) -> Document:
         "passPlace": order.pass_entry_id,
         "updatedAt": order.events[-1].at,
         "effects": dict(order.effects.states),
+        "search": search_words(order.person_id, order.customer),
     }
+    if order.effects.silent_refunds:
+        document["silentRefunds"] = list(order.effects.silent_refunds)
     if order.payment is not None:
         document["payment"] = _payment_document(order.payment)
     if order.work_at is not None:
         document["workAt"] = order.work_at
-    return document
+    if order.effects_at is not None:
+        document["effectsAt"] = order.effects_at
+    return document | ticket_fields(order)
+
+
+def search_words(person_id: PersonId, customer: Customer | None) -> list[str]:
+    """Return the words by which an order is found, as they are stored.
+
+    An order without words has an empty one, which no search contains: MongoDB finds an empty list
+    in the index where it looks for orders that lack the words.
+    """
+    return list(order_words(person_id, customer) if customer else ()) or [""]
 
 
 def order_from_document(document: Document) -> Order:
@@ -65,15 +83,21 @@ def order_from_document(document: Document) -> Order:
             for line in document.get("lines", ())
         ),
         currency=CurrencyCode(document["currency"]),
-        customer=Customer(**document["customer"]),
+        customer=Customer(**document["customer"], locale=Locale(document.get("locale", Locale.EN))),
         version=document["version"],
         events=tuple(OrderEvent(event["kind"], event["at"]) for event in document.get("events", ())),
         created_at=document["createdAt"],
         hold_digest=document["holdDigest"],
         pass_entry_id=document.get("passPlace"),
         payment=None if payment is None else _payment(payment),
-        effects=Effects({name: EffectState(state) for name, state in document.get("effects", {}).items()}),
+        effects=Effects(
+            {name: EffectState(state) for name, state in document.get("effects", {}).items()},
+            tuple(document.get("silentRefunds", ())),
+        ),
         work_at=document.get("workAt"),
+        tickets=tickets_from_document(document),
+        revocations=revocations_from_document(document),
+        effects_at=document.get("effectsAt"),
     )
 
 

@@ -1,8 +1,8 @@
-"""Updates orders by compare-and-set: updates of concurrent orders share one command.
+"""Updates orders by compare-and-set: concurrent updates share one command.
 
 An update matches the version that the caller read. It is an upsert: if the stored order has another
-version, the insert fails on the `_id`. MongoDB reports such a failure for each update of a command,
-but the number of matches only for all of them together.
+version, the insert fails on the `_id`. MongoDB reports such failures for each update in a command,
+but the number of matches only for the whole command.
 
 Each update is encoded before it joins a group, because one that cannot be encoded would make the
 whole group fail.
@@ -10,7 +10,7 @@ whole group fail.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -26,6 +26,7 @@ from storage.grouped_calls import GroupedCalls
 from storage.mongo.client import Document
 from storage.mongo.order_batch import DUPLICATE_KEY, describe_failures
 from storage.mongo.order_documents import order_document
+from storage.mongo.order_work import EFFECTS, STEPS
 from storage.mongo.orders import OrderStore
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,6 @@ MAX_WAITING = 5_000
 """About two seconds' worth of updates. Beyond this limit, updates are refused; what caused them,
 such as an event in the inbox, is still there and is tried again.
 """
-_WORK_FIELDS = ("workAt", "leaseId", "leaseUntil")
 
 
 class UpdateOutcome(Enum):
@@ -66,8 +66,9 @@ class OrderUpdates:
     async def update(self, order: Order) -> UpdateOutcome:
         """Write an order whose version is one higher than the stored one.
 
-        An order without `work_at` also loses the lease of its worker. Raises TemporarilyUnavailable
-        if too many updates are waiting.
+        An order without `work_at` also loses the lease of its worker, and one without `effects_at`
+        loses the lease of the effects worker. Raises TemporarilyUnavailable if too many updates are
+        waiting.
         """
         update = _update_of(order, datetime.now(UTC))
         if self._calls.waiting_count >= MAX_WAITING:
@@ -91,7 +92,7 @@ class OrderUpdates:
 
 
 def update_outcomes(details: Mapping[str, Any], count: int) -> list[UpdateOutcome]:
-    """Return the outcome of each update of a group, given a reply that reports failures.
+    """Return the outcome of each update in a group, given a reply that reports failures.
 
     A write concern error makes every outcome unknown: what caused a refusal may still be rolled
     back.
@@ -111,12 +112,13 @@ def update_outcomes(details: Mapping[str, Any], count: int) -> list[UpdateOutcom
 
 def _update_of(order: Order, now: datetime) -> UpdateOne:
     fields = order_document(order)
-    # Every update is found by the worker that records changed orders, also one without an event.
+    # The worker that records changed orders finds every update, even one without an event.
     fields["updatedAt"] = max(now, fields["updatedAt"])
     query = {"_id": fields.pop("_id"), "concertId": fields.pop("concertId"), "version": order.version - 1}
     change: Document = {"$set": RawBSONDocument(bson.encode(fields))}
-    if order.work_at is None:
-        change["$unset"] = dict.fromkeys(_WORK_FIELDS, "")
+    idle = [fields for fields, at in ((STEPS, order.work_at), (EFFECTS, order.effects_at)) if at is None]
+    if idle:
+        change["$unset"] = {name: "" for fields in idle for name in astuple(fields)}
     return UpdateOne(query, change, upsert=True)
 
 

@@ -12,9 +12,18 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
 
 from domain.errors import TemporarilyUnavailable
-from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit, concert_of, order_ids_of_number, tier_of
+from domain.ids import (
+    ConcertId,
+    OrderId,
+    PersonId,
+    TierId,
+    Unit,
+    concert_of,
+    order_ids_of_number,
+    tier_of,
+)
 from domain.orders import Order, OrderStatus
-from domain.page import Page
+from domain.page import Page, PageRequest
 from storage.mongo.client import Database, Document, Session, raises_unavailable
 from storage.mongo.cursors import find_page
 from storage.mongo.order_documents import order_document, order_from_document
@@ -50,6 +59,13 @@ class OrderStore:
         await self._create_index("concertId", "_id")
         await self._create_index("concertId", "status", "_id")
         await self._create_index("concertId", "workAt", only={"workAt": {"$exists": True}})
+        await self._create_index("concertId", "effectsAt", only={"effectsAt": {"$exists": True}})
+        await self._create_index("concertId", "tickets.id", only={"tickets.id": {"$gt": ""}})
+        await self.collection.create_index(
+            [("tickets.holderId", ASCENDING), ("createdAt", DESCENDING), ("_id", ASCENDING)],
+            partialFilterExpression={"tickets.holderId": {"$gt": ""}},
+        )
+        await self._create_index("concertId", "revocations.at", only={"revocations.at": {"$exists": True}})
         await self._create_index("payment.attempts.intentId", only={"payment.attempts.intentId": {"$gt": ""}})
         await self._create_index("updatedAt")
         await self.collection.create_index([("personId", ASCENDING), ("createdAt", DESCENDING), ("_id", ASCENDING)])
@@ -88,27 +104,26 @@ class OrderStore:
 
     @raises_unavailable
     async def get_many(self, order_ids: Collection[OrderId]) -> tuple[Order, ...]:
-        found = self.collection.find({"_id": {"$in": list(order_ids)}})
+        """Return the orders that exist. A VOID order does not count."""
+        found = self.collection.find({"_id": {"$in": list(order_ids)}, "status": {"$ne": OrderStatus.VOID}})
         return tuple([order_from_document(document) async for document in found])
 
     @raises_unavailable
     async def find_owners(self, units: Sequence[Unit]) -> tuple[Order, ...]:
         """Return every order that has one of these units."""
         concerts = {concert_of(tier_of(unit)) for unit in units}
-        # A further condition, such as `$gt`, would make MongoDB read all units of the concerts.
+        # An additional condition, such as `$gt`, would make MongoDB read all units of the concerts.
         query = {"concertId": {"$in": list(concerts)}, "units": {"$in": list(units)}}
         return tuple([order_from_document(document) async for document in self.collection.find(query)])
 
     @raises_unavailable
-    async def page_of_person(self, person_id: PersonId, *, first: int, after: str | None) -> Page[Order]:
+    async def page_of_person(self, person_id: PersonId, request: PageRequest) -> Page[Order]:
         """Return a page of a person's orders, newest first.
 
         Raises BadUserInput for an invalid cursor.
         """
         query: Document = {"personId": person_id, "status": {"$ne": OrderStatus.VOID}}
-        return await find_page(
-            self.collection, query, order_from_document, sort_field="createdAt", first=first, after=after
-        )
+        return await find_page(self.collection, query, order_from_document, request, sort_field="createdAt")
 
     @raises_unavailable
     async def page_of_concert(self, concert_id: ConcertId, *, after: OrderId | None, limit: int) -> tuple[Order, ...]:
@@ -121,7 +136,7 @@ class OrderStore:
     async def find_by_number(self, concert_id: ConcertId, number: str) -> tuple[Order, ...]:
         """Return the orders of a concert with this number, usually one.
 
-        Raises ValueError for a text that is not a number of an order.
+        Raises ValueError if the text is not an order number.
         """
         lowest, highest = order_ids_of_number(number)
         query = {

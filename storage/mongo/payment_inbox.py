@@ -9,9 +9,9 @@ a worker that died become due again.
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bson
@@ -40,9 +40,10 @@ provider sends them again.
 """
 KEPT_FOR = timedelta(days=90)
 LEASE = timedelta(seconds=30)
-"""Longer than an event takes to be applied, even if a store or the provider answers late."""
+"""Longer than applying an event takes, even if a store or the provider is slow."""
 DUE_INDEX = "due"
 EXPIRY_INDEX = "expiry"
+PROBLEM_INDEX = "problems"
 
 
 class EventNotStorable(Exception):
@@ -58,12 +59,12 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Events that one worker may apply until its lease ends."""
+    """The events that one worker may apply until its lease ends."""
 
     token: str
     events: tuple[InboxEvent, ...]
     has_more: bool
-    """True if more events may be due: as many were found as were asked for."""
+    """True if more events may be due, because as many were found as were requested."""
 
 
 class PaymentInbox:
@@ -82,12 +83,19 @@ class PaymentInbox:
         self._will_hint = False
 
     async def create_indexes(self) -> None:
-        """Create the indexes. Only events that are still to be applied have the field `dueAt`."""
+        """Create the indexes. Only events that are still to be applied have the field `dueAt`, and
+        only those that could not be applied have a problem.
+        """
         await self.collection.create_index(
             [("dueAt", ASCENDING)], name=DUE_INDEX, partialFilterExpression={"dueAt": {"$exists": True}}
         )
         await self.collection.create_index(
             [("receivedAt", ASCENDING)], name=EXPIRY_INDEX, expireAfterSeconds=int(KEPT_FOR.total_seconds())
+        )
+        await self.collection.create_index(
+            [("state", ASCENDING), ("receivedAt", ASCENDING)],
+            name=PROBLEM_INDEX,
+            partialFilterExpression={"problem": {"$gt": ""}},
         )
 
     async def insert(self, event: InboxEvent) -> bool:
@@ -130,7 +138,9 @@ class PaymentInbox:
 
     @raises_unavailable
     async def finish(self, claim: Claim, events: Sequence[InboxEvent]) -> None:
-        """Write the new states of claimed events, except of those claimed again after the lease."""
+        """Write the new states of claimed events, except those that have been claimed again
+        since.
+        """
         if events:
             await self._by_primary.bulk_write([_result(claim, event) for event in events], ordered=False)
 
@@ -138,6 +148,26 @@ class PaymentInbox:
     async def get(self, event_id: str) -> InboxEvent | None:
         document = await self._by_primary.find_one({"_id": event_id})
         return _event(document) if document else None
+
+    @raises_unavailable
+    async def list_kept(
+        self, states: Collection[InboxState], *, ids: Collection[str] | None, limit: int
+    ) -> tuple[InboxEvent, ...]:
+        """Return events in these states that have a problem, the oldest of each state first. If
+        `ids` is not None, return only events with these ids.
+        """
+        query: Document = {"state": {"$in": list(states)}, "problem": {"$gt": ""}}
+        if ids is not None:
+            query["_id"] = {"$in": list(ids)}
+        found = self._by_primary.find(query).sort([("state", ASCENDING), ("receivedAt", ASCENDING)]).limit(limit)
+        return tuple([_event(document) async for document in found])
+
+    @raises_unavailable
+    async def reopen(self, ids: Collection[str]) -> None:
+        """Make events that were kept back due again, and end their leases."""
+        kept = {"$in": [InboxState.PARKED, InboxState.QUARANTINED, InboxState.REPORTED]}
+        reopened = {"$set": {"state": InboxState.NEW, "dueAt": datetime.now(UTC)}, "$unset": {"lease": ""}}
+        await self._by_primary.update_many({"_id": {"$in": list(ids)}, "state": kept}, reopened)
 
     async def aclose(self) -> None:
         await self._inserts.aclose()

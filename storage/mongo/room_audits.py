@@ -1,5 +1,5 @@
-"""Audit rows for waiting rooms in MongoDB, written with majority write concern. The row for a
-settings change is written in the same transaction as the change. The row for a manual admission is
+"""Audit rows for waiting rooms and prices in MongoDB, written with majority write concern. The row
+for a change is written in the same transaction as the change. The row for a manual admission is
 inserted before people are called, and completed afterward.
 """
 
@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from domain.ids import ConcertId, PersonId
-from domain.page import Page
+from domain.ids import ConcertId, PersonId, TierId
+from domain.page import Page, PageRequest
 from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit, RoomCommand
 from domain.room_changes import SettingChange
 from storage.mongo.client import Database, Document, Session, raises_unavailable
@@ -60,20 +60,22 @@ class RoomAuditStore:
         """Delete the row for a manual admission that was refused; a row with a result is kept."""
         await self._audits.delete_one({"_id": id_, "call.called": None})
 
+    async def delete_all_in_transaction(self, concert_id: ConcertId, session: Session) -> None:
+        """Delete the rows of a draft that is deleted."""
+        await self._audits.delete_many({"concertId": concert_id}, session=session)
+
     @raises_unavailable
     async def get(self, id_: str) -> RoomAudit | None:
         document = await self._audits.find_one({"_id": id_})
         return _audit(document) if document else None
 
     @raises_unavailable
-    async def page(self, concert_id: ConcertId, *, first: int, after: str | None) -> Page[RoomAudit]:
+    async def page(self, concert_id: ConcertId, request: PageRequest) -> Page[RoomAudit]:
         """Return a page of a concert's rows, newest first.
 
         Raises BadUserInput for an invalid cursor.
         """
-        return await find_page(
-            self._audits, {"concertId": concert_id}, _audit, sort_field="at", first=first, after=after
-        )
+        return await find_page(self._audits, {"concertId": concert_id}, _audit, request, sort_field="at")
 
 
 def _document(audit: RoomAudit) -> Document:
@@ -87,7 +89,7 @@ def _document(audit: RoomAudit) -> Document:
         "digest": audit.command.digest,
         "settingsVersion": audit.settings_version,
         "round": audit.round,
-        "changes": [asdict(change) for change in audit.changes],
+        "changes": [_change_document(change) for change in audit.changes],
         "call": asdict(audit.manual_admission) if audit.manual_admission else None,
     }
 
@@ -105,8 +107,20 @@ def _audit(document: Document) -> RoomAudit:
         ),
         settings_version=document["settingsVersion"],
         round=document["round"],
-        changes=tuple(SettingChange(**change) for change in document["changes"]),
+        changes=tuple(_change(change) for change in document["changes"]),
         manual_admission=_call(document["call"]),
+    )
+
+
+def _change_document(change: SettingChange) -> Document:
+    document = {"setting": change.setting, "before": change.before, "after": change.after}
+    return document if change.tier_id is None else {**document, "tierId": change.tier_id}
+
+
+def _change(document: Document) -> SettingChange:
+    tier_id = document.get("tierId")
+    return SettingChange(
+        document["setting"], document["before"], document["after"], TierId(tier_id) if tier_id else None
     )
 
 

@@ -94,6 +94,10 @@ class ConcertCache:
         """Store a concert that this process changed; reads that began earlier do not replace it."""
         self._keep(concert.id, concert, self._clock())
 
+    def remove(self, concert_id: ConcertId) -> None:
+        """Forget a draft that this process deleted."""
+        self._seen.pop(concert_id, None)
+
     async def aclose(self) -> None:
         await self._tasks.aclose(patience_s=0)
 

@@ -2,8 +2,8 @@
 
 A lower capacity is first set in the hot state, which caps new holds at it. Units are then moved
 to the house or back. If there are few, the transaction that saves the change moves them; otherwise,
-a worker does so afterward. A change to a waiting room is saved together with its audit row. The
-change is copied to the hot state last; if the copy fails, a worker repeats it.
+a worker does so afterward. A change to prices or to a waiting room is saved together with its audit
+row. The change is copied to the hot state last; if the copy fails, a worker repeats it.
 """
 
 import logging
@@ -16,6 +16,7 @@ from pymongo.errors import DuplicateKeyError
 from domain.concerts import Concert, ConcertStatus, Tier
 from domain.errors import TemporarilyUnavailable, VersionConflict
 from domain.ids import ConcertId, TierId
+from domain.mails.notices import notice_after
 from domain.room_audits import RoomAudit, RoomCommand, diff_audited
 from storage import scripts
 from storage.hot.hot_state import HotState
@@ -63,7 +64,8 @@ class ConcertWriter:
             draft = replace(after, tiers=tuple(replace(tier, top=tier.capacity) for tier in after.tiers))
             return await self._transaction.commit(ConcertWrite(draft, audit))
         with_tops = replace(after, tiers=tuple(_with_top(before, tier) for tier in after.tiers))
-        write = ConcertWrite(with_tops, audit, to_withdraw=_to_withdraw(before, with_tops))
+        notice = notice_after(before, with_tops, datetime.now(UTC))
+        write = ConcertWrite(with_tops, audit, notice, to_withdraw=_to_withdraw(before, with_tops))
         lowered = [tier for tier in with_tops.tiers if (old := before.tier(tier.id)) and tier.capacity < old.capacity]
         if not lowered:
             return await self._commit(before, write)
@@ -76,6 +78,14 @@ class ConcertWriter:
         except (AlreadyDone, TemporarilyUnavailable):
             await self._settle(before.id, proposal)
             raise
+
+    async def delete_draft(self, concert_id: ConcertId, *, version: int) -> bool:
+        """Delete a draft and everything that refers to it. Return False if another change came
+        first.
+
+        A draft has no hot state. Raises TemporarilyUnavailable if the outcome is unknown.
+        """
+        return await self._transaction.delete_draft(concert_id, version=version)
 
     async def sync(self, concert: Concert) -> None:
         """Copy a changed concert to the hot state."""

@@ -114,6 +114,19 @@ class Recovery:
             case _:
                 raise ScriptReplyError(scripts.MARK_RECOVERY.name, word)
 
+    async def rebuild(self, concert_id: ConcertId, *, from_scratch: bool) -> bool:
+        """Stop trusting the store for this concert, and try once to recover it. Return the result
+        of `recover`.
+
+        From scratch, holds and places in the queue are lost; orders are not.
+        """
+        concert = await self._concerts.raise_epoch(concert_id)
+        if concert is None or is_history(concert):
+            return False
+        word = await self._hot_state.distrust(concert_id, concert.epoch, from_scratch=from_scratch)
+        log.warning("concert %s is rebuilt from MongoDB at epoch %d: %s", concert_id, concert.epoch, word)
+        return await self.recover(concert_id)
+
     async def _recover_marked(self, concert: Concert, *, since: datetime) -> bool:
         """Do the work of a recovery that has set its mark. `since` is a time before the recovery
         began.

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 MAX_REFRESH_INTERVAL_S = 0.9
 """At this interval, a published waiting room is at most a second old, including the refresh."""
+NOTHING_READ = (-1, -1)
 AFTER_EVERY_VERSION = 2**53
 """A version that no concert reaches. It selects no changes; all entries are read anyway."""
 
@@ -49,10 +50,15 @@ class ConcertPublisher:
         tick_s: float,
         push_intervals: PushIntervals,
         outage: OutageLog,
+        loop_share: float = 1.0,
     ) -> None:
+        """Create a publisher whose refreshes begin at least `tick_s` apart, and take at most
+        `loop_share` of the time.
+        """
         self._concert_id = concert_id
         self._reader = reader
         self._tick_s = tick_s
+        self._loop_share = loop_share
         self._push_intervals = push_intervals
         self._outage = outage
         self._wake = asyncio.Event()
@@ -64,6 +70,8 @@ class ConcertPublisher:
             concert_id, reader, self._groups, presence=self._presence, request_refresh=self._wake.set
         )
         self._last_state: QueueState | None = None
+        self._read_version = NOTHING_READ
+        """The epoch and the version that were read last."""
 
     def add(self, subscriber: Subscriber) -> None:
         self._groups.add(subscriber)
@@ -80,14 +88,26 @@ class ConcertPublisher:
         self._groups.remove(subscriber)
         if had_subscribers and not self._groups.has_subscribers(topic):
             self._remove_topic(topic)
-        self._wake.set()
+        elif isinstance(topic, QueueTopic):
+            self._queue.remove_recipients(topic.person_id)
+        if self.is_idle or not self._presence.is_synced:
+            self._wake.set()
 
-    def on_hint(self, _message: str) -> None:
+    def on_hint(self, message: str) -> None:
         """Refresh soon, after a hint or a gap in the feed.
 
         The refresh reads all changes since the last one.
         """
-        self._wake.set()
+        if not self.has_read(message):
+            self._wake.set()
+
+    def has_read(self, message: str) -> bool:
+        """Return whether the last read included the change of this hint, `epoch:version`.
+
+        Another message, such as GAP or the hint of an earlier release, may mean any change.
+        """
+        epoch, _, version = message.partition(":")
+        return epoch.isdecimal() and version.isdecimal() and (int(epoch), int(version)) <= self._read_version
 
     @property
     def is_idle(self) -> bool:
@@ -103,19 +123,22 @@ class ConcertPublisher:
                 self._outage.succeeded(self._concert_id)
             except TemporarilyUnavailable as error:
                 self._outage.failed(self._concert_id, error)
-                self._groups.fail_pending(error)
+                self._fail(error)
             except OnsaleError as error:
                 # Any client can cause this by subscribing to a concert that does not exist.
                 log.debug("concert %s cannot be published: %s", self._concert_id, describe_cause(error))
-                self._groups.fail_pending(error)
+                self._fail(error)
             except Exception as error:
                 log.exception("publishing concert %s failed", self._concert_id)
-                self._groups.fail_pending(error)
+                self._fail(error)
             took_s = time.monotonic() - started_s
-            # Publishing takes at most half of the event loop's time. Under load, pushes may become
-            # rarer, but holds must not become slower.
-            await asyncio.sleep(max(self._tick_s - took_s, took_s))
+            await asyncio.sleep(pause_after(took_s, tick_s=self._tick_s, loop_share=self._loop_share))
             await self._wait(until_s=min(started_s + MAX_REFRESH_INTERVAL_S, self._queue.next_due_s))
+
+    def _fail(self, error: Exception) -> None:
+        # What was read may not have been published, so the next hint counts.
+        self._read_version = NOTHING_READ
+        self._groups.fail_pending(error)
 
     async def run_once(self) -> None:
         """Report connected people to the store, and publish the changes since the last refresh."""
@@ -142,6 +165,7 @@ class ConcertPublisher:
             self._concert_id, after=AFTER_EVERY_VERSION if last is None else last.version
         )
         now, changes = snapshot.room_snapshot.state, snapshot.changes
+        self._read_version = (now.epoch, now.version)
         if last is not None and now.epoch < last.epoch:
             return
         is_new_epoch = last is None or now.epoch > last.epoch
@@ -159,7 +183,7 @@ class ConcertPublisher:
         # Personal snapshots are published first, because an organizer's selection may read from a
         # slow database.
         await self._queue.refresh(shared)
-        await self._holds.refresh()
+        await self._holds.refresh(shared.version_key)
         await self._room.refresh(shared)
         self._last_state = now
 
@@ -183,3 +207,11 @@ class ConcertPublisher:
                 self._queue.remove(person_id)
             case HoldsTopic(person_id=person_id):
                 self._holds.remove(person_id)
+
+
+def pause_after(took_s: float, *, tick_s: float, loop_share: float) -> float:
+    """Return the seconds to wait after a refresh that took `took_s`.
+
+    Refreshes begin at least `tick_s` apart, and take at most `loop_share` of the time.
+    """
+    return max(0.0, tick_s - took_s, took_s / loop_share - took_s)

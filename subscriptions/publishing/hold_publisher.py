@@ -7,12 +7,15 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
+from typing import TypeAlias
 
 from domain.holds import EndReason, Hold, HoldState
 from domain.ids import ConcertId, HoldId, PersonId
 from domain.topics import HoldsTopic
 from subscriptions.interfaces import SnapshotReader
 from subscriptions.publishing.subscriber_groups import SubscriberGroups
+
+VersionKey: TypeAlias = tuple[int, int]
 
 BATCH = 100
 """The number of people whose holds are read together in one pipeline."""
@@ -45,7 +48,10 @@ class HoldPublisher:
     def mark_all_dirty(self) -> None:
         self._dirty.update(dict.fromkeys(self._known))
 
-    async def refresh(self) -> None:
+    async def refresh(self, version_key: VersionKey) -> None:
+        """Publish the holds that have changed. `version_key` is the epoch and the version of the
+        concert, with which a lost hold is shown.
+        """
         waiting = dict(self._dirty)
         while waiting:
             batch = list(islice(waiting, BATCH))
@@ -55,7 +61,7 @@ class HoldPublisher:
             for person_id, holds in zip(batch, active, strict=True):
                 del waiting[person_id]
                 is_published = person_id not in self._known or await self._publish(
-                    person_id, {hold.id: hold for hold in holds}
+                    person_id, {hold.id: hold for hold in holds}, version_key
                 )
                 if is_published:
                     self._dirty.pop(person_id, None)
@@ -64,7 +70,7 @@ class HoldPublisher:
                 # All holds of this person were published, or the person has no holds.
                 subscriber.first_delivery.set_result(None)
 
-    async def _publish(self, person_id: PersonId, active: dict[HoldId, Hold]) -> bool:
+    async def _publish(self, person_id: PersonId, active: dict[HoldId, Hold], version_key: VersionKey) -> bool:
         """Publish all changes, and return whether that succeeded.
 
         The next refresh publishes the rest.
@@ -75,7 +81,7 @@ class HoldPublisher:
         for id_, hold in list(known.items()):
             if id_ not in active:
                 ended = await self._reader.read_hold(self._concert_id, id_)
-                if await self._groups.publish(topic, ended or _as_lost(hold), is_complete=False):
+                if await self._groups.publish(topic, ended or _as_lost(hold, version_key), is_complete=False):
                     del known[id_]
                 else:
                     is_complete = False
@@ -87,9 +93,10 @@ class HoldPublisher:
         return is_complete
 
 
-def _as_lost(hold: Hold) -> Hold:
+def _as_lost(hold: Hold, version_key: VersionKey) -> Hold:
     """Return a copy of a lost hold, marked as ended, so that its owner is notified.
 
     A hold is lost if the store no longer has it and it did not become an order.
     """
-    return replace(hold, state=HoldState.ENDED, reason=EndReason.UNITS_LOST, units=())
+    epoch, version = version_key
+    return replace(hold, state=HoldState.ENDED, reason=EndReason.UNITS_LOST, units=(), epoch=epoch, version=version)

@@ -22,6 +22,10 @@ class RoomPublisher:
         has_stock_changed = self._stock is None or (stock.epoch, stock.tiers) != (self._stock.epoch, self._stock.tiers)
         if await self._groups.publish(self._stock_topic, stock, only_pending=not has_stock_changed):
             self._stock = stock
+        if not self._groups.has_subscribers(self._room_topic):
+            # Few concerts have an organizer who is subscribed, and the comparison takes time.
+            self._room = None
+            return
         has_room_changed = self._room is None or _without_time(room) != _without_time(self._room)
         if await self._groups.publish(self._room_topic, room, only_pending=not has_room_changed):
             self._room = room

@@ -1,13 +1,13 @@
 """The operations of one connection by id, with the newest unsent payloads of each subscription.
 
-An operation is started in a task; a running subscription needs no task. A payload replaces an
-unsent one with the same key, so a slow client skips to the newest state and memory stays bounded.
+An operation is started in a task; a running subscription needs no task. While a client does not
+read, a payload replaces an unsent one with the same key, so the client skips to the newest state
+and memory stays bounded.
 """
 
-import asyncio
 import logging
-from collections.abc import Callable, Hashable
-from typing import Generic
+from collections.abc import Hashable
+from typing import Generic, Protocol
 
 from subscriptions.interfaces import (
     Answered,
@@ -60,87 +60,152 @@ class LatestValue:
         self._payloads.clear()
 
 
+class OperationOwner(Protocol):
+    """The connection of an operation."""
+
+    def on_finished(self, operation: "ActiveOperation") -> None:
+        """Free the id of the operation."""
+
+    def on_answer(self, *answers: bytes) -> None:
+        """Send the messages after the answers that are waiting."""
+
+    def on_overflow(self) -> None:
+        """Close the socket: its client is so slow that even the newest payloads are too many."""
+
+
 class ActiveOperation:
     """One operation, from subscribe to its last message. Its id can be reused after it ends."""
 
-    __slots__ = ("_handle", "_on_finished", "has_ended", "id", "latest")
+    __slots__ = ("_handle", "_latest", "_outbox", "_owner", "_prefix", "has_ended", "id", "is_abandoned", "is_starting")
 
-    def __init__(self, id_: str, on_finished: Callable[["ActiveOperation"], None]) -> None:
+    def __init__(self, id_: str, owner: OperationOwner, outbox: Outbox) -> None:
         self.id = id_
         self.has_ended = False
-        self.latest = LatestValue()
-        self._on_finished = on_finished
+        self.is_starting = True
+        self.is_abandoned = False
+        """Whether the client completed the operation while it was being started."""
+        self._owner = owner
+        self._outbox = outbox
+        self._prefix = messages.next_prefix(id_)
+        self._latest: LatestValue | None = None
         self._handle: SubscriptionHandle | None = None
 
-    def set_handle(self, handle: SubscriptionHandle) -> None:
-        """Store the handle, or close it if the operation ended while it was being started."""
+    def deliver(self, rendered: Rendered) -> None:
+        """Send a payload now if the client reads, or keep it if it is the newest for its key."""
         if self.has_ended:
-            handle.close()
-        else:
-            self._handle = handle
+            return
+        if not self._outbox.is_idle:
+            self._keep(rendered)
+            return
+        self._outbox.wire.write_next(self._prefix, rendered)
+        if rendered.is_last:
+            self.finish()
+            self._owner.on_answer(messages.complete(self.id))
 
-    def next_message(self) -> str | None:
+    def next_message(self) -> bytes | None:
         """Return the next message to send, or None if there is none now."""
-        if self.has_ended:
+        if self.has_ended or self._latest is None:
             return None
-        payload = self.latest.pop()
+        payload = self._latest.pop()
         if payload is not None:
-            return messages.next_(self.id, payload)
-        if self.latest.is_finished:
+            return messages.next_(self._prefix, payload)
+        is_finished = self._latest.is_finished
+        self._latest = None
+        if is_finished:
             self.finish()
             return messages.complete(self.id)
         return None
+
+    def settle(self, outcome: Outcome) -> None:
+        """Send the outcome, or keep the handle of a subscription."""
+        match outcome:
+            case Answered() | Rejected() | Ended() if self.has_ended:
+                pass
+            case Answered():
+                self.finish()
+                self._owner.on_answer(messages.next_(self._prefix, outcome.payload), messages.complete(self.id))
+            case Ended():
+                self.finish()
+                self._owner.on_answer(messages.complete(self.id))
+            case Rejected():
+                self.finish()
+                self._owner.on_answer(messages.error(self.id, outcome.errors))
+            case handle if self.has_ended:
+                handle.close()
+            case handle:
+                self._handle = handle
 
     def finish(self) -> None:
         if self.has_ended:
             return
         self.has_ended = True
-        self.latest.clear()
-        self._on_finished(self)
+        self._latest = None
+        self._owner.on_finished(self)
         if self._handle is not None:
             self._handle.close()
             self._handle = None
 
+    def _keep(self, rendered: Rendered) -> None:
+        if self._latest is None:
+            self._latest = LatestValue()
+        self._latest.put(rendered)
+        self._outbox.mark_changed(self)
+        if self._latest.is_full:
+            self._owner.on_overflow()
+
 
 class ActiveOperations(Generic[C]):
-    """Starts, completes and counts the operations of one connection.
+    """Starts, completes and counts the operations of one connection."""
 
-    `on_overflow` is called if a client is so slow that even the newest payloads exceed MAX_KEYS.
-    """
+    __slots__ = ("_abandoned", "_by_id", "_limit")
 
-    def __init__(
-        self,
-        runner: OperationRunner[C],
-        outbox: Outbox,
-        tasks: asyncio.TaskGroup,
-        *,
-        address: str | None,
-        limit: int,
-        on_overflow: Callable[[], None],
-    ) -> None:
-        self._runner = runner
-        self._outbox = outbox
-        self._tasks = tasks
-        self._address = address
+    def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._on_overflow = on_overflow
         self._by_id: dict[str, ActiveOperation] = {}
-        self._starting: set[ActiveOperation] = set()
-        self._abandoned: set[ActiveOperation] = set()
-        self._has_room = asyncio.Event()
-        self._has_room.set()
+        self._abandoned = 0
 
     def __contains__(self, id_: str) -> bool:
         return id_ in self._by_id
 
-    def start(self, subscribe: Subscribe, caller: C | None) -> None:
-        if len(self._by_id) >= self._limit:
-            message = f"{self._limit} operations are running on this socket; complete one first."
-            self._outbox.put(messages.error(subscribe.id, messages.errors(message, "RATE_LIMITED")))
-            return
-        operation = self._by_id[subscribe.id] = ActiveOperation(subscribe.id, self._remove)
-        self._starting.add(operation)
-        self._tasks.create_task(self._run(operation, subscribe, caller))
+    @property
+    def is_full(self) -> bool:
+        return len(self._by_id) >= self._limit
+
+    @property
+    def has_room(self) -> bool:
+        """Return whether few operations that the client has completed are still running.
+
+        They do not count toward the limit, so no further message is read while there are too many.
+        """
+        return self._abandoned < self._limit
+
+    def add(self, operation: ActiveOperation) -> None:
+        self._by_id[operation.id] = operation
+
+    def remove(self, operation: ActiveOperation) -> None:
+        del self._by_id[operation.id]
+
+    async def run(
+        self,
+        operation: ActiveOperation,
+        subscribe: Subscribe,
+        runner: OperationRunner[C],
+        *,
+        caller: C | None,
+        address: str | None,
+    ) -> None:
+        """Start the operation, and send its outcome."""
+        try:
+            outcome = await runner.start(subscribe.request, operation.deliver, caller=caller, address=address)
+        except Exception:
+            logger.exception("an operation failed to start")
+            outcome = Rejected(
+                messages.errors("An internal error occurred; report it with the request id.", "INTERNAL")
+            )
+        finally:
+            operation.is_starting = False
+            self._abandoned -= operation.is_abandoned
+        operation.settle(outcome)
 
     def complete(self, id_: str) -> None:
         """Finish the operation. A mutation that has started is still carried out.
@@ -150,65 +215,10 @@ class ActiveOperations(Generic[C]):
         operation = self._by_id.get(id_)
         if operation is not None:
             operation.finish()
-            if operation in self._starting:
-                self._abandoned.add(operation)
-                self._update_room()
-
-    async def wait_for_room(self) -> None:
-        """Wait while too many operations that the client has completed are still running.
-
-        They do not count toward the operation limit, so no further message is read in the meantime.
-        """
-        await self._has_room.wait()
+            operation.is_abandoned = operation.is_starting
+            self._abandoned += operation.is_abandoned
 
     def complete_all(self) -> None:
         """Finish all operations. Writes to the stores still run to completion, as over HTTP."""
         for operation in list(self._by_id.values()):
             operation.finish()
-
-    def _update_room(self) -> None:
-        if len(self._abandoned) < self._limit:
-            self._has_room.set()
-        else:
-            self._has_room.clear()
-
-    def _remove(self, operation: ActiveOperation) -> None:
-        del self._by_id[operation.id]
-
-    async def _run(self, operation: ActiveOperation, subscribe: Subscribe, caller: C | None) -> None:
-        def deliver(rendered: Rendered) -> None:
-            if operation.has_ended:
-                return
-            operation.latest.put(rendered)
-            self._outbox.mark_changed(operation)
-            if operation.latest.is_full:
-                self._on_overflow()
-
-        try:
-            outcome = await self._runner.start(subscribe.request, deliver, caller=caller, address=self._address)
-        except Exception:
-            logger.exception("an operation failed to start")
-            outcome = Rejected(
-                messages.errors("An internal error occurred; report it with the request id.", "INTERNAL")
-            )
-        finally:
-            self._starting.discard(operation)
-            self._abandoned.discard(operation)
-            self._update_room()
-        self._settle(operation, outcome)
-
-    def _settle(self, operation: ActiveOperation, outcome: Outcome) -> None:
-        match outcome:
-            case Answered() | Rejected() | Ended() if operation.has_ended:
-                pass
-            case Answered():
-                operation.finish()
-                self._outbox.put(messages.next_(operation.id, outcome.payload), messages.complete(operation.id))
-            case Ended():
-                operation.finish()
-                self._outbox.put(messages.complete(operation.id))
-            case Rejected():
-                operation.finish()
-                self._outbox.put(messages.error(operation.id, outcome.errors))
-            case handle:
-                operation.set_handle(handle)

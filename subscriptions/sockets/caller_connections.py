@@ -4,8 +4,7 @@ A connection ends when its caller is refused, even if the refusal came before th
 added: a session may end between the check of a token and the first message.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from domain.errors import SESSION_ENDED, SessionLost, Unauthenticated
@@ -43,31 +42,32 @@ class CallerConnections:
         """Refuse each caller for whom `refusal_for` returns a reason, now and later."""
         self._refusals.append(refusal_for)
 
-    @contextmanager
-    def add(self, caller: Caller | None, connection: EndableConnection) -> Iterator[None]:
-        """Track the connection while the context is open. It is ended if the caller is refused."""
-        if caller is None:
-            yield
-            return
+    def add(self, caller: Caller, connection: EndableConnection) -> None:
+        """Track the connection until it is removed. It is ended if the caller is refused."""
         self._callers[connection] = caller
         self._by_person.setdefault(caller.person_id, {})[connection] = None
         if caller.session_id is not None:
             self._by_session.setdefault(caller.session_id, {})[connection] = None
-        try:
-            self._end_if_refused(connection)
-            yield
-        finally:
-            self._remove(connection)
+        self._end_if_refused(connection)
+
+    def remove(self, connection: EndableConnection) -> None:
+        caller = self._callers.pop(connection)
+        _discard(self._by_person, caller.person_id, connection)
+        if caller.session_id is not None:
+            _discard(self._by_session, caller.session_id, connection)
 
     def of_person(self, person_id: PersonId) -> list[Caller]:
         """Return the callers of a person's connections, one for each connection."""
         return [self._callers[connection] for connection in self._by_person.get(person_id, ())]
 
     def end_refused(self, *, people: Iterable[PersonId] = (), sessions: Iterable[str] = ()) -> None:
-        """Check the connections of these people and sessions, and end those of refused callers."""
+        """Check the connections of these people and sessions, and close the connections of refused
+        callers.
+        """
         found = [connection for person_id in people for connection in self._by_person.get(person_id, ())]
         found += [connection for session_id in sessions for connection in self._by_session.get(session_id, ())]
-        for connection in found:
+        # A connection may be found twice, by person and by session, but once ended it is removed.
+        for connection in dict.fromkeys(found):
             self._end_if_refused(connection)
 
     def _end_if_refused(self, connection: EndableConnection) -> None:
@@ -75,12 +75,6 @@ class CallerConnections:
         reason = next((reason for refusal_for in self._refusals if (reason := refusal_for(caller))), None)
         if reason is not None:
             connection.end(reason)
-
-    def _remove(self, connection: EndableConnection) -> None:
-        caller = self._callers.pop(connection)
-        _discard(self._by_person, caller.person_id, connection)
-        if caller.session_id is not None:
-            _discard(self._by_session, caller.session_id, connection)
 
 
 def _discard(groups: dict[Key, dict[EndableConnection, None]], key: Key, connection: EndableConnection) -> None:

@@ -1,7 +1,7 @@
 """The close codes of our sockets.
 
 Clients retry automatically after some codes and give up after others, so never send a fatal code
-for a temporary condition. The behavior described here is that of version 6 of the npm package
+for a temporary condition. This describes the behavior of version 6 of the npm package
 graphql-ws.
 """
 

@@ -1,36 +1,36 @@
-"""One graphql-transport-ws socket, from acceptance to close.
+"""One graphql-transport-ws socket, from acceptance to close, on any wire.
 
-The ASGI call reads messages and enforces the deadlines. One task writes, and each operation starts
-in its own task. All tasks end before `run` returns.
+The wire calls the connection for each message and the sweep for its deadlines, so an idle socket
+has no task. A task lives only while connection_init is checked, an operation is started, or a
+session is checked again. The socket is counted until it is closed and its tasks have ended.
 """
 
 import asyncio
-import contextlib
+import logging
 import time
-from typing import Generic
-
-from starlette.datastructures import Headers
-from starlette.types import Message, Receive, Send
+from collections.abc import Coroutine
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any, Generic
 
 from domain.errors import SessionLost, TemporarilyUnavailable, Unauthenticated
 from subscriptions.interfaces import Authenticator, C, Identified, OperationRunner, Recheck
 from subscriptions.sockets import messages
-from subscriptions.sockets.active_operations import ActiveOperations
+from subscriptions.sockets.active_operations import ActiveOperation, ActiveOperations
+from subscriptions.sockets.authentication import Upgrade, closing_for, hint_for_anonymous, identify
 from subscriptions.sockets.caller_connections import refusal_of
 from subscriptions.sockets.close_codes import CloseCode, shortened
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.deadlines import NEVER, Deadlines, Due
 from subscriptions.sockets.limits import Limits
-from subscriptions.sockets.message_pace import Flood, MessagePace
+from subscriptions.sockets.message_pace import Flood
 from subscriptions.sockets.messages import Complete, Init, Malformed, Ping, Pong, Received, Subscribe
 from subscriptions.sockets.outbox import Outbox
-from subscriptions.sockets.token_names import has_token_under_other_name
+from subscriptions.sockets.reading import PauseReason, Reading
+from subscriptions.sockets.sweep import Sweep
+from subscriptions.sockets.wires.wire import Wire
 
-_CLOSE_WAIT_S = 5.0
-_TOKEN_HINT = (
-    "This socket is not signed in, because its access token was sent where it is not read."
-    " Send `Authorization: Bearer <access token>` in the payload of connection_init."
-)
+logger = logging.getLogger(__name__)
 
 
 class Closing(Exception):
@@ -41,227 +41,250 @@ class Closing(Exception):
         self.code = code
 
 
-class ClientLeft(Exception):
-    """Raised if the client closed the socket or the connection was lost."""
-
-
 _CLOSINGS = {
     Due.INIT: (CloseCode.CONNECTION_INIT_TIMEOUT, "Connection initialisation timeout"),
     Due.EXPIRY: (CloseCode.FORBIDDEN, "The access token has expired; reconnect with a new one"),
     Due.GIVE_UP: (CloseCode.GOING_AWAY, "The client did not answer a ping"),
     Due.SILENT: (CloseCode.TRY_AGAIN_LATER, "Another connection needs the place of this one, which did not answer"),
+    Due.STUCK: (CloseCode.TRY_AGAIN_LATER, "The client stopped reading; reconnect and keep reading"),
 }
 
 
-class Connection(Generic[C]):
-    def __init__(
-        self,
-        operations: OperationRunner[C],
-        authenticator: Authenticator[C],
-        limits: Limits,
-        *,
-        headers: Headers,
-        connection_counter: ConnectionCounter,
-        address: str | None,
-        has_unread_token: bool = False,
-    ) -> None:
-        """Create the connection.
+@dataclass(frozen=True, slots=True)
+class Services(Generic[C]):
+    """The objects that all connections share."""
 
-        `headers` are those of the upgrade request; `has_unread_token` means that they or the
-        URL contain a token in a place where tokens are not read.
-        """
-        self._runner = operations
-        self._authenticator = authenticator
-        self._headers = headers
-        self._limits = limits
-        self._connection_counter = connection_counter
+    runner: OperationRunner[C]
+    authenticator: Authenticator[C]
+    limits: Limits
+    counter: ConnectionCounter
+    sweep: Sweep
+
+
+class Connection(Generic[C]):
+    __slots__ = (
+        "_address",
+        "_caller",
+        "_check",
+        "_deadlines",
+        "_has_left",
+        "_is_closed",
+        "_is_counted",
+        "_operations",
+        "_outbox",
+        "_probe",
+        "_reading",
+        "_recheck",
+        "_services",
+        "_tasks",
+        "_upgrade",
+        "_wire",
+        "due_s",
+    )
+
+    def __init__(self, services: Services[C], wire: Wire, upgrade: Upgrade, *, address: str | None) -> None:
+        self.due_s = NEVER
+        self._services = services
+        self._wire = wire
+        self._upgrade: Upgrade | None = upgrade
         self._address = address
-        self._has_unread_token = has_unread_token
+        self._outbox = Outbox(wire)
+        self._operations: ActiveOperations[C] = ActiveOperations(services.limits.operations_per_socket)
+        self._deadlines = Deadlines(services.limits, _now_s())
+        self._reading = Reading(wire, services.limits)
         self._caller: C | None = None
         self._recheck: Recheck | None = None
         self._check: asyncio.Task[None] | None = None
-        self._clock = asyncio.get_running_loop().time
-        self._deadlines = Deadlines(limits, self._clock())
-        self._message_pace = MessagePace(limits, now_s=self._clock())
         self._probe: asyncio.Future[None] | None = None
-        self._interruption: Closing | None = None
-        self._receive_timeout: asyncio.Timeout | None = None
+        self._tasks = 0
+        self._is_counted = self._is_closed = self._has_left = False
 
-    async def run(self, receive: Receive, send: Send) -> None:
-        """Serve the socket. Returns when it is closed and all its tasks have ended."""
-        try:
-            with contextlib.ExitStack() as self._counted:
-                async with asyncio.TaskGroup() as tasks:
-                    self._open(send, tasks)
-                    await self._serve(receive, send)
-        finally:
-            # This socket is no longer counted, so a new connection waiting for the probe can take
-            # its place.
-            self._end_probe()
+    async def admit(self) -> None:
+        """Count the connection and begin to read its messages.
 
-    async def _serve(self, receive: Receive, send: Send) -> None:
+        Waits while silent sockets are probed, if a limit is reached.
+        """
+        counter = self._services.counter
+        await counter.make_room_for_connection(self._address)
+        if self._is_closed:
+            return
         try:
-            await self._read_messages(receive)
+            counter.enter_connection(self._address, self)
+        except TooManyConnections as error:
+            self._close(CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")
+            return
+        self._is_counted = True
+        self._deadlines.heard_s = _now_s()
+        self._reschedule()
+        self._services.sweep.add(self)
+        self._reading.resume(PauseReason.ADMISSION)
+
+    # Sink: the events of the wire
+
+    def receive(self, message: bytes | None) -> None:
+        if self._is_closed:
+            return
+        now_s = _now_s()
+        self._deadlines.record_message(now_s)
+        self._reschedule()
+        self._end_probe()
+        try:
+            self._reading.count(now_s)
+            self._handle(messages.parse(self._checked(message)))
+        except Malformed as error:
+            self._close(CloseCode.BAD_REQUEST, str(error))
+        except Flood:
+            self._close(CloseCode.TOO_MANY_REQUESTS, "Too many messages; send fewer per second")
         except Closing as closing:
-            self._end()
-            await _close(send, closing)
-        except ClientLeft:
-            pass
-        finally:
-            self._end()
+            self._close(closing.code, str(closing))
+        self._reading.on_handled(_now_s())
 
-    def _open(self, send: Send, tasks: asyncio.TaskGroup) -> None:
-        limits = self._limits
-        self._tasks = tasks
-        self._outbox = Outbox(send, tasks, drain_wait_s=limits.drain_wait_s, on_stuck=self._interrupt_stuck)
-        self._active: ActiveOperations[C] = ActiveOperations(
-            self._runner,
-            self._outbox,
-            tasks,
-            address=self._address,
-            limit=limits.operations_per_socket,
-            on_overflow=self._interrupt_stuck,
-        )
+    def lost(self) -> None:
+        self._finish()
 
-    def _end(self) -> None:
-        if self._check is not None:
-            self._check.cancel()
-        self._outbox.stop()
-        self._active.complete_all()
+    def pause_writing(self) -> None:
+        self._outbox.pause()
+        if self._deadlines.paused_s is None and not self._is_closed:
+            self._deadlines.paused_s = _now_s()
+            self._reschedule()
+
+    def resume_writing(self) -> None:
+        if self._is_closed:
+            return
+        self._deadlines.paused_s = None
+        self._outbox.resume()
+        if not self._outbox.is_full:
+            self._reading.resume(PauseReason.ANSWERS)
 
     # Messages from the client
 
-    async def _read_messages(self, receive: Receive) -> None:
-        """Handle messages until the socket closes. Raises Closing or ClientLeft."""
-        while True:
-            started_s = self._clock()
-            message = await self._next(receive)
-            if message["type"] == "websocket.disconnect":
-                raise ClientLeft
-            now_s = self._clock()
-            self._deadlines.record_message(now_s)
-            self._end_probe()
-            await self._keep_pace(now_s, waited_s=now_s - started_s)
-            try:
-                received = messages.parse(self._text(message))
-            except Malformed as error:
-                raise Closing(CloseCode.BAD_REQUEST, str(error)) from None
-            await self._handle(received)
-
-    async def _keep_pace(self, now_s: float, *, waited_s: float) -> None:
-        """Count a message, and pause if the client sends too fast. Raises Closing on a flood."""
-        try:
-            read_again_s = self._message_pace.count(now_s, waited_s=waited_s)
-        except Flood:
-            raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many messages; send fewer per second") from None
-        if read_again_s > now_s:
-            await asyncio.sleep(read_again_s - now_s)
-
-    def _text(self, message: Message) -> bytes:
-        text = message.get("text")
-        if text is None:
+    def _checked(self, message: bytes | None) -> bytes:
+        if message is None:
             raise Malformed("The message is binary; send text")
-        encoded: bytes = text.encode()
-        if len(encoded) > self._limits.message_bytes:
-            raise Malformed(f"The message has more than {self._limits.message_bytes} bytes")
-        return encoded
+        if len(message) > self._services.limits.message_bytes:
+            raise Malformed(f"The message has more than {self._services.limits.message_bytes} bytes")
+        return message
 
-    async def _handle(self, received: Received) -> None:
+    def _handle(self, received: Received) -> None:
         match received:
             case Init():
-                await self._initialize(received)
+                self._on_init(received)
             case Ping():
-                self._outbox.put(messages.pong(received.payload))
+                self.on_answer(messages.pong(received.payload))
             case Pong():
                 pass
             case Complete():
-                self._active.complete(received.id)
+                self._operations.complete(received.id)
+                if not self._operations.has_room:
+                    self._reading.pause(PauseReason.OPERATIONS)
             case Subscribe():
                 self._subscribe(received)
 
     def _subscribe(self, subscribe: Subscribe) -> None:
         if not self._deadlines.is_acknowledged:
             raise Closing(CloseCode.UNAUTHORIZED, "Unauthorized; send connection_init and wait for connection_ack")
-        if subscribe.id in self._active:
+        operations, services = self._operations, self._services
+        if subscribe.id in operations:
             raise Closing(CloseCode.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {subscribe.id} already exists")
-        self._active.start(subscribe, self._caller)
+        if operations.is_full:
+            limit = services.limits.operations_per_socket
+            message = f"{limit} operations are running on this socket; complete one first."
+            self.on_answer(messages.error(subscribe.id, messages.errors(message, "RATE_LIMITED")))
+            return
+        operation = ActiveOperation(subscribe.id, self, self._outbox)
+        operations.add(operation)
+        self._start_task(
+            operations.run(operation, subscribe, services.runner, caller=self._caller, address=self._address)
+        )
+
+    # OperationOwner: the events of the operations
+
+    def on_answer(self, *answers: bytes) -> None:
+        self._outbox.put(*answers)
+        if self._outbox.is_full:
+            self._reading.pause(PauseReason.ANSWERS)
+
+    def on_finished(self, operation: ActiveOperation) -> None:
+        self._operations.remove(operation)
+
+    def on_overflow(self) -> None:
+        self._close(*_CLOSINGS[Due.STUCK])
 
     # Authentication
 
-    async def _initialize(self, init: Init) -> None:
-        if self._deadlines.is_acknowledged:
+    def _on_init(self, init: Init) -> None:
+        upgrade, self._upgrade = self._upgrade, None
+        if upgrade is None:
             raise Closing(CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests")
-        identified = await self._identify(init)
-        self._caller, self._recheck = caller, recheck = identified.caller, identified.recheck
-        person_id = caller.person_id if caller else None
-        await self._connection_counter.make_room_for_person(person_id)
-        try:
-            self._counted.enter_context(self._connection_counter.count_caller(caller, self, self))
-        except TooManyConnections as error:
-            raise Closing(CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment") from None
-        self._raise_interruption()
-        expires_at = caller.expires_at if caller else None
-        expires_in_s = NEVER if expires_at is None else expires_at - time.time()
-        self._deadlines.acknowledge(self._clock(), expires_in_s=expires_in_s)
-        if recheck is not None:
-            self._deadlines.recheck_s = self._clock() + recheck.delay_s()
-        has_unread_token = self._has_unread_token or has_token_under_other_name(init.payload)
-        self._outbox.put(messages.ack(_TOKEN_HINT if caller is None and has_unread_token else None))
+        self._deadlines.has_init = True
+        self._reading.pause(PauseReason.INIT)
+        self._start_task(self._initialize(init, upgrade), context=upgrade.context)
 
-    async def _identify(self, init: Init) -> Identified[C]:
-        given = [init.payload.get(name) for name in ("Authorization", "authorization")]
-        tokens = [value for value in given if value is not None]
-        # As over HTTP, two tokens are refused: an empty one, which is never valid, replaces them.
-        authorization = (tokens[0] if len(tokens) == 1 else "") if tokens else None
+    async def _initialize(self, init: Init, upgrade: Upgrade) -> None:
         try:
-            return await self._authenticator.identify_socket(self._headers, authorization)
+            identified = await identify(init, upgrade, self._services.authenticator)
+            await self._enter_caller(identified)
         except (Unauthenticated, SessionLost, TemporarilyUnavailable) as error:
-            raise _closing_for(error) from None
+            self._close(*closing_for(error))
+        except TooManyConnections as error:
+            self._close(CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")
+        if self._is_closed:
+            return
+        self._acknowledge()
+        self.on_answer(messages.ack(hint_for_anonymous(init, upgrade) if self._caller is None else None))
+        self._reading.resume(PauseReason.INIT)
+
+    async def _enter_caller(self, identified: Identified[C]) -> None:
+        """Count the socket for its caller, and close it if the caller is refused.
+
+        Raises TooManyConnections.
+        """
+        caller, counter = identified.caller, self._services.counter
+        await counter.make_room_for_person(caller.person_id if caller else None)
+        if self._is_closed:
+            return
+        self._recheck = identified.recheck
+        counter.enter_caller(caller, self, self)
+        self._caller = caller
+
+    def _acknowledge(self) -> None:
+        expires_at = self._caller.expires_at if self._caller else None
+        expires_in_s = NEVER if expires_at is None else expires_at - time.time()
+        self._deadlines.acknowledge(_now_s(), expires_in_s=expires_in_s)
+        if self._recheck is not None:
+            self._deadlines.recheck_s = _now_s() + self._recheck.delay_s()
+        self._reschedule()
 
     async def _check_again(self, recheck: Recheck) -> None:
         try:
             await recheck.check()
         except (SessionLost, Unauthenticated, TemporarilyUnavailable) as error:
-            self._interrupt(_closing_for(error))
+            self._close(*closing_for(error))
         else:
-            self._deadlines.recheck_s = self._clock() + recheck.delay_s()
+            self._deadlines.recheck_s = _now_s() + recheck.delay_s()
             self._reschedule()
+        finally:
+            self._check = None
 
     # Deadlines
 
-    async def _next(self, receive: Receive) -> Message:
-        """Return the next message, and handle each deadline that passes before it arrives.
+    def on_due(self, now_s: float) -> None:
+        """Implement `HasDeadline.on_due`."""
+        if self._deadlines.next_s <= now_s:
+            self._handle_deadline(self._deadlines.due(now_s))
+        self._reading.forget_pace(now_s)
+        self._reschedule()
 
-        Raises Closing.
-        """
-        while True:
-            self._raise_interruption()
-            try:
-                async with asyncio.timeout_at(self._deadline_s) as self._receive_timeout:
-                    await self._outbox.wait_for_space()
-                    await self._active.wait_for_room()
-                    message = await receive()
-            except TimeoutError:
-                self._handle_deadline()
-            else:
-                self._raise_interruption()
-                return message
-            finally:
-                self._receive_timeout = None
-
-    @property
-    def _deadline_s(self) -> float:
-        return 0 if self._interruption is not None else self._deadlines.next_s
-
-    def _handle_deadline(self) -> None:
-        self._raise_interruption()
-        due = self._deadlines.due(self._clock())
+    def _handle_deadline(self, due: Due) -> None:
         if due is Due.PING:
-            self._outbox.put(messages.ping())
+            self.on_answer(messages.ping())
         elif due is Due.RECHECK and self._recheck is not None:
-            self._check = self._tasks.create_task(self._check_again(self._recheck))
+            self._check = self._start_task(self._check_again(self._recheck))
         else:
-            raise Closing(*_CLOSINGS[due])
+            self._close(*_CLOSINGS[due])
+
+    def _reschedule(self) -> None:
+        self.due_s = NEVER if self._is_closed else self._deadlines.next_s
 
     @property
     def heard_s(self) -> float:
@@ -271,11 +294,11 @@ class Connection(Generic[C]):
         """Implement `CountedConnection.probe`."""
         if self._probe is None:
             self._probe = asyncio.get_running_loop().create_future()
-            if not self._deadlines.probe(self._clock()):
+            if self._is_closed or not self._deadlines.probe(_now_s()):
                 probe = self._probe
                 self._end_probe()
                 return probe
-            self._outbox.put(messages.ping())
+            self.on_answer(messages.ping())
             self._reschedule()
         return self._probe
 
@@ -284,37 +307,61 @@ class Connection(Generic[C]):
             self._probe.set_result(None)
             self._probe = None
 
+    # The end
+
     def end(self, reason: str) -> None:
         """Implement `EndableConnection.end`: the caller's token or session is no longer valid."""
-        self._interrupt(_closing_for(refusal_of(reason, of_session=self._recheck is not None)))
+        self._close(*closing_for(refusal_of(reason, of_session=self._recheck is not None)))
 
-    def _interrupt_stuck(self) -> None:
-        """Close the socket because the client does not read."""
-        self._interrupt(Closing(CloseCode.TRY_AGAIN_LATER, "The client stopped reading; reconnect and keep reading"))
+    def _close(self, code: CloseCode, reason: str) -> None:
+        if self._is_closed:
+            return
+        self._finish()
+        self._wire.close(int(code), shortened(reason))
 
-    def _interrupt(self, closing: Closing) -> None:
-        """Close the socket from another task. The ASGI call may be waiting for a message."""
-        self._interruption = self._interruption or closing
+    def _finish(self) -> None:
+        """End all operations. Writes to the stores still run to completion, as over HTTP."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._reschedule()
+        self._services.sweep.discard(self)
+        if self._check is not None:
+            self._check.cancel()
+        self._reading.stop()
+        self._outbox.stop()
+        self._operations.complete_all()
+        self._leave_if_done()
 
-    def _raise_interruption(self) -> None:
-        if self._interruption is not None:
-            raise self._interruption
+    def _start_task(self, work: Coroutine[Any, Any, None], *, context: Context | None = None) -> asyncio.Task[None]:
+        self._tasks += 1
+        task = self._wire.start_task(work, context=context)
+        task.add_done_callback(self._on_task_done)
+        return task
 
-    def _reschedule(self) -> None:
-        if self._receive_timeout is not None:
-            self._receive_timeout.reschedule(self._deadline_s)
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks -= 1
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a socket failed", exc_info=error)
+            self._finish()
+            self._wire.abort()
+        if self._operations.has_room:
+            self._reading.resume(PauseReason.OPERATIONS)
+        self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
+        """Stop counting the socket once it is closed and its last task has ended."""
+        if not self._is_closed or self._tasks or self._has_left:
+            return
+        self._has_left = True
+        counter = self._services.counter
+        if self._caller is not None:
+            counter.leave_caller(self._caller, self, self)
+        if self._is_counted:
+            counter.leave_connection(self._address, self)
+        # A new connection that is waiting for the probe can take the place of this one.
+        self._end_probe()
 
 
-def _closing_for(error: Unauthenticated | SessionLost | TemporarilyUnavailable) -> Closing:
-    if isinstance(error, TemporarilyUnavailable):
-        return Closing(CloseCode.TRY_AGAIN_LATER, str(error))
-    # Clients tell a lost session from a bad token by the first word.
-    prefix = "SESSION_LOST: " if isinstance(error, SessionLost) else ""
-    return Closing(CloseCode.FORBIDDEN, f"{prefix}{error}")
-
-
-async def _close(send: Send, closing: Closing) -> None:
-    with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(_CLOSE_WAIT_S):
-            await send({"type": "websocket.close", "code": int(closing.code), "reason": shortened(str(closing))})
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -66,20 +66,26 @@ class _Group:
         self._members: dict[str, dict[CountedConnection, None]] = {}
         self._probes: dict[str, _Probe] = {}
 
-    @contextmanager
-    def count(self, key: str | None, member: CountedConnection | None) -> Iterator[None]:
+    def enter(self, key: str | None, member: CountedConnection | None) -> None:
+        """Count one more connection for the key. Raises TooManyConnections."""
         if key is None:
-            yield
             return
         if self._is_full(key):
             raise TooManyConnections(f"{self._subject} has reached its limit of open connections ({self._limit})")
         self._counts[key] += 1
         if member is not None:
             self._members.setdefault(key, {})[member] = None
-        try:
-            yield
-        finally:
-            self._remove(key, member)
+
+    def leave(self, key: str | None, member: CountedConnection | None) -> None:
+        if key is None:
+            return
+        self._counts[key] -= 1
+        if member is not None:
+            del self._members[key][member]
+        if not self._counts[key]:
+            del self._counts[key]
+            self._members.pop(key, None)
+            self._probes.pop(key, None)
 
     async def make_room(self, key: str | None) -> None:
         """If the limit is reached, wait until a silent socket is closed or all have answered."""
@@ -104,15 +110,6 @@ class _Group:
     def _is_full(self, key: str) -> bool:
         return self._counts[key] >= self._limit
 
-    def _remove(self, key: str, member: CountedConnection | None) -> None:
-        self._counts[key] -= 1
-        if member is not None:
-            del self._members[key][member]
-        if not self._counts[key]:
-            del self._counts[key]
-            self._members.pop(key, None)
-            self._probes.pop(key, None)
-
 
 class ConnectionCounter:
     def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -127,52 +124,82 @@ class ConnectionCounter:
     def total(self) -> int:
         return self._total
 
-    @contextmanager
-    def count_connection(self, address: str | None, member: CountedConnection | None = None) -> Iterator[None]:
-        """Count one connection while the context is open. Raises TooManyConnections.
+    def enter_connection(self, address: str | None, member: CountedConnection | None = None) -> None:
+        """Count one connection until it leaves. Raises TooManyConnections.
 
         A client without an address, on a Unix socket, counts only toward the total.
         """
         if self._total >= self._limits.streams:
             raise TooManyConnections("This server is full")
-        with self._by_address.count(address, member):
-            self._total += 1
-            try:
-                yield
-            finally:
-                self._total -= 1
+        self._by_address.enter(address, member)
+        self._total += 1
+
+    def leave_connection(self, address: str | None, member: CountedConnection | None = None) -> None:
+        self._total -= 1
+        self._by_address.leave(address, member)
+
+    def enter_caller(
+        self, caller: Caller | None, connection: EndableConnection, member: CountedConnection | None = None
+    ) -> None:
+        """Count a connection of a signed-in caller until it leaves, and end it if the caller is
+        refused.
+
+        Raises TooManyConnections.
+        """
+        if caller is not None:
+            self._by_person.enter(caller.person_id, member)
+            self.callers.add(caller, connection)
+
+    def leave_caller(
+        self, caller: Caller | None, connection: EndableConnection, member: CountedConnection | None = None
+    ) -> None:
+        if caller is not None:
+            self.callers.remove(connection)
+            self._by_person.leave(caller.person_id, member)
 
     @contextmanager
-    def count_person(self, person: PersonId | None, member: CountedConnection | None = None) -> Iterator[None]:
+    def count_connection(self, address: str | None) -> Iterator[None]:
+        """Count one connection while the context is open. Raises TooManyConnections."""
+        self.enter_connection(address)
+        try:
+            yield
+        finally:
+            self.leave_connection(address)
+
+    @contextmanager
+    def count_person(self, person: PersonId | None) -> Iterator[None]:
         """Count one connection of this person while the context is open.
 
         Raises TooManyConnections.
         """
-        with self._by_person.count(person, member):
+        self._by_person.enter(person, None)
+        try:
             yield
+        finally:
+            self._by_person.leave(person, None)
 
     @contextmanager
-    def count_caller(
-        self, caller: Caller | None, connection: EndableConnection, member: CountedConnection | None = None
-    ) -> Iterator[None]:
-        """Count a connection of a signed-in caller, and end it if the caller is refused.
+    def count_caller(self, caller: Caller | None, connection: EndableConnection) -> Iterator[None]:
+        """Count a connection of a signed-in caller while the context is open.
 
-        Raises TooManyConnections.
+        It is ended if the caller is refused. Raises TooManyConnections.
         """
-        person_id = caller.person_id if caller else None
-        with self.count_person(person_id, member), self.callers.add(caller, connection):
+        self.enter_caller(caller, connection)
+        try:
             yield
+        finally:
+            self.leave_caller(caller, connection)
 
     async def make_room_for_connection(self, address: str | None) -> None:
         """Close a silent socket of this address if the address has reached its limit.
 
-        Call this right before `count_connection`, which raises if all sockets answered.
+        Call this right before `enter_connection`, which raises if all sockets answered.
         """
         await self._by_address.make_room(address)
 
     async def make_room_for_person(self, person: PersonId | None) -> None:
         """Close a silent socket of this person if the person has reached their limit.
 
-        Call this right before `count_person`, which raises if all sockets answered.
+        Call this right before `enter_caller`, which raises if all sockets answered.
         """
         await self._by_person.make_room(person)

@@ -21,6 +21,8 @@ class Due(Enum):
     """No message arrived after the ping, so the socket must be closed."""
     SILENT = auto()
     """No message arrived after a probe, and another socket needs this one's place."""
+    STUCK = auto()
+    """The client has not read for a while, so the socket must be closed."""
 
 
 @dataclass(slots=True)
@@ -32,9 +34,13 @@ class Deadlines:
     """The time of the last message or, before the acknowledgment, when the socket opened."""
     expires_s: float = NEVER
     recheck_s: float = NEVER
+    has_init: bool = False
+    """Whether connection_init has arrived. Its check may take any time."""
     is_acknowledged: bool = False
     pinged_s: float | None = None
     probed_s: float | None = None
+    paused_s: float | None = None
+    """When the client stopped reading, if it does not read."""
 
     def record_message(self, now_s: float) -> None:
         if self.is_acknowledged:
@@ -57,12 +63,15 @@ class Deadlines:
 
     @property
     def next_s(self) -> float:
+        stuck_s = NEVER if self.paused_s is None else self.paused_s + self.limits.drain_wait_s
         if not self.is_acknowledged:
-            return self.heard_s + self.limits.init_wait_s
-        probe_ends_s = NEVER if self.probed_s is None else self.probed_s + self.limits.probe_wait_s
+            return stuck_s if self.has_init else min(stuck_s, self.heard_s + self.limits.init_wait_s)
+        silent_s = NEVER if self.probed_s is None else self.probed_s + self.limits.probe_wait_s
         if self.pinged_s is None:
-            return min(self.expires_s, self.recheck_s, probe_ends_s, self.heard_s + self.limits.ping_after_s)
-        return min(self.expires_s, self.recheck_s, probe_ends_s, self.pinged_s + self.limits.pong_wait_s)
+            answer_s = self.heard_s + self.limits.ping_after_s
+        else:
+            answer_s = self.pinged_s + self.limits.pong_wait_s
+        return min(self.expires_s, self.recheck_s, stuck_s, silent_s, answer_s)
 
     def due(self, now_s: float) -> Due:
         """Return which deadline has passed. Call this only once `next_s` has passed.
@@ -70,6 +79,8 @@ class Deadlines:
         If the result is PING, the wait for the answer starts. If it is RECHECK, the caller must
         set the time of the next recheck.
         """
+        if self.paused_s is not None and now_s >= self.paused_s + self.limits.drain_wait_s:
+            return Due.STUCK
         if not self.is_acknowledged:
             return Due.INIT
         if now_s >= self.expires_s:

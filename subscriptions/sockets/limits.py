@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Limits:
     streams: int = 20_000
-    """The maximum number of sockets and event streams per process: 800 MiB at 40 KiB each.
+    """The maximum number of sockets and event streams per process: 160 MiB at 8 KiB each.
 
     Further clients are refused with 1013 or 503, and can try another process.
     """

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import orjson
@@ -14,6 +15,8 @@ MAX_ID_CHARACTERS = 255
 
 Clients use UUIDs of 36 characters, and every event repeats the id.
 """
+SHARED_ID_CHARACTERS = 8
+"""The maximum length of an id that many sockets probably use, such as a counter."""
 
 
 class Malformed(Exception):
@@ -109,29 +112,34 @@ def _request(sent: Mapping[str, object]) -> OperationRequest:
     return OperationRequest(document, _object(payload, "variables") or {}, name, extensions, document_id)
 
 
-def ack(hint: str | None = None) -> str:
+def ack(hint: str | None = None) -> bytes:
     """Return the acknowledgment, with a hint for the client's developer in its payload."""
     if hint is None:
-        return '{"type":"connection_ack"}'
-    return orjson.dumps({"type": "connection_ack", "payload": {"hint": hint}}).decode()
+        return b'{"type":"connection_ack"}'
+    return orjson.dumps({"type": "connection_ack", "payload": {"hint": hint}})
 
 
-def ping() -> str:
-    return '{"type":"ping"}'
+def ping() -> bytes:
+    return b'{"type":"ping"}'
 
 
-def pong(payload: Mapping[str, object] | None) -> str:
-    return '{"type":"pong"}' if payload is None else orjson.dumps({"type": "pong", "payload": payload}).decode()
+def pong(payload: Mapping[str, object] | None) -> bytes:
+    return b'{"type":"pong"}' if payload is None else orjson.dumps({"type": "pong", "payload": payload})
 
 
-def next_(id_: str, payload: bytes) -> str:
+def next_prefix(id_: str) -> bytes:
+    """Return the beginning of every `next` message with this id, up to its payload."""
+    return _shared_prefix(id_) if len(id_) <= SHARED_ID_CHARACTERS else _prefix(id_)
+
+
+def next_(prefix: bytes, payload: bytes) -> bytes:
     """Return a `next` message. `payload` is already JSON and is shared by many sockets."""
-    return f'{{"id":{_quoted(id_)},"type":"next","payload":{payload.decode()}}}'
+    return b"%b%b}" % (prefix, payload)
 
 
-def error(id_: str, errors: bytes) -> str:
+def error(id_: str, errors: bytes) -> bytes:
     """Return an `error` message. `errors` is a JSON list."""
-    return f'{{"id":{_quoted(id_)},"type":"error","payload":{errors.decode()}}}'
+    return b'{"id":%b,"type":"error","payload":%b}' % (orjson.dumps(id_), errors)
 
 
 def errors(message: str, code: str) -> bytes:
@@ -140,9 +148,13 @@ def errors(message: str, code: str) -> bytes:
     return orjson.dumps([{"message": message, "extensions": extensions}])
 
 
-def complete(id_: str) -> str:
-    return f'{{"id":{_quoted(id_)},"type":"complete"}}'
+def complete(id_: str) -> bytes:
+    return b'{"id":%b,"type":"complete"}' % orjson.dumps(id_)
 
 
-def _quoted(id_: str) -> str:
-    return orjson.dumps(id_).decode()
+def _prefix(id_: str) -> bytes:
+    return b'{"id":%b,"type":"next","payload":' % orjson.dumps(id_)
+
+
+# Sockets with the same short id share one object, which is found faster and needs no memory.
+_shared_prefix = lru_cache(maxsize=1_024)(_prefix)

@@ -1,29 +1,32 @@
-"""A WebSocket protocol for uvicorn that closes sockets with codes that clients handle.
+"""A WebSocket protocol for uvicorn, whose accepted sockets can be served without ASGI.
 
-A message that is too large closes the socket with 4400. A restart closes sockets with 1012 at
-staggered times. A client that does not read cannot keep its socket open. Pass the name of the
-protocol to `uvicorn --ws`.
+The handshake runs through the ASGI application. GraphQLSocket then takes over the transport with
+`take_over`, and this object and the request are forgotten. Otherwise the socket is served through
+ASGI. In both cases, a message that is too large closes the socket with 4400, a restart closes
+sockets with 1012 at staggered times, and a client that does not read cannot keep its socket open.
+Pass the name of the protocol to `uvicorn --ws`.
 """
 
 import asyncio
 import random
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode as StandardCode
+from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from subscriptions.sockets.close_codes import CloseCode
 from subscriptions.sockets.limits import Limits
+from subscriptions.sockets.wires.frame_protocol import CLOSE_WAIT_S, EXTENSION, QUIET_S, FrameProtocol
+from subscriptions.sockets.wires.frame_protocol import ServerState as FrameServerState
 
 RESTART_SPREAD_S = 1.0
 """The time over which a restart closes sockets, so that clients do not all reconnect together."""
-CLOSE_WAIT_S = 5.0
-QUIET_S = 0.2
-"""The duration of silence after which we assume that a client has read our close frame."""
 
 
 class _Frames(ServerProtocol):
@@ -32,6 +35,24 @@ class _Frames(ServerProtocol):
         if code == StandardCode.MESSAGE_TOO_BIG:
             code, reason = CloseCode.BAD_REQUEST, f"The message has more than {self.max_message_size} bytes"
         super().fail(code, reason)
+
+
+class _UvicornFrameProtocol(FrameProtocol):
+    __slots__ = ()
+
+    def shutdown(self) -> None:
+        """Close the socket because uvicorn is stopping."""
+        if self.is_open:
+            _call_staggered(self.restart)
+        else:
+            self.disconnect()
+
+
+class _HandedOver(asyncio.Transport):
+    """Replaces a transport that was handed over, which uvicorn would close after the ASGI call."""
+
+    def close(self) -> None:
+        pass
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -43,7 +64,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._server_state = server_state
         self._cut_off_at = 0.0
+        self._early = bytearray()
+        """The bytes that the client sent before its upgrade was answered."""
+        self.conn.parser.close()  # it refers to itself
         # Extensions are off, because compression doubles the cost of a connection and our messages
         # are small.
         self.conn = _Frames(max_size=min(config.ws_max_size, Limits().message_bytes), logger=self.logger)
@@ -54,6 +79,46 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         Our pings are messages in the protocol. uvicorn's pings would close sockets with 1011, after
         which clients do not reconnect.
         """
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            self.scope["extensions"][EXTENSION] = {"take_over": self._take_over}
+
+    def data_received(self, data: bytes) -> None:
+        """Keep early bytes for the protocol that serves the socket."""
+        if self.handshake_initiated and not self.handshake_complete:
+            self._early += data
+            self.transport.pause_reading()
+        else:
+            super().data_received(data)
+
+    def _read_early(self) -> None:
+        """Read the early bytes here if the application did not take the transport over."""
+        if self._early and not self.disconnected:
+            early = bytes(self._early)
+            self._early.clear()
+            self.transport.resume_reading()
+            self.data_received(early)
+
+    def _take_over(self, max_bytes: int) -> FrameProtocol | None:
+        """Implement `TakeOver`."""
+        if not self.handshake_complete or self.close_sent or self.transport.is_closing():
+            return None
+        server_state, early = cast(FrameServerState, self._server_state), bytes(self._early)
+        protocol = _UvicornFrameProtocol(self.transport, server_state, max_bytes=max_bytes, early=early)
+        self.transport.set_protocol(protocol)
+        self._forget()
+        return protocol
+
+    def _forget(self) -> None:
+        """Break all reference cycles, because full garbage collections are rare."""
+        self.connections.discard(self)
+        self.disconnected = True
+        self._early.clear()
+        self.transport = _HandedOver()
+        self.conn.parser.close()
+        del self.scope["extensions"][EXTENSION]
 
     def send_receive_event_to_app(self) -> None:
         """Close the socket with 1007 on invalid text, as uvicorn does, but log no traceback.
@@ -81,6 +146,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.handshake_complete = True
         if is_close and self.close_timer is not None:
             self._abort_later()
+        if self._early and self.handshake_complete:
+            self.loop.call_soon(self._read_early)
 
     def handle_parser_exception(self) -> None:
         """Discard all further data from the client, including its close frame.
@@ -103,7 +170,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if not self.handshake_complete or self.close_sent:
             super().shutdown()
         else:
-            self.loop.call_later(random.uniform(0, RESTART_SPREAD_S), self._restart)  # noqa: S311
+            _call_staggered(self._restart)
 
     def _restart(self) -> None:
         if self.close_sent or self.disconnected:
@@ -124,6 +191,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(CLOSE_WAIT_S, self.transport.abort)
+
+
+def _call_staggered(restart: Callable[[], None]) -> None:
+    delay_s = random.uniform(0, RESTART_SPREAD_S)  # noqa: S311
+    asyncio.get_running_loop().call_later(delay_s, restart)
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -8,18 +8,18 @@ import pytest_asyncio
 from storage.embedded import supervisor
 from storage.embedded.process import ServerProcess
 from tests.support import stores
+from tests.support.databases import DatabasePool
 from tests.support.shop import Shop
+from tests.support.sockets import PATIENT, Sockets, borrowed_sockets, sockets
 from tests.support.store_servers import ensure_running, open_shop, running
 
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
 
 @module_fixture
-async def shop(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[Shop]:
-    async with open_shop(shared_valkey, shared_mongod) as made:
+async def shop(shared_valkey: ServerProcess, databases: DatabasePool) -> AsyncIterator[Shop]:
+    async with open_shop(shared_valkey, databases) as made:
         yield made
-        database = made.stores.mongo
-        await database.client.drop_database(database.name)
 
 
 @module_fixture
@@ -33,6 +33,19 @@ async def module_valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 async def module_mongod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
     """A mongod process for a module whose tests stop and restart it."""
     async with running(stores.mongod(tmp_path_factory.mktemp("mongod"))) as server:
+        yield server
+
+
+@module_fixture
+async def module_sockets() -> AsyncIterator[Sockets]:
+    async with sockets(PATIENT) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def patient_server(module_sockets: Sockets) -> AsyncIterator[Sockets]:
+    """A socket server with a fake runner and generous limits, without earlier subscriptions."""
+    async with borrowed_sockets(module_sockets) as server:
         yield server
 
 

@@ -15,6 +15,7 @@ from storage.embedded.process import ServerProcess
 from tests.support.application import Application, started
 from tests.support.sockets import PROTOCOL, Client
 from tests.support.waiting import wait_until
+from tickets.keys import own_master
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -82,21 +83,26 @@ async def test_production_server_names_missing_settings_and_starts_nothing(tmp_p
 
 async def test_production_has_no_development_issuer(tmp_path: Path, given_stores: dict[str, str]) -> None:
     signer = signer_from_file(tmp_path / "pass.pem")
+    own_master(tmp_path / "ticket-key")
     settings = given_stores | {
         "OIDC_ISSUER": "https://id.example/realms/x",
         "PUBLIC_URL": "https://tickets.example",
         "PASS_KEY_FILE": str(tmp_path / "pass.pem"),
         "SESSION_KEYS": base64.b64encode(secrets.token_bytes(32)).decode(),
+        "TICKET_KEY_FILES": str(tmp_path / "ticket-key"),
         "PAYMENT_PROVIDER": "stripe",
         "PAYMENT_SECRET_KEY": "sk_live_kW9sQpT2xRz7LmB4",
         "PAYMENT_PUBLISHABLE_KEY": "pk_live_kW9sQpT2xRz7LmB4",
         "PAYMENT_WEBHOOK_SECRETS": "whsec_kW9sQpT2xRz7LmB4vYc8NfJ1",
+        "MAIL_HOST": "127.0.0.1",
+        "MAIL_SENDER": "Onsale <tickets@onsale.example>",
     }
     application = Application(tmp_path / "onsale", ENV="production", **settings)
     await application.start()
     await wait_until(lambda: "Onsale is running" in application.output, timeout=60, what="the banner")
     discovery = await application.get("/realms/onsale/.well-known/openid-configuration")
     assert discovery.status_code == 404
+    assert (await application.get("/dev/mailbox")).status_code == 404
     assert (await application.get("/.well-known/jwks.json")).json() == signer.jwks
     await wait_until(lambda: "the signing keys failed" in application.output, what="the line about the issuer")
     status, problems = await _readiness(application)

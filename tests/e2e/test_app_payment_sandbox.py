@@ -1,6 +1,7 @@
 """`python app.py` runs the payment sandbox beside its stores, and orders are paid there."""
 
 import os
+import re
 import signal
 import uuid
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from payments.embedded_sandbox import FOLDER, find_embedded_sandbox
 from settings import PaymentSettings
 from storage.embedded.ports import accepts_connections
 from tests.support.application import Application, started
+from tests.support.ticket_documents import scan_codes
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -22,7 +24,7 @@ CONCERT = """{ concert(slug: "vesna-korda-paradiso") { id tiers { id } } }"""
 BUY = """mutation ($input: PurchaseTicketsInput!) { purchaseTickets(input: $input) {
   ... on PurchaseTicketsSuccess { order { id status payment { testPaymentUrl } } }
   ... on DomainError { code message } } }"""
-STATUS = """query ($id: ID!) { order(id: $id) { status } }"""
+STATUS = """query ($id: ID!) { order(id: $id) { status document { pdfUrl ticketCount } } }"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,7 +40,7 @@ def _sandbox_url(application: Application) -> str:
 
 
 async def _pay(url: str) -> str:
-    """Pay an intent that no order has, and return its id."""
+    """Pay an intent that belongs to no order, and return its id."""
     headers = {"Authorization": "Bearer sk_test_sandbox"}
     fields = {"amount": 500, "currency": "eur", "confirm": "true", "payment_method": "pm_card_visa"}
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
@@ -65,12 +67,12 @@ class Buyer:
         assert "errors" not in answer, answer["errors"]
         return dict(answer["data"])
 
-    async def buy_two(self) -> dict[str, Any]:
-        """Buy two tickets that cost something, and return the order."""
+    async def buy_two(self, **changes: str) -> dict[str, Any]:
+        """Buy two tickets that are not free, and return the order."""
         concert = (await self.ask(CONCERT))["concert"]
         lines = [{"tierId": concert["tiers"][0]["id"], "quantity": 2}]
         person = {"customerName": "Alice", "customerEmail": "alice@onsale.example"}
-        input_ = {"concertId": concert["id"], "lines": lines, "idempotencyKey": uuid.uuid4().hex, **person}
+        input_ = {"concertId": concert["id"], "lines": lines, "idempotencyKey": uuid.uuid4().hex, **person, **changes}
         return dict((await self.ask(BUY, input=input_))["purchaseTickets"]["order"])
 
 
@@ -80,7 +82,7 @@ async def _sign_in(client: httpx2.AsyncClient) -> Buyer:
     return Buyer(client, answer.json()["access_token"])
 
 
-async def test_order_paid_on_its_test_page_becomes_paid(application: Application) -> None:
+async def test_order_paid_on_its_test_page_gets_its_document(application: Application) -> None:
     async with httpx2.AsyncClient(base_url=application.url, timeout=60) as client:
         buyer = await _sign_in(client)
         order = await buyer.buy_two()
@@ -90,10 +92,35 @@ async def test_order_paid_on_its_test_page_becomes_paid(application: Application
 
         assert "The payment succeeded." in page.text
 
-        async def is_paid() -> bool:
-            return bool((await buyer.ask(STATUS, id=order["id"]))["order"]["status"] == "PAID")
+        async def is_fulfilled() -> bool:
+            return bool((await buyer.ask(STATUS, id=order["id"]))["order"]["status"] == "FULFILLED")
 
-        await wait_until(is_paid, what="the order to be paid")
+        await wait_until(is_fulfilled, what="the document of the paid order")
+        document = (await buyer.ask(STATUS, id=order["id"]))["order"]["document"]
+        downloaded = await client.get(document["pdfUrl"].replace("http://localhost", "http://127.0.0.1"))
+        assert (downloaded.status_code, document["ticketCount"]) == (200, 2)
+        assert [len(codes) for codes in scan_codes(downloaded.content)] == [1, 1]
+
+
+async def test_tickets_mailed_for_a_paid_order_can_be_scanned(application: Application) -> None:
+    async with httpx2.AsyncClient(base_url=application.url, timeout=60) as client:
+        buyer = await _sign_in(client)
+        order = await buyer.buy_two(customerName="Mail Reader", locale="de-AT")
+        await client.post(order["payment"]["testPaymentUrl"], data={"payment_method": "pm_card_visa"})
+        found: list[str] = []
+
+        async def is_mailed() -> bool:
+            links = re.findall(
+                r'<a href="(/dev/mailbox/[0-9a-f]+)">Ihre Tickets', (await client.get("/dev/mailbox")).text
+            )
+            found[:] = links
+            return bool(links)
+
+        await wait_until(is_mailed, what="the mail")
+        page, pdf, calendar = [await client.get(f"{found[0]}{rest}") for rest in ("", "/0", "/1")]
+    assert "Guten Tag Mail Reader," in page.text
+    assert [len(codes) for codes in scan_codes(pdf.content)] == [1, 1]
+    assert calendar.content.startswith(b"BEGIN:VCALENDAR\r\n")
 
 
 async def test_application_accepts_the_webhooks_of_its_sandbox(application: Application) -> None:

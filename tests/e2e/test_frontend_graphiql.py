@@ -4,19 +4,15 @@ Each story also checks that no page sent a request to another host, logged an er
 token in a URL.
 """
 
-import asyncio
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 import pytest_asyncio
 
 from tests.support.application import ROOT, Application, started
+from tests.support.browsers import BrowserDriver, driving, find_chromium
 from tests.support.commands import run_command
 from tests.support.node import installed
 
@@ -25,7 +21,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)
 
 BROWSER = Path(__file__).parent / "browser"
 TOKEN = re.compile(r"ey[\w-]+\.ey[\w-]+\.")
-MAX_LINE_BYTES = 10_000_000
 NOTHING = dict.fromkeys(("post", "text", "get", "logout", "socket"), "blocked")
 NOTHING_BUT_A_SOCKET = {**NOTHING, "socket": {"me": None}}
 STORIES: dict[str, dict[str, object]] = {
@@ -37,8 +32,26 @@ STORIES: dict[str, dict[str, object]] = {
         "held": "HELD",
         "bought": "PENDING_PAYMENT",
         "payment": "Pay 96.00 GBP",
-        "paid": "PAID",
+        "paid": True,
         "orders": 1,
+    },
+    "passingATicketOn": {
+        "mine": 2,
+        "offered": "bob@onsale.example",
+        "address": "/tickets/accept",
+        "pdf": "application/pdf",
+        "old": "REPLACED",
+        "his": "Bob Demo",
+        "first": "Bob Demo",
+        "second": "north gate",
+    },
+    "movingAndCancelingAConcert": {
+        "created": "DRAFT",
+        "published": "PUBLISHED",
+        "venue": "Brighton Dome, Brighton",
+        "isLater": True,
+        "canceled": "CANCELLED",
+        "refunded": [1, 0],
     },
     "followingTheStock": {
         "held": 2,
@@ -94,60 +107,21 @@ STORIES: dict[str, dict[str, object]] = {
 }
 
 
-class BrowserDriver:
-    """A Node process that runs stories in one Chromium browser."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self.process, self._stdin, self._stdout = process, process.stdin, process.stdout
-
-    async def run_story(self, name: str, shots: Path) -> dict[str, Any]:
-        self._stdin.write(orjson.dumps({"name": name, "shots": str(shots)}) + b"\n")
-        line = await self._stdout.readline()
-        assert line, f"the browser ended with {await self.process.wait()}"
-        report: dict[str, Any] = orjson.loads(line)
-        assert "error" not in report, report["error"]
-        return report
-
-    async def end(self) -> None:
-        self._stdin.close()
-        await self.process.wait()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is not None:
-        return found
-    message = "chromium is missing, so GraphiQL's page was not tested in a browser: install chromium"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def driver(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrowserDriver]:
+async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrowserDriver]:
+    chromium = find_chromium(for_what="GraphiQL's page was not tested in a browser")
     directory = await installed(BROWSER, for_what="GraphiQL's page was not tested in a browser")
     await run_command("make", "-s", "frontend", cwd=ROOT)
     async with started(Application(tmp_path_factory.mktemp("demo") / "data", DEMO="yes")) as application:
         # The development issuer identifies itself as localhost.
         url = f"http://localhost:{application.port}"
-        process = await asyncio.create_subprocess_exec(
-            *("node", "run.mjs", url, chromium),
-            cwd=directory,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=MAX_LINE_BYTES,
-        )
-        driver = BrowserDriver(process)
-        yield driver
-        await driver.end()
+        async with driving(directory, url, chromium) as driver:
+            yield driver
 
 
 @pytest.mark.parametrize("name", STORIES)
 async def test_page_follows_the_story(driver: BrowserDriver, name: str, tmp_path: Path) -> None:
-    report = await driver.run_story(name, tmp_path)
+    report = await driver.run(name=name, shots=str(tmp_path))
     assert report["seen"] == STORIES[name]
     assert report["foreignRequests"] == []
     assert report["errors"] == []

@@ -1,7 +1,6 @@
-"""Canceling a concert over GraphQL: its sale ends for good, and every order is refunded."""
+"""Canceling a concert over GraphQL: its sale ends permanently, and every order is refunded."""
 
 import asyncio
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -14,9 +13,10 @@ import workers.cancellation
 from domain.payments.facts import FactState
 from domain.payments.payment import RefundReason
 from storage.embedded.process import ServerProcess
+from tests.support.databases import DatabasePool
 from tests.support.paying_shop import CANCEL, PROGRESS, PayingShop, open_paying_shop
-from tests.support.sale import opened
 from tests.support.shop import Answer, OnSale, lines
+from tests.support.store_servers import borrowed_stores
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,13 +28,12 @@ UNTOUCHED = [(100, 0, 0), (2, 0, 0)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def paying(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[PayingShop]:
+async def paying(shared_valkey: ServerProcess, databases: DatabasePool) -> AsyncIterator[PayingShop]:
     async with (
-        opened(shared_valkey.url, shared_mongod.url, f"test_{uuid.uuid4().hex}") as stores,
+        borrowed_stores(shared_valkey.url, databases) as stores,
         open_paying_shop(stores, shared_valkey.url) as made,
     ):
         yield made
-        await stores.mongo.client.drop_database(stores.mongo.name)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +45,7 @@ async def statuses(paying: PayingShop, orders: list[Answer]) -> list[str]:
     return [(await paying.stored(order)).status.value for order in orders]
 
 
-async def test_canceled_concert_is_listed_and_sells_nothing(paying: PayingShop) -> None:
+async def test_canceled_concert_stays_listed_but_sells_nothing(paying: PayingShop) -> None:
     concert = await paying.on_sale(tiers=TIERS)
     canceled = await paying.cancel(concert)
     assert (canceled["concert"]["status"], canceled["concert"]["isOnSale"]) == ("CANCELLED", False)
@@ -56,7 +55,7 @@ async def test_canceled_concert_is_listed_and_sells_nothing(paying: PayingShop) 
     assert await paying.shop.stock(concert) == UNTOUCHED
 
 
-async def test_every_order_of_a_canceled_concert_is_undone(paying: PayingShop) -> None:
+async def test_every_order_of_a_canceled_concert_is_canceled_or_refunded(paying: PayingShop) -> None:
     concert = await paying.on_sale(tiers=TIERS)
     unpaid = await paying.buy(concert, 2)
     paid = await paying.buy_paid(concert, 2, by="bob")
@@ -81,7 +80,7 @@ async def test_every_order_of_a_canceled_concert_is_undone(paying: PayingShop) -
     assert await paying.shop.stock(concert) == UNTOUCHED
 
 
-async def test_cancellation_goes_on_until_the_provider_answers(paying: PayingShop) -> None:
+async def test_cancellation_continues_until_the_provider_answers(paying: PayingShop) -> None:
     concert = await paying.on_sale(tiers=TIERS)
     orders = [await paying.buy(concert, 1), await paying.buy_paid(concert, 1, by="bob")]
     await paying.cancel(concert)
@@ -96,7 +95,7 @@ async def test_cancellation_goes_on_until_the_provider_answers(paying: PayingSho
     assert (await paying.progress(concert))["finishedAt"] is not None
 
 
-async def test_order_that_is_paid_while_it_is_canceled_is_refunded(paying: PayingShop) -> None:
+async def test_order_paid_while_its_concert_is_canceled_is_refunded(paying: PayingShop) -> None:
     concert = await paying.on_sale(tiers=TIERS)
     order = await paying.buy(concert, 1)
     await paying.cancel(concert)
@@ -128,7 +127,7 @@ async def test_canceled_concert_stays_canceled(paying: PayingShop) -> None:
     assert await paying.cancel(concert) == first
 
 
-async def test_closed_concert_can_be_canceled_and_a_draft_cannot(paying: PayingShop) -> None:
+async def test_closed_concert_can_be_canceled_but_a_draft_cannot(paying: PayingShop) -> None:
     closed = await paying.on_sale(tiers=TIERS)
     close = "mutation ($i: CloseConcertInput!) { closeConcert(input: $i) { __typename } }"
     await paying.shop.fields(close, by="olivia", i={"concertId": closed.id})
@@ -161,7 +160,7 @@ async def test_pass_continues_on_the_next_page_after_a_crash(
     )
     undone = []
     for _ in range(4):
-        # Each run is that of another process, because the one before has died.
+        # Each run is in another process, because the previous process has died.
         paying.ahead += timedelta(minutes=1)
         await paying.make_worker().run_once(paying.stores)
         undone.append(Counter(await statuses(paying, orders))["REFUND_PENDING"])
@@ -171,7 +170,7 @@ async def test_pass_continues_on_the_next_page_after_a_crash(
 
 
 async def test_competing_workers_refund_each_order_once(paying: PayingShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Each worker gets the same page, because the lease of the one before is over at once.
+    # Each worker gets the same page, because the previous worker's lease ends at once.
     monkeypatch.setattr(storage.mongo.cancellations, "LEASE", timedelta())
     concert = await paying.on_sale(tiers=TIERS)
     orders = [await paying.buy_paid(concert, 1, by=f"buyer{number}") for number in range(6)]
@@ -215,7 +214,7 @@ async def test_disputed_order_waits_for_the_bank(paying: PayingShop) -> None:
 
 
 @pytest.mark.parametrize(("by", "code"), [("alice", "FORBIDDEN"), ("otto", "FORBIDDEN"), (None, "UNAUTHENTICATED")])
-async def test_only_its_organizer_cancels_a_concert_and_sees_progress(
+async def test_only_the_organizer_cancels_a_concert_and_sees_its_progress(
     paying: PayingShop, by: str | None, code: str
 ) -> None:
     concert: OnSale = await paying.on_sale(tiers=TIERS)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from domain.concerts import Concert
 from domain.ids import ConcertId
 from domain.stock import Stock
 from storage.hot.holds import HoldStore
-from tests.support.shop import PRICED, PUBLISH, Answer, Shop, new_key
+from tests.support.shop import PRICED, PUBLISH, Answer, Shop, new_key, venue_input
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,7 +47,7 @@ mutation ($input: CloseConcertInput!) {
 EVERYTHING = """
 query ($id: ID!) {
   concert(id: $id) {
-    __typename id slug name venue { name city country } description isOnSale currency
+    __typename id slug name venue { name city country timeZone } description isOnSale currency
     limitPerOrder limitPerPerson holdDurationSeconds status version
     tiers { __typename name price { amount minor currency } capacity available held sold }
     stock { version epoch soldOut tiers { capacity available held sold } }
@@ -64,7 +65,7 @@ async def open_three_concerts(shop: Shop) -> tuple[str, list[str]]:
     city = f"City {new_key()}"
     named = [f"{word}-{new_key()}" for word in ("first", "second", "third")]
     for day, slug in enumerate(named, start=1):
-        venue = {"name": "Hall", "city": city, "country": "DE"}
+        venue = venue_input(city=city)
         await shop.on_sale(slug=slug, venue=venue, startsAt=f"2050-01-0{day}T20:00:00Z")
     return city, named
 
@@ -117,7 +118,7 @@ async def test_public_fields_of_a_concert_need_no_login(shop: Shop) -> None:
         "id": concert.id,
         "slug": slug,
         "name": "Night of the Proms",
-        "venue": {"name": "Olympiahalle", "city": "Munich", "country": "DE"},
+        "venue": {"name": "Olympiahalle", "city": "Munich", "country": "DE", "timeZone": "Europe/Berlin"},
         "description": "Loud",
         "isOnSale": True,
         "currency": "EUR",
@@ -149,18 +150,18 @@ async def test_stock_of_listed_concerts_is_read_concurrently_and_once_each(
 ) -> None:
     city = f"City {new_key()}"
     for _ in range(25):
-        await shop.on_sale(venue={"name": "Hall", "city": city, "country": "DE"})
+        await shop.on_sale(venue=venue_input(city=city))
     read: list[ConcertId] = []
     all_are_reading = asyncio.Event()
     stock = HoldStore.read_stock
 
-    async def counted(store: HoldStore, concert_id: ConcertId) -> Stock:
-        read.append(concert_id)
+    async def counted(store: HoldStore, concert: Concert) -> Stock:
+        read.append(concert.id)
         if len(read) == 25:
             all_are_reading.set()
         # This fails if the list reads the concerts one after another.
         await asyncio.wait_for(all_are_reading.wait(), timeout=60)
-        return await stock(store, concert_id)
+        return await stock(store, concert)
 
     monkeypatch.setattr(HoldStore, "read_stock", counted)
     document = """query ($filter: ConcertFilter) {

@@ -149,7 +149,7 @@ async def test_token_in_the_wrong_field_of_connection_init_gets_a_hint(
         (
             "purchaseTickets",
             {"customerName": "", "customerEmail": "a@b.de", "idempotencyKey": "k"},
-            ["holdId", "customerName"],
+            ["what", "customerName"],
         ),
         (
             "updateConcert",

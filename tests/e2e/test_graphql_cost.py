@@ -8,6 +8,7 @@ import pytest_asyncio
 from domain.limits.operations import OperationLimits
 from schema import DocumentRules, build_engine
 from storage.embedded.process import ServerProcess
+from tests.support.databases import DatabasePool
 from tests.support.events import events
 from tests.support.shop import Shop
 from tests.support.shop_socket import open_client
@@ -23,9 +24,9 @@ SSE = {"Accept": "text/event-stream"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def strict_shop(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[Shop]:
+async def strict_shop(shared_valkey: ServerProcess, databases: DatabasePool) -> AsyncIterator[Shop]:
     engine = build_engine(DocumentRules(limits=OperationLimits(cost=10, depth=1)))
-    async with open_shop(shared_valkey, shared_mongod, engine=engine) as made:
+    async with open_shop(shared_valkey, databases, engine=engine) as made:
         yield made
 
 

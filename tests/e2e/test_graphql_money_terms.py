@@ -71,7 +71,7 @@ async def test_largest_amounts_pass_through_both_stores_unchanged(shop: Shop) ->
         ({"refundsUntil": "1999-01-01T00:00:00Z"}, ["refundsUntil"]),
     ],
 )
-async def test_concert_that_cannot_be_paid_is_not_created(
+async def test_concert_whose_prices_cannot_be_paid_is_not_created(
     shop: Shop, changes: dict[str, object], expected: list[str]
 ) -> None:
     before = await shop.fields(CATALOG, by="olivia")
@@ -81,7 +81,7 @@ async def test_concert_that_cannot_be_paid_is_not_created(
 
 
 @pytest.mark.parametrize("price", [2**53, 49.5, "4950"])
-async def test_price_that_is_no_safe_int_is_refused(shop: Shop, price: object) -> None:
+async def test_price_that_is_not_a_safe_int_is_refused(shop: Shop, price: object) -> None:
     answer = await shop.ask(CREATE, by="olivia", input=concert_input(tiers=tiers(price)))
     assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
     assert "A SafeInt must be" in answer["errors"][0]["message"]
@@ -113,7 +113,7 @@ async def test_terms_of_payment_are_shown_and_changed(shop: Shop) -> None:
     assert (changed["paymentDurationSeconds"], changed["refundsUntil"]) == (1_800, until)
 
 
-async def test_concert_cannot_be_moved_before_the_end_of_returns(shop: Shop) -> None:
+async def test_concert_cannot_be_moved_before_its_refund_deadline(shop: Shop) -> None:
     until = moment(datetime.now(UTC) + timedelta(days=29, hours=12))
     concert = await shop.on_sale(refundsUntil=until)
     refused = await update(shop, concert, startsAt=moment(datetime.now(UTC) + timedelta(days=29)))

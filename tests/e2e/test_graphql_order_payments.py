@@ -1,7 +1,6 @@
 """Paying, canceling and refunding orders over GraphQL, with a provider in memory."""
 
 import asyncio
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -14,10 +13,11 @@ from domain.payments.facts import FactState
 from schema.ids import concert_argument as concert_id
 from schema.ids import of_order
 from storage.embedded.process import ServerProcess
+from tests.support.databases import DatabasePool
 from tests.support.paying_shop import READ, UPDATED, PayingShop, open_paying_shop, order_id_of
-from tests.support.sale import opened
 from tests.support.shop import Answer, lines, moment
 from tests.support.shop_socket import open_client
+from tests.support.store_servers import borrowed_stores
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,14 +26,13 @@ SYNC_RATE = Rate(20, 600)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def paying(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[PayingShop]:
+async def paying(shared_valkey: ServerProcess, databases: DatabasePool) -> AsyncIterator[PayingShop]:
     rates = RateLimits(payment_syncs=CallRates(per_person=SYNC_RATE))
     async with (
-        opened(shared_valkey.url, shared_mongod.url, f"test_{uuid.uuid4().hex}") as stores,
+        borrowed_stores(shared_valkey.url, databases) as stores,
         open_paying_shop(stores, shared_valkey.url, rates=rates) as made,
     ):
         yield made
-        await stores.mongo.client.drop_database(stores.mongo.name)
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +41,7 @@ def _provider_is_up(paying: PayingShop) -> None:
     paying.provider.refunds_are = FactState.SUCCEEDED
 
 
-async def test_purchase_returns_an_order_with_what_is_needed_to_pay_it(paying: PayingShop) -> None:
+async def test_purchase_returns_an_order_with_what_is_needed_to_pay_for_it(paying: PayingShop) -> None:
     concert = await paying.on_sale()
     order = await paying.buy(concert, 2)
     stored, intent = await paying.stored(order), paying.intent(order)
@@ -62,7 +61,7 @@ async def test_purchase_returns_an_order_with_what_is_needed_to_pay_it(paying: P
 
 
 @pytest.mark.parametrize("by", ["olivia", "ada"])
-async def test_only_the_buyer_reads_the_payment(paying: PayingShop, by: str) -> None:
+async def test_only_the_buyer_can_read_the_payment(paying: PayingShop, by: str) -> None:
     order = await paying.buy(await paying.on_sale(), 1)
     answer = await paying.shop.ask(READ, by=by, id=order["id"])
     assert (answer["data"]["order"]["status"], answer["data"]["order"]["payment"]) == ("PENDING_PAYMENT", None)
@@ -144,7 +143,7 @@ async def test_canceled_order_returns_its_tickets_and_cannot_be_paid(paying: Pay
     assert paying.intent(order).state is FactState.CANCELED
 
 
-async def test_order_is_not_freed_before_the_provider_confirms(paying: PayingShop) -> None:
+async def test_canceled_order_keeps_its_tickets_until_the_provider_confirms(paying: PayingShop) -> None:
     concert = await paying.on_sale()
     order = await paying.buy(concert, 2)
     paying.provider.is_down = True
@@ -154,7 +153,7 @@ async def test_order_is_not_freed_before_the_provider_confirms(paying: PayingSho
     assert await paying.shop.stock(concert) == [(98, 2, 0), (2, 0, 0)]
 
 
-async def test_paid_order_is_refunded_and_not_canceled(paying: PayingShop) -> None:
+async def test_paid_order_can_be_refunded_but_not_canceled(paying: PayingShop) -> None:
     concert = await paying.on_sale()
     order = await paying.buy_paid(concert, 1)
     refused = await paying.change("cancelOrder", {"orderId": order["id"]})
@@ -165,7 +164,7 @@ async def test_paid_order_is_refunded_and_not_canceled(paying: PayingShop) -> No
     assert await paying.shop.stock(concert) == [(99, 0, 1), (2, 0, 0)]
 
 
-async def test_payment_that_was_faster_than_the_cancellation_counts(paying: PayingShop) -> None:
+async def test_payment_made_before_the_cancellation_counts(paying: PayingShop) -> None:
     order = await paying.buy(await paying.on_sale(), 1)
     paying.provider.pay(paying.intent(order))
     refused = await paying.change("cancelOrder", {"orderId": order["id"]})
@@ -174,7 +173,7 @@ async def test_payment_that_was_faster_than_the_cancellation_counts(paying: Payi
 
 
 @pytest.mark.parametrize("mutation", ["syncOrderPayment", "cancelOrder", "refundOrder"])
-async def test_other_persons_order_does_not_exist(paying: PayingShop, mutation: str) -> None:
+async def test_another_persons_order_does_not_exist(paying: PayingShop, mutation: str) -> None:
     order = await paying.buy_paid(await paying.on_sale(), 1)
     calls = len(paying.provider.calls)
     key = {"idempotencyKey": "k"} if mutation == "refundOrder" else {}
@@ -207,7 +206,7 @@ async def test_refund_of_one_ticket_returns_its_price_and_its_unit(paying: Payin
     assert await paying.shop.stock(concert) == [(99, 0, 1), (1, 0, 1)]
 
 
-async def test_refund_without_lines_returns_what_is_left(paying: PayingShop) -> None:
+async def test_refund_without_lines_covers_all_remaining_tickets(paying: PayingShop) -> None:
     concert = await paying.on_sale()
     order = await paying.buy_paid(concert, 2, 1)
     await paying.refund(order, lines=lines(concert, 1))
@@ -229,7 +228,7 @@ async def test_repeated_key_refunds_nothing_more(paying: PayingShop) -> None:
     assert await paying.shop.stock(concert) == [(98, 0, 2), (2, 0, 0)]
 
 
-async def test_twin_refunds_with_one_key_refund_once(paying: PayingShop) -> None:
+async def test_simultaneous_refunds_with_one_key_refund_once(paying: PayingShop) -> None:
     concert = await paying.on_sale()
     order = await paying.buy_paid(concert, 3)
     twins = [paying.refund(order, key="twins", lines=lines(concert, 1)) for _ in range(8)]

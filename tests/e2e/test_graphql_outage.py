@@ -13,9 +13,9 @@ from domain.stock import Stock
 from storage.embedded.process import ServerProcess
 from storage.hot.holds import HoldStore
 from storage.mongo.concerts import ConcertStore
-from tests.support.shop import HOLD, PRICED, Answer, OnSale, Shop
+from tests.support.sale import opened
+from tests.support.shop import HOLD, PRICED, Answer, OnSale, Shop, shop_on, venue_input
 from tests.support.shop_mutations import hold_input
-from tests.support.store_servers import open_shop
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -31,13 +31,16 @@ query ($id: ID!, $city: String!) {
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def shop(stoppable_valkey: ServerProcess, stoppable_mongod: ServerProcess) -> AsyncIterator[Shop]:
-    async with open_shop(stoppable_valkey, stoppable_mongod) as made:
+    async with (
+        opened(stoppable_valkey.url, stoppable_mongod.url, "outages") as stores,
+        shop_on(stores, stoppable_valkey.url) as made,
+    ):
         yield made
 
 
 async def test_catalog_is_available_without_the_stock_store(shop: Shop, stoppable_valkey: ServerProcess) -> None:
     city = f"City {uuid.uuid4()}"
-    concert = await shop.on_sale(venue={"name": "Hall", "city": city, "country": "DE"})
+    concert = await shop.on_sale(venue=venue_input(city=city))
     await stoppable_valkey.kill()
     answer = await shop.ask(CATALOG, id=concert.id, city=city)
     tiers = [

@@ -23,8 +23,10 @@ subscription ($id: ID!) {
 """
 HOLDS = "subscription ($id: ID!) { holdChanged(concertId: $id) { id } }"
 ROOM = "subscription ($id: ID!) { waitingRoomChanged(concertId: $id) { status slotsTaken flow { joined } } }"
+SOLD_OUT = {"stockChanged": {"soldOut": True, "epoch": 2, "tiers": [{"available": 0, "sold": 3}]}}
+"""The payload for buyers: nothing is for sale any more."""
 SHOWN = {
-    STOCK: {"stockChanged": {"soldOut": True, "epoch": 2, "tiers": [{"available": 0, "sold": 3}]}},
+    STOCK: {"stockChanged": {"soldOut": False, "epoch": 2, "tiers": [{"available": 7, "sold": 3}]}},
     QUEUE: {
         "queuePosition": {
             "state": None,
@@ -84,3 +86,12 @@ async def test_stream_gets_one_snapshot_of_a_past_concert(shop: Shop, past: OnSa
         for payload in expected(document):
             assert await stream.receive() == ("next", payload)
         assert (await stream.receive())[0] == "complete"
+
+
+@pytest.mark.parametrize("by", ["alice", "otto"])
+async def test_only_the_organizer_is_pushed_the_unsold_tickets(shop: Shop, past: OnSale, by: str) -> None:
+    """A push shows the numbers of a query, so that both agree in a client's cache."""
+    async with open_client(shop, shop.token(by)) as client:
+        await client.subscribe("p", STOCK, id=past.id)
+        assert (await client.receive())["payload"] == {"data": SOLD_OUT}
+        assert await client.receive() == completed("p")

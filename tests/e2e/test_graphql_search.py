@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.shop import CREATE, Shop, concert_input, new_key
+from tests.support.shop import CREATE, Shop, concert_input, new_key, venue_input
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,10 +19,6 @@ UPDATE = """mutation ($input: UpdateConcertInput!) {
 async def found(shop: Shop, **filter_: str) -> list[str]:
     nodes = (await shop.fields(LIST, filter=filter_))["concerts"]["nodes"]
     return [node["slug"] for node in nodes]
-
-
-def venue(name: str, city: str) -> dict[str, object]:
-    return {"name": name, "city": city, "country": "CZ"}
 
 
 @pytest.mark.parametrize(
@@ -43,14 +39,14 @@ def venue(name: str, city: str) -> dict[str, object]:
 )
 async def test_concert_is_found_by_any_spelling(shop: Shop, name: str, place: str, city: str, query: str) -> None:
     slug, tag = f"found-{new_key()}", f"Tag{new_key()}"
-    await shop.on_sale(slug=slug, name=f"{name} {tag}", venue=venue(place, city))
+    await shop.on_sale(slug=slug, name=f"{name} {tag}", venue=venue_input(name=place, city=city))
     assert await found(shop, search=f"{query} {tag}") == [slug]
     assert await found(shop, search=f"{query} {tag} elsewhere") == []
 
 
 async def test_city_is_found_without_its_accents_but_only_by_its_full_name(shop: Shop) -> None:
     slug, tag = f"city-{new_key()}", new_key()
-    await shop.on_sale(slug=slug, venue=venue("Forum", f"Karlín {tag}"))
+    await shop.on_sale(slug=slug, venue=venue_input(city=f"Karlín {tag}"))
     assert await found(shop, city=f" karlin  {tag.upper()}") == [slug]
     assert await found(shop, city="karlin") == []
 
@@ -65,7 +61,7 @@ async def test_city_is_found_without_its_accents_but_only_by_its_full_name(shop:
 )
 async def test_city_is_found_regardless_of_punctuation(shop: Shop, city: str, writing: str) -> None:
     slug, tag = f"city-{new_key()}", new_key()
-    await shop.on_sale(slug=slug, venue=venue("Forum", f"{city} {tag}"))
+    await shop.on_sale(slug=slug, venue=venue_input(city=f"{city} {tag}"))
     assert await found(shop, city=f"{writing} {tag}") == [slug]
 
 

@@ -21,6 +21,7 @@ from tests.support.logout_tokens import logout_token
 from tests.support.shop import CREATE, PUBLISH, concert_input
 from tests.support.sockets import PROTOCOL, Client
 from tests.support.tokens import access_claims, signed
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -110,7 +111,7 @@ async def test_logout_reaches_the_other_process_even_if_hints_are_lost(processes
         await kept.send({"type": "ping"})
         assert await kept.receive() == {"type": "pong"}
 
-    assert "a hint was lost" in first.output
+    await wait_until(lambda: "a hint was lost" in first.output, what="the report of the lost hint")
     for application in (first, second):
         for late in (token, processes.token("s1")):
             refused = await ask(application, late, ME)

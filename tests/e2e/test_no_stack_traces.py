@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from schema import Engine
 from storage.embedded.process import ServerProcess
+from tests.support.databases import DatabasePool
 from tests.support.shop import Shop
 from tests.support.store_servers import open_shop
 from tests.support.transports import TRANSPORTS, error_of, send_over
@@ -25,9 +26,9 @@ class BrokenEngine:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broken_shop(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[Shop]:
+async def broken_shop(shared_valkey: ServerProcess, databases: DatabasePool) -> AsyncIterator[Shop]:
     broken = cast(Any, BrokenEngine())
-    async with open_shop(shared_valkey, shared_mongod, engine=Engine(broken, broken)) as made:
+    async with open_shop(shared_valkey, databases, engine=Engine(broken, broken)) as made:
         yield made
 
 

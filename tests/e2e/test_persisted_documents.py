@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from schema import DocumentRules, build_engine, hash_document
 from storage.embedded.process import ServerProcess
+from tests.support.databases import DatabasePool
 from tests.support.shop import CREATE, Shop, concert_input
 from tests.support.store_servers import open_shop
 from tests.support.transports import TRANSPORTS, apollo_hash, error_of, send_over
@@ -35,9 +36,9 @@ async def is_known(shop: Shop, document: str) -> bool:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop_without_hashes(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[Shop]:
+async def shop_without_hashes(shared_valkey: ServerProcess, databases: DatabasePool) -> AsyncIterator[Shop]:
     engine = build_engine(DocumentRules(persisted_bytes=0))
-    async with open_shop(shared_valkey, shared_mongod, engine=engine) as made:
+    async with open_shop(shared_valkey, databases, engine=engine) as made:
         yield made
 
 

@@ -36,7 +36,7 @@ ROOM: dict[str, Any] = {
 
 async def run_workers(queue: QueueUsers) -> None:
     """Run the queue's workers once, for this queue only."""
-    await record_worker_run(queue.shop.stores, await queue.read_concert())
+    await record_worker_run(queue.shop.stores, (await queue.read_concert()).id)
     for worker in (ExpiryWorker(), AdmissionWorker()):
         await worker.run_for(queue.shop.stores, concert_argument(queue.concert.id))
 

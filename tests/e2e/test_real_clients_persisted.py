@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from schema import DocumentRules, build_engine, hash_document
 from storage.embedded.process import ServerProcess
+from tests.support.databases import DatabasePool
 from tests.support.node import installed
 from tests.support.shop import CREATE, PUBLISH, OnSale, Shop, concert_input
 from tests.support.store_servers import open_shop
@@ -94,7 +95,7 @@ async def first_runs(shop: Shop) -> tuple[OnSale, list[Printed]]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def trusting_shop(
     shared_valkey: ServerProcess,
-    shared_mongod: ServerProcess,
+    databases: DatabasePool,
     first_runs: tuple[OnSale, list[Printed]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Shop]:
@@ -103,7 +104,7 @@ async def trusting_shop(
     file = tmp_path_factory.mktemp("trusted") / "list.json"
     file.write_bytes(orjson.dumps({hash_document(text).hex(): text for text in {*texts, CREATE, PUBLISH}}))
     engine = build_engine(DocumentRules(trusted_file=file, allows_introspection=False))
-    async with open_shop(shared_valkey, shared_mongod, engine=engine) as made:
+    async with open_shop(shared_valkey, databases, engine=engine) as made:
         yield made
 
 
@@ -144,10 +145,10 @@ async def test_clients_send_an_unknown_document_once_and_then_its_hash(
 
 
 async def test_links_stop_sending_hashes_if_persisted_documents_are_off(
-    shared_valkey: ServerProcess, shared_mongod: ServerProcess
+    shared_valkey: ServerProcess, databases: DatabasePool
 ) -> None:
     engine = build_engine(DocumentRules(persisted_bytes=0))
-    async with open_shop(shared_valkey, shared_mongod, engine=engine) as shop:
+    async with open_shop(shared_valkey, databases, engine=engine) as shop:
         concert = await shop.on_sale()
         runs = await run_clients(shop, concert, "Off")
     # urql 5 shows the first error of a subscription whose transport ends, although it

@@ -1,6 +1,5 @@
 """Requests with a session cookie, over real HTTP and Redis: reading, holding tickets, streaming."""
 
-import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -10,9 +9,10 @@ import pytest_asyncio
 
 from auth.callers import PREFLIGHT_HEADER
 from storage.embedded.process import ServerProcess
+from tests.support.databases import DatabasePool
 from tests.support.login_sessions import ALICE, Login
-from tests.support.sale import opened
 from tests.support.shop import HOLD, OnSale, Shop, lines, new_key, shop_on
+from tests.support.store_servers import borrowed_stores
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,14 +44,12 @@ class Door:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def door(shared_valkey: ServerProcess, shared_mongod: ServerProcess) -> AsyncIterator[Door]:
-    database = f"test_{uuid.uuid4().hex}"
-    async with opened(shared_valkey.url, shared_mongod.url, database) as stores:
+async def door(shared_valkey: ServerProcess, databases: DatabasePool) -> AsyncIterator[Door]:
+    async with borrowed_stores(shared_valkey.url, databases) as stores:
         login = Login(store=stores.login_sessions)
         async with shop_on(stores, shared_valkey.url, sessions=login.sessions) as shop:
             yield Door(shop, login)
         await login.sessions.aclose()
-        await stores.mongo.client.drop_database(database)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,4 +1,4 @@
-"""Half-open sockets are closed when a person or address at its limit opens a new socket."""
+"""Half-open sockets are closed when a new socket comes from a person or an address at the limit."""
 
 from subscriptions.sockets.limits import Limits
 from tests.support.loop_clock import LoopClock

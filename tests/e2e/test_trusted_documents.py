@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from schema import DocumentRules, build_engine, hash_document
 from storage.embedded.process import ServerProcess
+from tests.support.databases import DatabasePool
 from tests.support.shop import CREATE, PUBLISH, Shop, concert_input
 from tests.support.store_servers import open_shop
 from tests.support.transports import TRANSPORTS, apollo_hash, error_of, send_over
@@ -25,13 +26,13 @@ GRAPHQL = "application/graphql-response+json"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def trusting_shop(
-    shared_valkey: ServerProcess, shared_mongod: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+    shared_valkey: ServerProcess, databases: DatabasePool, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shop]:
     file = tmp_path_factory.mktemp("trusted") / "list.json"
     listed = {hash_document(text).hex(): text for text in (TYPENAME, LONG, STOCK, CREATE, PUBLISH)}
     file.write_bytes(orjson.dumps(listed))
     engine = build_engine(DocumentRules(trusted_file=file, allows_introspection=False))
-    async with open_shop(shared_valkey, shared_mongod, engine=engine) as made:
+    async with open_shop(shared_valkey, databases, engine=engine) as made:
         yield made
 
 

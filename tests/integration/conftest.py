@@ -3,7 +3,6 @@
 Those on a shared store also check after the test that every key has an expiry.
 """
 
-import uuid
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,10 +14,12 @@ from storage.embedded.process import ServerProcess
 from storage.keys import PERMANENT_KEYS
 from storage.sync import house_units
 from subscriptions.hub import Hub
+from tests.support.databases import DatabasePool
 from tests.support.hub_recorder import open_hub
 from tests.support.issuers import KeyServer, running_key_server
 from tests.support.sale import opened
 from tests.support.sandbox_shop import SandboxShop, open_sandbox_shop
+from tests.support.store_servers import borrowed_stores
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
 
@@ -48,18 +49,17 @@ async def own_stores(own_valkey: ServerProcess, mongo_url: str, mongo_database: 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def module_shop(
-    shared_valkey: ServerProcess, shared_mongod: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+    shared_valkey: ServerProcess, databases: DatabasePool, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[SandboxShop]:
     """One shop and one sandbox for all tests of a module, on stores without earlier concerts."""
     async with redis.asyncio.Redis.from_url(shared_valkey.url) as client:
         await client.flushall()
     directory = tmp_path_factory.mktemp("sandbox")
     async with (
-        opened(shared_valkey.url, shared_mongod.url, f"test_{uuid.uuid4().hex}") as stores,
+        borrowed_stores(shared_valkey.url, databases) as stores,
         open_sandbox_shop(stores, shared_valkey.url, directory) as made,
     ):
         yield made
-        await stores.mongo.client.drop_database(stores.mongo.name)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

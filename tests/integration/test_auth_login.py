@@ -1,4 +1,4 @@
-"""Logins and logouts through the development issuer's page over real HTTP."""
+"""Logins through the development issuer's page over real HTTP."""
 
 import asyncio
 import base64
@@ -17,12 +17,19 @@ from auth.dev_issuer.demo_users import find_demo_user
 from auth.login import MAX_LOGINS, LoginInProgress, decode_login, login_routes, own_path
 from auth.login_limit import LoginLimit
 from auth.public_site import Site
-from auth.sessions.oidc_client import LoginRefused
 from domain.errors import SessionLost
 from domain.ids import PersonId
 from domain.limits.rates import Rate
 from tests.support.issuers import make_verifier
-from tests.support.login_browser import Browser, FixedCounter, LoginSite, login_site, open_browser, reason_of
+from tests.support.login_browser import (
+    Browser,
+    FixedCounter,
+    LoginSite,
+    login_site,
+    open_browser,
+    reason_of,
+    viewer_name,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,11 +48,6 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LoginS
 async def browser(site: LoginSite) -> AsyncIterator[Browser]:
     async with open_browser(site.base) as browser:
         yield browser
-
-
-async def viewer_name(site: LoginSite, browser: Browser) -> str:
-    assert browser.session is not None
-    return (await site.sessions.viewer_of(browser.session)).name
 
 
 async def test_login_ends_with_a_session_and_no_token_in_the_browser(site: LoginSite, browser: Browser) -> None:
@@ -327,76 +329,6 @@ async def test_unavailable_issuer_results_in_a_page_with_status_503() -> None:
     )
 
 
-# Renewal and logout
-
-
-async def test_session_is_renewed_at_the_issuer(site: LoginSite, browser: Browser) -> None:
-    await browser.log_in()
-    assert browser.session is not None
-    before = await site.sessions.current(browser.session)
-    site.ahead_s = 900
-    after = await site.sessions.current(browser.session)
-    site.ahead_s = 0
-    assert (after.person_id, after.issuer_session) == (before.person_id, before.issuer_session)
-    assert after.refresh_token not in (None, before.refresh_token)
-    await site.sessions.viewer_of(browser.session)
-
-
-async def test_logout_ends_the_session_here_and_at_the_issuer(site: LoginSite, browser: Browser) -> None:
-    await browser.log_in()
-    session = browser.session
-    assert session is not None
-    refresh_token = (await site.sessions.current(session)).refresh_token
-    response = await browser.log_out(Accept="application/json")
-    assert response.status_code == 200
-    assert 'onsale-session=""; HttpOnly; Max-Age=0' in response.headers["set-cookie"]
-    with pytest.raises(SessionLost):
-        await site.sessions.viewer_of(session)
-    location = response.json()["location"]
-    assert location.startswith(f"{site.base}/realms/onsale/protocol/openid-connect/logout?")
-    query = dict(parse_qsl(urlsplit(location).query))
-    assert query["post_logout_redirect_uri"] == f"{site.base}/graphql"
-    back = await browser.http.get(location)
-    assert (back.status_code, urlsplit(back.headers["location"]).path) == (303, "/graphql")
-    with pytest.raises(LoginRefused):
-        await site.client.refresh(refresh_token or "")
-
-
-async def test_logout_from_a_form_is_redirected(browser: Browser) -> None:
-    await browser.log_in()
-    response = await browser.log_out(Accept="text/html")
-    assert response.status_code == 303
-    assert "/protocol/openid-connect/logout?" in response.headers["location"]
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"},
-    ],
-)
-async def test_other_pages_cannot_sign_a_person_out(site: LoginSite, browser: Browser, headers: dict[str, str]) -> None:
-    await browser.log_in()
-    response = await browser.log_out(**headers)
-    assert (response.status_code, "ONSALE_PUBLIC_URL" in reason_of(response)) == (403, True)
-    assert "set-cookie" not in response.headers
-    assert await viewer_name(site, browser) == "alice"
-
-
-async def test_logout_without_origin_is_refused(site: LoginSite, browser: Browser) -> None:
-    await browser.log_in()
-    assert (await browser.http.post(f"{site.base}/logout")).status_code == 403
-    assert (await browser.http.get(f"{site.base}/logout")).status_code == 405
-    assert await viewer_name(site, browser) == "alice"
-
-
-async def test_logout_without_a_session_returns_to_the_page(site: LoginSite, browser: Browser) -> None:
-    response = await browser.log_out(Accept="application/json")
-    assert response.json() == {"location": f"{site.base}/graphql"}
-
-
 async def test_login_over_the_limit_for_its_address_says_when_to_retry(site: LoginSite) -> None:
     limited = LoginSite(base=site.base, limit=LoginLimit(FixedCounter(wait_s=7), Rate(5, 60)))
     issuer = f"{site.base}/realms/onsale"
@@ -405,5 +337,5 @@ async def test_login_over_the_limit_for_its_address_says_when_to_retry(site: Log
     async with httpx2.AsyncClient(transport=transport, base_url=site.base) as http:
         response = await http.get("/login")
     assert (response.status_code, response.headers["retry-after"]) == (429, "7")
-    assert reason_of(response) == "The limit of logins is 5 in 60 s per address; try again in 7 s."
+    assert reason_of(response) == "The limit for logins is 5 in 60 s per address; try again in 7 s."
     assert "set-cookie" not in response.headers

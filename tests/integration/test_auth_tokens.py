@@ -88,8 +88,17 @@ def test_access_token_identifies_its_viewer(shared: SharedVerifier) -> None:
     issued_at = claims["iat"]
     assert isinstance(expires_at, int)
     assert isinstance(issued_at, int)
-    expected = replace(alice, expires_at=expires_at + LEEWAY_S, issued_at=issued_at, session_id="s-1")
+    expected = replace(
+        alice, expires_at=expires_at + LEEWAY_S, issued_at=issued_at, session_id="s-1", is_email_verified=True
+    )
     assert shared.verify(signed(claims | {"sid": "s-1"})) == expected
+
+
+@pytest.mark.parametrize("value", [None, False, "true", 1, [True]])
+def test_address_counts_as_confirmed_only_if_the_token_says_true(shared: SharedVerifier, value: object) -> None:
+    viewer = shared.verify(signed(access_claims(shared.issuer, email_verified=value)))
+    assert isinstance(viewer, Viewer)
+    assert (viewer.email, viewer.is_email_verified) == ("alice@onsale.example", False)
 
 
 def test_verified_token_is_served_from_the_cache(shared: SharedVerifier) -> None:

@@ -8,7 +8,7 @@ from pymongo import MongoClient
 
 from bench.clients.servers import DATABASE
 from bench.queueing import joins, slots, ticks
-from bench.queueing.environment import ROOM, run_bench_server
+from bench.queueing.environment import ENTRY_CHANGED, POSITION_CHANGED, ROOM, run_bench_server
 from bench.queueing.in_process_queue import InProcessQueue
 from bench.queueing.users import make_users
 from storage.connect import Stores
@@ -23,7 +23,9 @@ def urls(valkey_url: str, mongo_url: str) -> Iterator[StoreUrls]:
 
 
 async def test_commands_per_tick_are_counted_by_the_store(stores: Stores, urls: StoreUrls) -> None:
-    commands, others = await ticks.measure(InProcessQueue.of(stores, urls), (120, 240), seconds=0)
+    commands, others = await ticks.measure(
+        InProcessQueue.of(stores, urls), (120, 240), seconds=0, document=ENTRY_CHANGED
+    )
     metrics = {metric.name: metric for metric in [*commands.values(), *others]}
     assert list(commands) == [120, 240]
     # Each refresh reads a snapshot; many refreshes also read entries, and some renew presence.
@@ -47,7 +49,7 @@ async def test_calls_and_freed_slots_reach_real_sockets(urls: StoreUrls, tmp_pat
     async with run_bench_server(tmp_path / "app", urls) as server:
         people = await make_users(server.issuer, server.app.data_dir, 60)
         entered = await joins.measure(server, ROOM, people, at_once=2, seconds=0.0, at_least=20)
-        called = await slots.measure(server, people, tmp_path, plan)
+        called = await slots.measure(server, people, tmp_path, plan, document=POSITION_CHANGED)
     counted = {metric.name: metric.n for metric in [*entered, *called]}
     assert 20 <= counted["joins_per_s"] <= 21
     assert counted["join_half_load_p99_ms"] == 10

@@ -74,7 +74,7 @@ async def test_joins_by_a_person_are_refused_above_the_rate(any_stores: Stores) 
     assert error.retryable
     assert error.retry_after_s is not None
     assert 1 <= error.retry_after_s <= 200
-    assert str(error).startswith("The limit of joins of this queue is 3 in 600 s per person; repeat the request in ")
+    assert str(error).startswith("The limit for joining this queue is 3 in 600 s per person; repeat the request in ")
     assert (await join(any_stores, concert, rates, "ben")).number == 4
 
 

@@ -1,4 +1,4 @@
-"""Checking who organizes a concert on sale takes neither a read of it nor a round trip."""
+"""Checking who organizes a concert on sale requires neither a read nor a round trip."""
 
 from typing import Any
 from unittest import mock
@@ -7,6 +7,7 @@ import pytest
 
 from auth.viewer import Role
 from domain.concerts import Concert, ConcertFilter
+from domain.page import PageRequest
 from resolvers import concerts
 from schema import Operation, execute, ids
 from storage.connect import Stores
@@ -75,7 +76,7 @@ async def test_pages_that_include_drafts_are_full_and_repeat_no_concert(stores: 
     found, after = [], None
     while True:
         page = await concerts.list_concerts(
-            context(stores, "otto", Role.ORGANIZER), ConcertFilter(), first=3, after=after
+            context(stores, "otto", Role.ORGANIZER), ConcertFilter(), PageRequest(3, after)
         )
         found += [concert.id for concert in page.items]
         if not page.has_next_page:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.concerts import Concert, ConcertChange, ConcertStatus, TierChange
+from domain.concerts import Concert, ConcertChange, ConcertStatus, TierChange, VenueChange
 from domain.errors import TemporarilyUnavailable, VersionConflict
 from domain.room_changes import RoomSettingsPatch
 from resolvers import concert_updates, concerts, rooms
@@ -64,7 +64,7 @@ async def test_update_without_changes_keeps_the_version(stores: Stores) -> None:
     terms = concert.terms
     same = ConcertChange(
         name=f" {terms.name} ",
-        venue=terms.venue,
+        venue=VenueChange(terms.venue.name, time_zone=terms.venue.time_zone),
         description=terms.description,
         limit_per_order=terms.limit_per_order,
         tiers=(TierChange(concert.tiers[0].id, name=concert.tiers[0].name, capacity=5),),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
 
 import pytest
 import pytest_asyncio
@@ -10,6 +11,8 @@ from auth.viewer import Role
 from domain.concerts import Concert, ConcertFilter, ConcertStatus
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
+from domain.page import PageRequest
+from images.posters.designs import render
 from resolvers import concerts, demo
 from resolvers.context import Context
 from settings import Settings
@@ -17,6 +20,13 @@ from storage.connect import Stores, open_stores
 from tests.support.sale import PASSES, context, draft, opened, organizer
 
 COUNT = 30
+_render = cache(render)
+
+
+@pytest.fixture(autouse=True)
+def posters_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw each poster only once for all tests."""
+    monkeypatch.setattr(demo, "render", _render)
 
 
 @pytest_asyncio.fixture
@@ -30,7 +40,7 @@ def anonymous(stores: Stores) -> Context:
 
 
 async def list_catalog(stores: Stores) -> tuple[Concert, ...]:
-    page = await concerts.list_concerts(context(stores, "ada", Role.ADMIN), ConcertFilter(), first=100, after=None)
+    page = await concerts.list_concerts(context(stores, "ada", Role.ADMIN), ConcertFilter(), PageRequest(100))
     return page.items
 
 
@@ -43,6 +53,9 @@ async def test_empty_catalog_is_filled_and_put_on_sale(stores: Stores) -> None:
     for concert in loaded:
         stock = await concerts.read_stock(anonymous(stores), concert)
         assert [tier.available for tier in stock.tiers] == [tier.capacity for tier in concert.tiers]
+        assert concert.image is not None
+        assert [(size.width, size.height) for size in concert.image.sizes] == [(320, 400), (800, 1_000)]
+        assert await stores.images.read_file(concert.image.sizes[0].media_id) is not None
 
 
 async def test_second_start_does_not_change_the_catalog(stores: Stores) -> None:

@@ -166,7 +166,7 @@ async def test_subscriptions_survive_an_outage_and_a_wiped_store(
         lost = await hold_in_room(stores, concert)
         topics: list[Topic] = [StockTopic(concert.id), QueueTopic(concert.id, PersonId("ann"))]
         seen = [await subscribe(hub, topic) for topic in [*topics, HoldsTopic(concert.id, PersonId("ann"))]]
-        epoch = (await stores.holds.read_stock(concert.id)).epoch
+        epoch = (await stores.holds.read_stock(concert)).epoch
         await own_valkey.kill()
         await own_valkey.start()
         await wait_until(lambda: _epoch(seen[1]) > epoch, what="the new epoch")

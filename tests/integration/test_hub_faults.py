@@ -10,6 +10,7 @@ from domain.concerts import Concert
 from domain.errors import RoomNotOpen
 from domain.estimates.sold_out_forecast import forecast_sold_out
 from domain.ids import ConcertId, PersonId
+from domain.page import PageRequest
 from domain.queues import EntryState, QueueingMethod
 from domain.room_audits import ManualAdmission, RoomAction
 from domain.room_changes import RoomSettingsPatch
@@ -66,7 +67,7 @@ async def test_purchases_from_an_earlier_round_do_not_sell_out_the_next(stores: 
     await admit(stores, concert)
     queue = await stores.queues.read_queue(concert.id)
     assert (queue.flow.called, queue.positions.waiting_count) == (1, 20)
-    stock = await stores.holds.read_stock(concert.id)
+    stock = await stores.holds.read_stock(concert)
     assert forecast_sold_out(stock, queue.flow).stock_ahead(20) is StockAhead.AVAILABLE
 
 
@@ -93,7 +94,7 @@ async def test_manual_admission_is_audited_even_if_its_retry_was_refused(stores:
     await rooms.configure(organizer(stores), concert.id, change, expected_version=None)
     may_continue.set()
     assert (await first_request).called == 1
-    page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
+    page = await rooms.page_audits(organizer(stores), concert.id, PageRequest(10))
     found = [row.manual_admission for row in page.items if row.command.action is RoomAction.ADMITTED_NEXT]
     assert [call.called for call in found if call] == [1]
 

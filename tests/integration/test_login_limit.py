@@ -23,7 +23,7 @@ async def test_only_the_allowed_number_of_logins_per_address_can_begin(
     refused = [answer for answer in answers if isinstance(answer, TooManyLogins)]
     assert len(refused) == 95
     assert all(1 <= error.retry_after_s <= 120 for error in refused)
-    assert str(refused[0]).startswith("The limit of logins is 5 in 600 s per address; try again in ")
+    assert str(refused[0]).startswith("The limit for logins is 5 in 600 s per address; try again in ")
     await limits[0].count(HOME)
 
 

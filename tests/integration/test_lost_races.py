@@ -16,7 +16,13 @@ from tests.support.sale import check_invariants, on_sale, organizer
 
 
 def make_transaction(stores: Stores) -> ConcertTransaction:
-    return ConcertTransaction(stores.mongo.client, stores.concerts, stores.orders, stores.room_audits)
+    return ConcertTransaction(
+        stores.mongo.client,
+        stores.concerts,
+        stores.orders,
+        room_audits=stores.room_audits,
+        notices=stores.notices,
+    )
 
 
 async def test_later_version_conflicts_even_if_reads_lag(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:

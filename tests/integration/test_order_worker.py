@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from domain.orders import Order, OrderStatus
-from domain.payments.transitions import WAITING
+from domain.payments.conclusion import WAITING
 from storage.hot.hot_state import TakenUnits
 from tests.support.payment_saga import Till, concert_for_sale, opened_till
 from tests.support.sale import stock
@@ -36,7 +36,7 @@ async def worker(till: Till) -> OrderWorker:
 
 
 async def keep_running(till: Till, worker: OrderWorker, duration: timedelta) -> None:
-    """Move the clock on without a gap between two runs."""
+    """Advance the clock without a gap between two runs."""
     end = till.ahead + duration
     while till.ahead < end:
         till.ahead = min(till.ahead + timedelta(seconds=4), end)
@@ -69,7 +69,7 @@ async def test_two_workers_do_each_step_once(till: Till, worker: OrderWorker) ->
     assert {(await till.read(order)).status for order in orders} == {OrderStatus.EXPIRED}
 
 
-async def test_gap_of_the_workers_grants_the_grace_period(till: Till, worker: OrderWorker) -> None:
+async def test_gap_between_worker_runs_starts_the_grace_period(till: Till, worker: OrderWorker) -> None:
     concert = await concert_for_sale(till, 10)
     order = await till.order(concert, 1)
     assert order.payment is not None
@@ -81,7 +81,7 @@ async def test_gap_of_the_workers_grants_the_grace_period(till: Till, worker: Or
     assert (await till.read(order)).status is OrderStatus.EXPIRED
 
 
-async def test_worker_makes_the_intent_that_a_purchase_could_not(till: Till, worker: OrderWorker) -> None:
+async def test_worker_creates_the_intent_that_a_purchase_could_not(till: Till, worker: OrderWorker) -> None:
     concert = await concert_for_sale(till, 10)
     till.provider.is_down = True
     order = await till.order(concert, 1)
@@ -104,7 +104,7 @@ async def test_worker_finishes_a_late_payment(till: Till, worker: OrderWorker) -
     assert await stock(till.stores, concert) == [(0, 0, 2)]
 
 
-async def test_silent_provider_keeps_stock_tells_the_buyer_and_alarms(
+async def test_stock_is_kept_and_an_alarm_raised_while_the_provider_is_silent(
     till: Till, worker: OrderWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     concert = await concert_for_sale(till, 2)
@@ -121,7 +121,9 @@ async def test_silent_provider_keeps_stock_tells_the_buyer_and_alarms(
         await worker.run_once(till.stores)
     alarms = [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR]
     assert len(alarms) == 1
-    assert alarms[0].startswith(f"ALARM order {order.id} waits for the provider: CLOSE is due since ")
+    assert alarms[0].startswith(
+        f"ALARM order_waits: order {order.id} waits for the provider: CLOSE has been due since "
+    )
     assert await stock(till.stores, concert) == [(0, 2, 0)]
     till.provider.is_down = False
     await keep_running(till, worker, timedelta(minutes=1))
@@ -130,7 +132,7 @@ async def test_silent_provider_keeps_stock_tells_the_buyer_and_alarms(
     assert await stock(till.stores, concert) == [(2, 0, 0)]
 
 
-async def test_down_provider_is_not_asked_in_every_run(till: Till, worker: OrderWorker) -> None:
+async def test_unavailable_provider_is_not_called_in_every_run(till: Till, worker: OrderWorker) -> None:
     concert = await concert_for_sale(till, 2)
     order = await till.order(concert, 1)
     await run_until_due(till, worker, order)
@@ -173,7 +175,7 @@ async def test_round_ends_while_the_stock_store_does_not_answer(
         patch.setattr(till.stores.hot_state, "take_again", recovering)
         async with asyncio.timeout(30):
             await worker.run_once(till.stores)
-    # Other lanes may have leased the orders once more before the first one was told.
+    # Other lanes may have leased the orders again before the first lane noticed the failure.
     assert ORDERS_PER_LEASE <= asked <= ORDERS_PER_LEASE * LANES
     assert await worker.run_once(till.stores) == ORDERS_PER_LEASE
     assert {(await till.read(order)).status for order in orders} == {OrderStatus.PAID}

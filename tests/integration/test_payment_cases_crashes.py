@@ -1,7 +1,7 @@
 """The twenty cases of payment, part four: a process that ends after any step of the saga.
 
-The step is taken by payments that end there. The workers of the shop then do what is left, with the
-same stores and the same sandbox.
+The process that takes the step crashes right after it. The shop's workers then do the rest, with
+the same stores and the same sandbox.
 """
 
 from collections.abc import Awaitable, Callable
@@ -107,7 +107,7 @@ async def pay_late(site: SandboxShop, concert: OnSale, ending: OrderPayments) ->
         (pay_late, CrashPoint.ORDER_UPDATED, OrderStatus.PAID),
     ],
 )
-async def test_case_12_crash_after_a_step_is_made_good(
+async def test_case_12_crash_after_a_step_is_repaired(
     site: SandboxShop, crash: Crash, point: CrashPoint, status: OrderStatus
 ) -> None:
     concert = await site.on_sale()
@@ -123,14 +123,16 @@ async def test_case_12_crash_after_a_step_is_made_good(
 
 
 def ending_at(site: SandboxShop, point: CrashPoint) -> OrderPayments:
-    """Return payments of a process that ends once it has reached the point."""
+    """Return the payments of a process that ends as soon as it reaches the point."""
     return OrderPayments(
         site.stores, site.payments.provider, clock=site.now, reached=crash_at(point), intent_within_s=20
     )
 
 
 async def check_ledger(site: SandboxShop, concert: OnSale, balance: int, stock: list[tuple[int, int, int]]) -> None:
-    """Check the stores and the bank. The concert has one order, so no intent may be doubled."""
+    """Check the stores and the bank. The concert has one order, so there must not be a second
+    intent.
+    """
     concert_id = concert_argument(concert.id)
     entries = [entry for entry in await site.sandbox.ledger() if entry["metadata"]["onsale_concert"] == concert_id]
     assert sum(entry["amount"] for entry in entries) == balance

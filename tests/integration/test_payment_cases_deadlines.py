@@ -159,7 +159,9 @@ async def test_case_17_stock_is_kept_past_the_deadline_without_the_provider(
     await site.pass_time(timedelta(minutes=3))
     with caplog.at_level(logging.ERROR):
         assert await site.work() == 0
-    assert [line for line in caplog.messages if line.startswith(f"ALARM order {(await site.stored(order)).id}")]
+    assert [
+        line for line in caplog.messages if line.startswith(f"ALARM order_waits: order {(await site.stored(order)).id}")
+    ]
     assert (await site.stored(order)).events[-1].kind == "WAITING_FOR_PROVIDER"
     assert await site.shop.stock(concert) == ONE_HELD
     await site.sandbox.heal()
@@ -170,7 +172,7 @@ async def test_case_17_stock_is_kept_past_the_deadline_without_the_provider(
 
 
 async def expire_while_paying(site: SandboxShop, order: Answer) -> None:
-    """Let the deadline pass while the bank has not decided about the payment yet."""
+    """Let the deadline pass before the bank has decided on the payment."""
     await site.pay(order, LATE)
     await site.pass_deadline(order)
     assert await site.work() == 1

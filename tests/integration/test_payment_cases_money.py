@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from domain.orders import OrderStatus
-from domain.payments.payment import EffectState
+from domain.payments.effects import EFFECTS
 from tests.support.sandbox_shop import SandboxShop
 from tests.support.shop import lines
 
@@ -18,7 +18,7 @@ TWO_SOLD = [(98, 0, 2), (2, 0, 0)]
 REFUND_TAKES_S = 5
 
 
-async def test_case_09_second_payment_of_an_order_is_refunded(site: SandboxShop) -> None:
+async def test_case_09_second_payment_for_an_order_is_refunded(site: SandboxShop) -> None:
     concert = await site.on_sale()
     order = await site.buy_paid(concert, 2)
     first = await site.intent_id(order)
@@ -47,7 +47,8 @@ async def test_case_10_confirmation_and_webhook_pay_the_order_once(site: Sandbox
     await site.applied(await site.event("payment_intent.succeeded", intent_id))
     stored = await site.stored(order)
     assert [event.kind for event in stored.events].count("PAID") == 1
-    assert set(stored.effects.states.values()) == {EffectState.DUE}
+    assert tuple(stored.effects.states) == EFFECTS
+    assert [ticket.generation for ticket in stored.tickets] == [1, 1]
     assert await site.balance(order) == 9_900
     assert await site.shop.stock(concert) == TWO_SOLD
 
@@ -63,7 +64,9 @@ async def test_case_13_refund_without_the_provider_is_retried_with_an_alarm(
         for _ in range(2):
             await site.pass_time(timedelta(minutes=2))
             assert await site.work() == 0
-    assert [line for line in caplog.messages if line.startswith(f"ALARM order {(await site.stored(order)).id}")]
+    assert [
+        line for line in caplog.messages if line.startswith(f"ALARM order_waits: order {(await site.stored(order)).id}")
+    ]
     assert await site.balance(order) == 9_900
     assert await site.shop.stock(concert) == TWO_SOLD
     await site.sandbox.heal()

@@ -1,7 +1,5 @@
 """The twenty cases of payment, part one: what the provider's webhooks may look like and when they
-may come.
-
-The numbers are those of the checklist that the payments were built to.
+may arrive. The numbers are those in the checklist for payments.
 """
 
 import asyncio
@@ -85,7 +83,7 @@ async def test_case_03_webhook_before_our_own_order_is_applied_later(site: Sandb
 
 
 @pytest.mark.parametrize("arrival", ["reversed", "decline last", "refund before success"])
-async def test_case_04_webhooks_in_any_order_give_one_status(site: SandboxShop, arrival: str) -> None:
+async def test_case_04_webhooks_in_any_order_lead_to_the_same_status(site: SandboxShop, arrival: str) -> None:
     concert = await site.on_sale()
     order = await site.buy(concert, 2)
     intent_id = await site.intent_id(order)
@@ -144,7 +142,7 @@ async def test_case_08_wrong_amount_or_currency_is_refunded(
     assert await site.work() == 1
     ended = await site.wait_for(order, "REFUNDED")
     assert [(refund["reason"], refund["amount"]["minor"]) for refund in ended["refunds"]] == [("MISMATCH", amount)]
-    assert (await site.stored(order)).effects.states == {}
+    assert set((await site.stored(order)).effects.states) == {"mail"}
     assert await site.balance(order) == 0
     assert await site.shop.stock(concert) == UNTOUCHED
 

@@ -4,7 +4,6 @@ Speed depends on the machine, so these tests count commands, and the benchmarks 
 """
 
 import asyncio
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -21,12 +20,13 @@ from payments.providers import open_provider
 from settings import PaymentSettings
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
+from tests.support.databases import DatabasePool
 from tests.support.mongo_commands import MongoCommands, SentCommand, recorded_commands
-from tests.support.sale import opened
 from tests.support.sandbox_shop import open_sandbox_shop, webhook_route_of
 from tests.support.script_calls import recorded_calls
 from tests.support.serving import serving
 from tests.support.signed_webhooks import SECRET, sign
+from tests.support.store_servers import borrowed_stores
 from web.payment_webhooks import PATH
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,15 +40,14 @@ MOST_WRITES = 4
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stores_and_commands(
-    shared_valkey: ServerProcess, shared_mongod: ServerProcess
+    shared_valkey: ServerProcess, databases: DatabasePool
 ) -> AsyncIterator[tuple[Stores, MongoCommands]]:
     with recorded_commands() as commands:
-        async with opened(shared_valkey.url, shared_mongod.url, f"test_{uuid.uuid4().hex}") as stores:
+        async with borrowed_stores(shared_valkey.url, databases) as stores:
             yield stores, commands
-            await stores.mongo.client.drop_database(stores.mongo.name)
 
 
-async def test_case_20_webhook_in_a_storm_is_verified_and_inserted_only(
+async def test_case_20_webhook_in_a_storm_is_only_verified_and_inserted(
     stores_and_commands: tuple[Stores, MongoCommands],
 ) -> None:
     stores, commands = stores_and_commands
@@ -75,7 +74,7 @@ async def test_case_20_webhook_in_a_storm_is_verified_and_inserted_only(
                 "duplicate": 1,
             }
     assert set(commands.sent) == {INSERT}
-    # Webhooks that come together share an insert.
+    # Webhooks that arrive together share an insert.
     assert len(commands.sent) < STORM
     assert scripts.round_trips == []
     assert await stores.payment_inbox.collection.count_documents({"state": "NEW"}) == STORM
@@ -98,7 +97,7 @@ async def test_order_costs_four_majority_writes_and_shares_them(
         commands.sent.clear()
         await asyncio.gather(*[site.buy_paid(concert, 1, by=f"p{number}") for number in range(BUYERS)])
         assert await site.shop.stock(concert) == [(99 - BUYERS, 0, 1 + BUYERS), (2, 0, 0)]
-        # Orders that come together share their writes.
+        # Orders that arrive together share their writes.
         assert len(commands.majority_writes()) < BUYERS * MOST_WRITES
 
 

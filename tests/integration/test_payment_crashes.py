@@ -69,7 +69,7 @@ async def stored(till: Till, made: Hold) -> Order:
 
 
 async def finish(till: Till, made: Hold) -> None:
-    """Do what the workers do: deliver the provider's messages, do due steps, and sync the stock."""
+    """Do what the workers do: deliver the provider's messages, take due steps, sync the stock."""
     order = await till.stores.orders.get(OrderId(made.id))
     if order is not None:
         for intent in till.provider.intents_of(order.id):

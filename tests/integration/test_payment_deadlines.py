@@ -1,4 +1,6 @@
-"""The end of an unpaid order: its units are freed only on the provider's word."""
+"""An unpaid order ends, and frees its units, only once its intent is canceled or known not to
+exist.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -92,7 +94,7 @@ async def test_payment_found_at_the_deadline_makes_the_order_paid(till: Till) ->
     assert (await till.advance(order)).status is OrderStatus.PAID
 
 
-async def test_order_without_intent_is_freed_once_its_intent_is_canceled(till: Till) -> None:
+async def test_order_is_freed_once_its_missing_intent_is_created_and_canceled(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     till.provider.fail["create_intent"] = [ProviderUnavailable("timeout")]
     order = await till.order(concert, 1)
@@ -114,7 +116,7 @@ async def test_order_whose_intent_is_refused_is_freed_if_none_exists(till: Till,
     assert await stock(till.stores, concert) == [(10, 0, 0)]
 
 
-async def test_intent_of_an_old_attempt_is_looked_for_and_not_made_again(till: Till) -> None:
+async def test_intent_of_an_old_attempt_is_looked_up_and_not_created_again(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     till.provider.fail_after["create_intent"] = [ProviderUnavailable("500 after doing it")]
     order = await till.order(concert, 1)
@@ -124,7 +126,7 @@ async def test_intent_of_an_old_attempt_is_looked_for_and_not_made_again(till: T
     assert till.intent(order).state is FactState.CANCELED
 
 
-async def test_confirmation_of_an_order_without_intent_creates_it(till: Till) -> None:
+async def test_confirmation_of_an_order_without_an_intent_creates_one(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     till.provider.fail["create_intent"] = [ProviderUnavailable("timeout")]
     order = await till.order(concert, 1)
@@ -179,7 +181,7 @@ async def test_cancellation_waits_for_the_provider(till: Till) -> None:
     assert (await till.advance(order)).status is OrderStatus.CANCELLED
 
 
-async def test_order_paid_while_it_is_being_canceled_is_paid(till: Till) -> None:
+async def test_order_paid_during_its_cancellation_stays_paid(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     order = await till.order(concert, 1)
     till.provider.pay(till.intent(order))

@@ -60,7 +60,7 @@ async def test_orders_of_claimed_events_are_read_in_one_command(till: Till) -> N
     assert await statuses(till, orders) == [OrderStatus.PAID] * 8
 
 
-async def test_orders_are_read_singly_if_not_all_can_be_read(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_orders_are_read_one_by_one_if_not_all_can_be_read(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
     orders = await receive_payments(till, 2)
 
     async def unreadable(order_ids: object) -> tuple[Order, ...]:
@@ -84,7 +84,7 @@ async def test_outdated_order_loses_no_change(till: Till) -> None:
     assert applied.version == old.version + 2
 
 
-async def test_order_of_another_concert_is_not_taken_for_this_one(till: Till) -> None:
+async def test_order_of_another_concert_is_not_mistaken_for_this_one(till: Till) -> None:
     (order,) = await receive_payments(till, 1)
     other = await concert_for_sale(till, 1)
     known = await till.read(order)

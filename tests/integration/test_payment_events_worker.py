@@ -139,7 +139,7 @@ async def test_event_before_the_intent_is_recorded_makes_the_order_paid(inbox: I
     assert [attempt.intent_id for attempt in paid.payment.attempts] == [intent.id]
 
 
-async def test_event_of_an_unknown_order_is_reported_after_72_hours(
+async def test_event_for_an_unknown_order_is_reported_after_72_hours(
     inbox: InboxSteps, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = await hold(inbox.till.stores, await concert_for_sale(inbox.till, 10), 2)
@@ -152,13 +152,14 @@ async def test_event_of_an_unknown_order_is_reported_after_72_hours(
     assert (await inbox.state(), count("reported")) == (InboxState.REPORTED, before + 1)
     assert [record.getMessage() for record in caplog.records if record.name == "workers.payment_events"] == [
         f"payment event evt_1 about order {made.id} is tried again later: the order is unknown",
-        f"payment event evt_1 about order {made.id} could not be applied for 72 h: the order is unknown",
+        f"ALARM event_reported: payment event evt_1 about order {made.id}"
+        " could not be applied for 72 h: the order is unknown",
     ]
     assert await inbox.run(after=timedelta(days=10)) == 0
 
 
 async def unrecorded_intent(inbox: InboxSteps) -> tuple[Order, StoredIntent]:
-    """Return an order that does not know the intent which the provider has created for it."""
+    """Return an order that has not recorded the intent that the provider created for it."""
     inbox.till.provider.fail_after["create_intent"] = [ProviderUnavailable("timeout")]
     order = await unpaid_order(inbox)
     return order, inbox.till.intent(order)
@@ -182,7 +183,7 @@ async def test_order_of_an_unrecorded_intent_is_found_at_the_provider(inbox: Inb
     assert dispute in changed.payment.facts
 
 
-async def test_dispute_of_another_installation_is_dropped(inbox: InboxSteps) -> None:
+async def test_dispute_from_another_installation_is_dropped(inbox: InboxSteps) -> None:
     order, intent = await unrecorded_intent(inbox)
     before = count("dropped")
     intent.reference = OrderReference(order.id, order.concert_id, "another-installation")
@@ -192,7 +193,7 @@ async def test_dispute_of_another_installation_is_dropped(inbox: InboxSteps) -> 
     assert await inbox.till.read(order) == order
 
 
-async def test_event_waits_while_the_provider_does_not_tell_its_order(inbox: InboxSteps) -> None:
+async def test_event_waits_until_the_provider_names_its_order(inbox: InboxSteps) -> None:
     _, intent = await unrecorded_intent(inbox)
     await inbox.receive(None, inbox.till.provider.dispute(intent, FactState.LOST))
     inbox.till.provider.is_down = True
@@ -229,7 +230,7 @@ async def test_order_that_cannot_be_changed_does_not_stop_others(
     assert await inbox.status(broken) is OrderStatus.PAID
 
 
-async def test_outage_of_the_database_only_delays_an_event(
+async def test_database_outage_only_delays_an_event(
     inbox: InboxSteps, mongo_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = await unpaid_order(inbox)

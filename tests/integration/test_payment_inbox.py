@@ -1,4 +1,4 @@
-"""The inbox in a real MongoDB: each event is recorded once, and worked off under a lease."""
+"""The inbox in a real MongoDB: each event is recorded once, and processed under a lease."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -58,8 +58,8 @@ async def client(mongo_url: str) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def mongo(client: Client, mongo_database: str) -> Database:
-    return database(client, mongo_database)
+def mongo(client: Client, fresh_database: str) -> Database:
+    return database(client, fresh_database)
 
 
 @pytest_asyncio.fixture
@@ -87,7 +87,7 @@ async def test_event_is_read_back_as_it_was_recorded(inbox: Inbox) -> None:
     assert await inbox.get("evt_2") is None
 
 
-async def test_repeated_event_is_recorded_once_and_gives_no_hint(inbox: Inbox) -> None:
+async def test_repeated_event_is_recorded_once_and_causes_no_hint(inbox: Inbox) -> None:
     assert await inbox.insert(inbox_event())
     await asyncio.sleep(0)
     assert not await inbox.insert(inbox_event(facts=(), received_at=LATER))
@@ -101,7 +101,7 @@ async def test_concurrent_deliveries_of_an_event_record_it_once(inbox: Inbox, mo
     assert await mongo["payment_events"].count_documents({}) == 1
 
 
-async def test_repeated_event_after_it_was_applied_changes_nothing(inbox: Inbox) -> None:
+async def test_event_repeated_after_it_was_applied_changes_nothing(inbox: Inbox) -> None:
     await inbox.insert(inbox_event())
     claim, _ = await inbox.claimed()
     await inbox.finish(claim, [event.ended(InboxState.APPLIED) for event in claim.events])
@@ -184,7 +184,7 @@ async def test_due_events_are_found_by_their_index(inbox: Inbox, mongo: Database
 
 
 @pytest.mark.parametrize("changes", [{"intent_id": "pi_\ud800"}, {"facts": (payment_fact(amount_minor=2**64),)}])
-async def test_event_that_cannot_be_encoded_does_not_fail_others(inbox: Inbox, changes: dict[str, Any]) -> None:
+async def test_event_that_cannot_be_encoded_does_not_make_others_fail(inbox: Inbox, changes: dict[str, Any]) -> None:
     inserts = [inbox.insert(inbox_event("evt_bad", **changes)), inbox.insert(inbox_event("evt_good"))]
     bad, good = await asyncio.gather(*inserts, return_exceptions=True)
     assert isinstance(bad, EventNotStorable)
@@ -199,11 +199,11 @@ async def test_event_without_a_majority_is_not_acknowledged(inbox: Inbox, mongo_
     assert not await inbox.insert(inbox_event())
 
 
-async def test_event_costs_one_majority_write(mongo_url: str, mongo_database: str) -> None:
+async def test_event_costs_one_majority_write(mongo_url: str, fresh_database: str) -> None:
     """Claims and results are written on the primary alone."""
     writes = WriteListener()
     client: Client = AsyncIOMotorClient(mongo_url, event_listeners=[writes])
-    inbox = Inbox(database(client, mongo_database))
+    inbox = Inbox(database(client, fresh_database))
     await inbox.insert(inbox_event())
     claim, _ = await inbox.claimed()
     await inbox.finish(claim, [event.ended(InboxState.APPLIED) for event in claim.events])
@@ -213,7 +213,7 @@ async def test_event_costs_one_majority_write(mongo_url: str, mongo_database: st
 
 
 @pytest.mark.parametrize("command", ["insert", "find", "update"])
-async def test_failure_of_the_database_is_unavailable(inbox: Inbox, mongo_url: str, command: str) -> None:
+async def test_database_failure_is_reported_as_unavailable(inbox: Inbox, mongo_url: str, command: str) -> None:
     async def work(event: InboxEvent) -> None:
         await inbox.insert(event)
         claim, _ = await inbox.claimed()

@@ -1,4 +1,4 @@
-"""Money that arrives after the order's units were given back."""
+"""Money that arrives after the order's units were released."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -34,14 +34,14 @@ async def expired_order(till: Till, concert: Concert, quantity: int, *, who: str
     return ended
 
 
-async def test_late_payment_gets_free_units_and_pays_the_order(till: Till) -> None:
+async def test_late_payment_gets_free_units_and_pays_for_the_order(till: Till) -> None:
     concert = await concert_for_sale(till, 3)
     order = await expired_order(till, concert, 2)
     late = await till.pay(order)
     assert (late.status, late.units) == (OrderStatus.LATE_PAYMENT, ())
     paid = await till.advance(order)
     assert (paid.status, len(paid.units), paid.work_at) == (OrderStatus.PAID, 2, None)
-    assert paid.effects.states["tickets"] is EffectState.DUE
+    assert paid.effects.states["tickets"] is EffectState.DONE
     assert paid.payment is not None
     assert paid.payment.late is LateOutcome.TAKEN
     assert await stock(till.stores, concert) == [(1, 0, 2)]
@@ -80,7 +80,7 @@ async def test_late_payment_after_the_start_is_refunded(till: Till) -> None:
     assert await stock(till.stores, concert) == [(10, 0, 0)]
 
 
-async def test_late_payment_of_a_canceled_order_is_refunded(till: Till) -> None:
+async def test_late_payment_for_a_canceled_order_is_refunded(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     order = await till.order(concert, 1)
     assert (await till.payments.request_cancel(order, "BUYER")).status is OrderStatus.CANCELLED
@@ -104,7 +104,7 @@ async def test_late_payment_survives_a_crash_after_the_units_are_taken(till: Til
     await check_invariants(till.stores, concert)
 
 
-async def test_units_freed_while_they_are_given_are_not_taken_from_a_hold(
+async def test_units_freed_during_a_late_payment_are_not_taken_from_a_hold(
     till: Till, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     concert = await concert_for_sale(till, 2)

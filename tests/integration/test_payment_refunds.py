@@ -137,7 +137,7 @@ async def test_refund_that_the_bank_returns_is_made_again_later(till: Till) -> N
     assert till.intent(paid).refunded == 2_500
 
 
-async def test_refund_in_the_dashboard_is_goodwill_until_it_is_whole(till: Till) -> None:
+async def test_refund_in_the_dashboard_is_goodwill_until_it_is_complete(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     paid = await till.paid_order(concert, 2)
     intent = till.intent(paid)
@@ -170,7 +170,7 @@ async def test_unreported_dashboard_refund_reduces_a_refused_refund(till: Till) 
     assert till.intent(paid).refunded == 5_000
 
 
-async def test_wrong_amount_is_refunded_and_never_pays_the_order(till: Till) -> None:
+async def test_wrong_amount_is_refunded_and_never_pays_for_the_order(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     order = await till.order(concert, 2)
     fact = till.provider.pay(till.intent(order), amount=Money(4_999, CurrencyCode.EUR))
@@ -214,6 +214,18 @@ async def test_lost_dispute_frees_the_units_once(till: Till) -> None:
     assert await stock(till.stores, concert) == [(10, 0, 0)]
 
 
+async def test_rest_of_a_payment_is_returned_after_a_lost_dispute(till: Till) -> None:
+    concert = await concert_for_sale(till, 10)
+    order = await till.paid_order(concert, 2)
+    lost = replace(till.provider.dispute(till.intent(order), FactState.LOST), amount_minor=2_000)
+    assert await till.payments.apply(order.id, concert.id, [lost]) is not None
+    ended = await till.advance(order)
+    assert (ended.status, ended.units, ended.work_at) == (OrderStatus.DISPUTE_LOST, (), None)
+    assert till.intent(order).refunded == 3_000
+    assert await till.advance(order) == ended
+    assert await stock(till.stores, concert) == [(10, 0, 0)]
+
+
 async def test_free_order_is_refunded_without_a_provider_call(till: Till) -> None:
     concert = await concert_for_sale(till, 10, prices=(0,))
     free = await till.order(concert, 2)
@@ -238,7 +250,7 @@ async def test_order_paid_after_its_concert_is_canceled_is_refunded(till: Till) 
 
 
 async def replaced_and_made(till: Till, concert: Concert) -> Order:
-    """Return a paid order with a refund that was replaced, and that the provider has made later."""
+    """Return a paid order with a replaced refund that the provider made later."""
     paid = await till.paid_order(concert, 3)
     till.provider.fail["create_refund"] = [spent_key(), ProviderUnavailable("timeout")]
     waiting = await refund(till, paid, 1)
@@ -250,7 +262,7 @@ async def replaced_and_made(till: Till, concert: Concert) -> Order:
     return paid
 
 
-async def test_replaced_refund_that_was_made_is_not_made_again(till: Till) -> None:
+async def test_replaced_refund_that_was_made_after_all_is_not_repeated(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     paid = await replaced_and_made(till, concert)
     refunded = await till.advance(paid)
@@ -261,7 +273,7 @@ async def test_replaced_refund_that_was_made_is_not_made_again(till: Till) -> No
     await check_invariants(till.stores, concert)
 
 
-async def test_replaced_refund_that_was_made_and_failed_is_made_again(till: Till) -> None:
+async def test_replaced_refund_that_was_made_but_failed_is_repeated(till: Till) -> None:
     concert = await concert_for_sale(till, 10)
     paid = await replaced_and_made(till, concert)
     await till.advance(paid)

@@ -1,4 +1,4 @@
-"""The saga with the official library at the sandbox, whose ledger is the bank's side."""
+"""The saga with the official library and the sandbox, whose ledger shows the bank's side."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -29,7 +29,7 @@ async def till(valkey_url: str, mongo_url: str, mongo_database: str, sandbox: Sa
         opened_till(valkey_url, mongo_url, mongo_database) as made,
         aclosing(open_provider(settings)) as provider,
     ):
-        # The first call opens a connection, which a busy machine may do slowly.
+        # The first call opens a connection, which may take long on a busy machine.
         made.payments = OrderPayments(made.stores, provider, clock=made.now, intent_within_s=20)
         yield made
 
@@ -56,7 +56,7 @@ async def test_paid_intent_makes_the_order_paid(till: Till, sandbox: Sandbox) ->
     assert await stock(till.stores, concert) == [(8, 0, 2)]
 
 
-async def test_refunds_of_some_and_of_all_units_reach_the_bank(till: Till, sandbox: Sandbox) -> None:
+async def test_partial_and_full_refunds_reach_the_bank(till: Till, sandbox: Sandbox) -> None:
     concert = await concert_for_sale(till, 10)
     order = await till.order(concert, 3)
     await sandbox.pay(intent_id(order))
@@ -92,7 +92,7 @@ async def test_success_after_the_deadline_gets_tickets_again(till: Till, sandbox
 
 
 @pytest.mark.parametrize("fault", ["error_after", "error_before", "cut", "unavailable"])
-async def test_failed_creation_ends_in_exactly_one_intent(till: Till, sandbox: Sandbox, fault: str) -> None:
+async def test_failed_creation_results_in_exactly_one_intent(till: Till, sandbox: Sandbox, fault: str) -> None:
     concert = await concert_for_sale(till, 10)
     await sandbox.fail(fault, "create_intent")
     order = await till.order(concert, 1)

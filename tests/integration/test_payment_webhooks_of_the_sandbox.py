@@ -31,7 +31,7 @@ RETRIES_FOR_S = 3 * 86_400
 
 @dataclass
 class WebhookSite:
-    """A process that takes the sandbox's webhooks, and a worker that applies them."""
+    """A process that receives the sandbox's webhooks, and a worker that applies them."""
 
     stores: Stores
     sandbox: Sandbox
@@ -78,7 +78,7 @@ class WebhookSite:
         return await self.read(order)
 
     async def deliver_again(self, kind: str, intent_id: str) -> None:
-        """Let the sandbox send an event again that was accepted before."""
+        """Let the sandbox resend an event that was accepted before."""
         (event,) = [one for one in await self.sandbox.events(kind) if one["data"]["object"]["id"] == intent_id]
         before = self.statuses[200]
         await self.sandbox.resend(event["id"])
@@ -156,7 +156,7 @@ async def test_lost_dispute_reaches_the_order(site: WebhookSite) -> None:
     await site.wait_for(order, OrderStatus.DISPUTE_LOST)
 
 
-async def test_payment_of_another_program_does_not_reach_the_inbox(site: WebhookSite) -> None:
+async def test_payment_from_another_program_does_not_reach_the_inbox(site: WebhookSite) -> None:
     intent = await site.sandbox.create_intent()
     await site.sandbox.pay(intent["id"])
     await site.sandbox.webhooks_delivered()

@@ -103,7 +103,7 @@ async def test_every_position_in_a_queue_of_70_000_is_exact(stores: Stores) -> N
     await call_for_all(stores, concert, stores.queues.join, returning)
     assert 50_000 < check_positions(*await read_all(stores, concert, people)) < ENTRIES
 
-    # In a new round, entry ids and their bits continue after those of the first round.
+    # In a new round, entry ids and their bits continue after the entries of the first round.
     concert = await rooms.reset(organizer(stores), concert.id, RoomSettingsPatch((("shuffle_at_start", False),)), "k")
     queue, records = await read_all(stores, concert, people[:5_000])
     assert check_positions(queue, records) == queue.tail == 0

@@ -8,6 +8,7 @@ import pytest
 
 from domain.concerts import Concert, ConcertChange
 from domain.errors import TemporarilyUnavailable, VersionConflict
+from domain.page import PageRequest
 from domain.queues import EntryState, RoomStatus
 from domain.room_audits import AdmissionLimit, ManualAdmission, RoomAction, RoomAudit
 from domain.room_changes import RoomSettingsPatch, SettingChange
@@ -21,7 +22,7 @@ from workers.apply import ApplyWorker
 
 async def rows(stores: Stores, concert: Concert) -> list[RoomAudit]:
     """Return the audit rows, oldest first."""
-    page = await stores.room_audits.page(concert.id, first=100, after=None)
+    page = await stores.room_audits.page(concert.id, PageRequest(100))
     return [*reversed(page.items)]
 
 

@@ -9,6 +9,7 @@ from domain.concerts import Concert
 from domain.ids import PersonId
 from domain.topics import QueueTopic, RoomTopic, StockTopic
 from resolvers.context import Resources
+from resolvers.wait_tables import WaitTableCache
 from schema import Operation, execute, ids
 from storage.connect import Stores
 from tests.support.hot_keys import concert_key
@@ -31,11 +32,11 @@ def queue_mutation(name: str, shows: str) -> str:
 
 
 class Process:
-    """A server process, whose requests share caches."""
+    """A server process, whose requests share caches. Its clock stands still, so no table ages."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._resources = Resources(stores, PASSES)
+        self._resources = Resources(stores, PASSES, WaitTableCache(clock=lambda: 0.0))
 
     async def run(self, document: str, who: str, **variables: Any) -> tuple[Any, ScriptCalls]:
         """Run the operation. Return its data and its script calls."""

@@ -8,9 +8,8 @@ from redis.asyncio import Redis
 from domain.queues import RoomSettings
 from proofs.sale.records.audit import Auditor
 from resolvers import queues
-from storage.connect import open_stores
 from storage.hot.hot_state import AdmissionRun
-from tests.support.sale import context, on_sale
+from tests.support.sale import context, on_sale, opened
 from tests.support.waiting import wait_until
 
 ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=100)
@@ -18,7 +17,7 @@ ROOM = RoomSettings(suspended=False, total_active_users=2, new_users_per_minute=
 
 async def test_auditor_reads_admissions_from_the_store(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
     async with (
-        open_stores(valkey_url, mongo_url, mongo_database) as stores,
+        opened(valkey_url, mongo_url, mongo_database) as stores,
         Redis.from_url(valkey_url, decode_responses=True) as redis,
     ):
         concert = await on_sale(stores, 10, room=ROOM)

@@ -26,9 +26,9 @@ from proofs.waiting_room.invariants import find_violations
 from resolvers import concerts, holds, orders
 from resolvers.context import Context
 from schema import ids
-from storage.connect import Stores, open_stores
+from storage.connect import Stores
 from tests.support.hot_keys import concert_key
-from tests.support.sale import PASSES
+from tests.support.sale import PASSES, opened
 
 OLIVIA = Viewer(PersonId("olivia"), "olivia", None, frozenset({Role.ORGANIZER}))
 
@@ -58,7 +58,7 @@ class Sold:
 @pytest_asyncio.fixture
 async def sold(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Sold]:
     async with (
-        open_stores(valkey_url, mongo_url, mongo_database) as stores,
+        opened(valkey_url, mongo_url, mongo_database) as stores,
         Redis.from_url(valkey_url, decode_responses=True) as redis,
     ):
         concert = await _open_sale(stores)
@@ -229,7 +229,7 @@ async def test_order_whose_total_differs_from_the_answer_is_found(sold: Sold) ->
 async def test_money_kept_without_an_order_is_found(sold: Sold) -> None:
     sold.bank_minor[OrderId("unknown")] = 4_950
     assert await sold.violations() == {
-        "bank agrees": ("order unknown costs 0, and the bank has kept 4950",),
+        "bank agrees": ("order unknown costs 0, but the bank has kept 4950",),
     }
 
 
@@ -241,4 +241,4 @@ async def test_paid_order_without_money_at_the_bank_is_found(sold: Sold) -> None
     )
     dump = await read_store_dump(sold.redis, sold.mongo, sold.concert.id, bank_minor={})
     (row,) = bank_agrees(replace(dump, orders=(order,)), sold.receipts)
-    assert row == f"order {order.id} costs {order.total.minor}, and the bank has kept 0"
+    assert row == f"order {order.id} costs {order.total.minor}, but the bank has kept 0"

@@ -1,4 +1,4 @@
-"""The bank of the sandbox: slow and late payments, refunds, disputes, and its ledger."""
+"""The sandbox's bank: slow and late payments, refunds, disputes, and its ledger."""
 
 import pytest
 
@@ -144,6 +144,25 @@ async def test_dispute_is_decided_once(sandbox: Sandbox, outcome: str, balance: 
 
     assert closed["status"] == outcome
     assert (again.status_code, await sandbox.balance(intent_id)) == (400, balance)
+
+
+async def test_refund_returns_only_what_a_lost_dispute_has_left(sandbox: Sandbox) -> None:
+    intent_id = await _paid(sandbox)
+    dispute = await sandbox.dispute(intent_id, amount=400)
+    refund = {"payment_intent": intent_id, "amount": "601"}
+    assert (await sandbox.post("/v1/refunds", refund)).json()["error"]["code"] == "charge_disputed"
+
+    await sandbox.close_dispute(dispute["id"], "lost")
+    assert (await sandbox.post("/v1/refunds", refund)).status_code == 400
+    assert (await sandbox.refund(intent_id))["amount"] == 600
+    again = await sandbox.post("/v1/refunds", {"payment_intent": intent_id})
+    assert (again.json()["error"]["code"], await sandbox.balance(intent_id)) == ("charge_disputed", 0)
+
+
+async def test_won_dispute_leaves_the_payment_refundable(sandbox: Sandbox) -> None:
+    intent_id = await _paid(sandbox)
+    await sandbox.close_dispute((await sandbox.dispute(intent_id))["id"], "won")
+    assert (await sandbox.refund(intent_id))["amount"] == 1_000
 
 
 async def test_evidence_decides_a_dispute_as_at_stripe(sandbox: Sandbox) -> None:

@@ -16,7 +16,7 @@ async def _count_intents(sandbox: Sandbox, order: str) -> int:
 
 
 @pytest.mark.parametrize(("kind", "count"), [("error_after", 1), ("error_before", 0)])
-async def test_500_is_repeated_under_its_key(sandbox: Sandbox, kind: str, count: int) -> None:
+async def test_server_error_is_repeated_under_its_key(sandbox: Sandbox, kind: str, count: int) -> None:
     await sandbox.fail(kind, "create_intent")
     fields = {**INTENT, "metadata[onsale_order]": kind}
 
@@ -30,7 +30,7 @@ async def test_500_is_repeated_under_its_key(sandbox: Sandbox, kind: str, count:
 
 
 @pytest.mark.parametrize(("kind", "status"), [("unavailable", 503), ("rate_limit", 429)])
-async def test_refusal_before_the_work_spends_no_key(sandbox: Sandbox, kind: str, status: int) -> None:
+async def test_request_refused_before_it_runs_spends_no_key(sandbox: Sandbox, kind: str, status: int) -> None:
     await sandbox.fail(kind, "create_intent")
 
     first = await sandbox.post("/v1/payment_intents", INTENT, key=kind)
@@ -40,7 +40,7 @@ async def test_refusal_before_the_work_spends_no_key(sandbox: Sandbox, kind: str
 
 
 @pytest.mark.parametrize(("kind", "count"), [("down", 0), ("cut", 1)])
-async def test_connection_is_closed_instead_of_an_answer(sandbox: Sandbox, kind: str, count: int) -> None:
+async def test_connection_is_closed_without_an_answer(sandbox: Sandbox, kind: str, count: int) -> None:
     await sandbox.fail(kind, "create_intent")
 
     with pytest.raises(httpx2.TransportError):

@@ -87,7 +87,7 @@ async def test_paid_intent_cannot_be_canceled(sandbox: Sandbox, card: str, statu
     assert (await sandbox.intent(intent["id"]))["status"] == status
 
 
-async def test_intent_is_paid_only_once_by_two_buyers_at_once(sandbox: Sandbox) -> None:
+async def test_two_buyers_at_once_pay_an_intent_only_once(sandbox: Sandbox) -> None:
     intent = await sandbox.create_intent(700)
 
     answers = await asyncio.gather(*(sandbox.confirm(intent["id"], "pm_card_visa") for _ in range(20)))
@@ -237,7 +237,7 @@ async def test_intents_are_listed_newest_first_in_pages(tmp_path: Path) -> None:
         assert [intent["id"] for intent in since["data"]] == [newest]
 
 
-async def test_killed_sandbox_keeps_what_it_answered(tmp_path: Path) -> None:
+async def test_killed_sandbox_keeps_what_it_has_answered(tmp_path: Path) -> None:
     async with running_sandbox(tmp_path) as sandbox:
         intents = await asyncio.gather(*(sandbox.create_intent() for _ in range(50)))
         await asyncio.gather(*(sandbox.pay(intent["id"]) for intent in intents))
@@ -249,7 +249,7 @@ async def test_killed_sandbox_keeps_what_it_answered(tmp_path: Path) -> None:
         assert len(await sandbox.ledger()) == 50
 
 
-async def test_stopped_sandbox_exits_in_order(tmp_path: Path) -> None:
+async def test_stopped_sandbox_exits_cleanly(tmp_path: Path) -> None:
     async with running_sandbox(tmp_path) as sandbox:
         await sandbox.create_intent()
         await sandbox.process.stop()

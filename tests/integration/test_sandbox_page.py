@@ -43,7 +43,7 @@ async def test_page_shows_the_amount_in_units_of_the_currency(
     assert f"<h1>Pay {shown}</h1>" in page.text
 
 
-async def test_form_that_is_sent_twice_shows_the_one_payment(sandbox: Sandbox) -> None:
+async def test_form_that_is_sent_twice_shows_a_single_payment(sandbox: Sandbox) -> None:
     intent = await sandbox.create_intent(500)
 
     pages = [await sandbox.client.post(_page(intent), data={"payment_method": "pm_card_visa"}) for _ in range(2)]

@@ -42,7 +42,7 @@ async def test_official_library_verifies_and_reads_the_event(sandbox: Sandbox, r
         stripe.Webhook.construct_event(webhook.body + b" ", webhook.signature, sandbox.webhook_secret)
 
 
-def test_signature_is_that_of_the_official_library() -> None:
+def test_signature_matches_the_official_library() -> None:
     body, at = b'{"id": "evt_1"}', int(time.time())
     expected = stripe.WebhookSignature._compute_signature(f"{at}.{body.decode()}", "whsec_a")  # noqa: SLF001
 
@@ -88,7 +88,7 @@ async def _tries(sandbox: Sandbox, count: int) -> bool:
     return [delivery["tries"] for delivery in await sandbox.pending_webhooks()] == [count]
 
 
-async def test_webhook_is_given_up_after_three_days(tmp_path: Path) -> None:
+async def test_webhook_is_abandoned_after_three_days(tmp_path: Path) -> None:
     async with receiving_webhooks() as receiver, running_sandbox(tmp_path, webhook=receiver.url) as sandbox:
         receiver.statuses = [500, 500, 500]
         intent = await sandbox.create_intent()

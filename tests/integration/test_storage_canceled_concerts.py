@@ -1,4 +1,4 @@
-"""The cancellation of a concert ends its sale, its queue and its holds, and frees no order."""
+"""The cancellation of a concert ends its sale, its queue and its holds, but not its orders."""
 
 from dataclasses import replace
 

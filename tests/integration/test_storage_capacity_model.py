@@ -10,9 +10,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, invariant, multiple, rule
 
 from domain.concerts import Concert, ConcertChange, TierChange
 from domain.errors import (
@@ -36,6 +35,7 @@ from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.order_batch import Outcome
 from storage.sync import house_units
 from tests.support.hold_orders import order_of
+from tests.support.model_runs import MODEL_TIMEOUT, StoreMachine, run_machine
 from tests.support.sale import (
     all_orders,
     buy,
@@ -93,9 +93,7 @@ class Process:
         return called
 
 
-class CapacityMachine(RuleBasedStateMachine):
-    runner: ClassVar[asyncio.Runner]
-    stores: ClassVar[Stores]
+class CapacityMachine(StoreMachine):
     process: ClassVar[Process]
     made = Bundle("made")
 
@@ -277,7 +275,7 @@ class CapacityMachine(RuleBasedStateMachine):
         return found is not None and found.state in (HoldState.HELD, HoldState.BUYING)
 
     def stock(self) -> tuple[TierStock, ...]:
-        return self.do(self.stores.holds.read_stock(self.concert.id)).tiers
+        return self.do(self.stores.holds.read_stock(self.concert)).tiers
 
     @invariant()
     def units_are_counted_once(self) -> None:
@@ -311,25 +309,15 @@ class CapacityMachine(RuleBasedStateMachine):
         self.do(check_invariants(self.stores, self.concert))
 
 
-@pytest.mark.timeout(300)
+@MODEL_TIMEOUT
 def test_capacities_stay_exact_despite_crashes(
     valkey_url: str, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_TRANSACTION", 3)
     monkeypatch.setattr(house_units, "MAX_UNITS_PER_ORDER", 2)
-    with asyncio.Runner() as runner:
-        opening = opened(valkey_url, mongo_url, mongo_database)
-        CapacityMachine.runner, CapacityMachine.stores = runner, runner.run(opening.__aenter__())
+    opening = opened(valkey_url, mongo_url, mongo_database)
+
+    def prepare() -> None:
         CapacityMachine.process = Process(CapacityMachine.stores)
-        try:
-            run_state_machine_as_test(
-                CapacityMachine,
-                settings=settings(
-                    max_examples=25,
-                    stateful_step_count=30,
-                    deadline=None,
-                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-                ),
-            )
-        finally:
-            runner.run(opening.__aexit__(None, None, None))
+
+    run_machine(CapacityMachine, opening, examples=25, steps=30, prepare=prepare)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.concerts import ConcertFilter
+from domain.page import PageRequest
 from resolvers import concerts
 from resolvers.concerts import list_concerts
 from storage.connect import Stores
@@ -14,7 +15,7 @@ from tests.support.waiting import wait_until
 
 
 async def ids_found(stores: Stores, **filter_: Any) -> list[str]:
-    page = await list_concerts(context(stores), ConcertFilter(**filter_), first=100, after=None)
+    page = await list_concerts(context(stores), ConcertFilter(**filter_), PageRequest(100))
     return sorted(concert.id for concert in page.items)
 
 
@@ -62,11 +63,11 @@ async def test_the_backfill_does_not_overwrite_a_later_change(stores: Stores) ->
     assert await ids_found(stores, search="karlin") == [made.id]
 
 
-async def test_missing_words_are_written_at_startup(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
-    async with opened(valkey_url, mongo_url, mongo_database) as stores:
+async def test_missing_words_are_written_at_startup(valkey_url: str, mongo_url: str, fresh_database: str) -> None:
+    async with opened(valkey_url, mongo_url, fresh_database) as stores:
         made = await on_sale(stores, 1, name="Björk")
         await stores.mongo["concerts"].update_many({}, {"$unset": {"search": ""}})
-    async with opened(valkey_url, mongo_url, mongo_database) as stores:
+    async with opened(valkey_url, mongo_url, fresh_database) as stores:
 
         async def is_found() -> bool:
             return await ids_found(stores, search="bjork") == [made.id]

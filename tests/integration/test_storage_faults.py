@@ -50,7 +50,7 @@ async def test_an_idempotency_key_finds_its_order_after_a_wipe(stores: Stores, m
             await orders.purchase_lines(*arguments)
     await stores.script_client.run_command("FLUSHALL")
     with pytest.raises(TemporarilyUnavailable):
-        await stores.holds.read_stock(concert.id)
+        await stores.holds.read_stock(concert)
     await until_trusted(stores, concert.id)
     answer = await orders.purchase_lines(*arguments)
     assert [order.id for order in await all_orders(stores, concert)] == [answer.id]
@@ -86,7 +86,7 @@ async def test_a_recovery_that_outlasts_its_mark_is_finished(
     concert = await on_sale(own_stores, 20)
     for number in range(6):
         await buy(own_stores, await hold(own_stores, concert, 1, who=f"buyer{number}"))
-    epoch = (await own_stores.holds.read_stock(concert.id)).epoch
+    epoch = (await own_stores.holds.read_stock(concert)).epoch
     monkeypatch.setattr(order_sync_module, "BATCH", 1)
     async with opened(own_valkey.url, mongo_url, mongo_database) as others:
         for one in (own_stores, others):
@@ -94,7 +94,7 @@ async def test_a_recovery_that_outlasts_its_mark_is_finished(
         await restart(own_valkey)
         await asyncio.gather(until_trusted(own_stores, concert.id), until_trusted(others, concert.id))
     assert await stock(own_stores, concert) == [(14, 0, 6)]
-    assert (await own_stores.holds.read_stock(concert.id)).epoch > epoch
+    assert (await own_stores.holds.read_stock(concert)).epoch > epoch
 
 
 def _age_mark_before_each_record(stores: Stores, concert: Concert, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ async def test_holds_expire_while_the_database_hangs(stores: Stores, monkeypatch
     monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)
     await hold(stores, concert, 1)
     await advance_clock(stores, concert, 1_001)
-    await record_worker_run(stores, concert)
+    await record_worker_run(stores, concert.id)
     assert await ExpiryWorker().run_once(stores) == 1
     assert await stock(stores, concert) == [(5, 0, 0)]
     assert (started, ended) == ([True], [False])

@@ -1,35 +1,30 @@
 """The real scripts and a small model agree on the stock after any sequence of steps."""
 
-import asyncio
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     consumes,
     invariant,
     multiple,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from domain.concerts import Concert, ConcertChange, TierChange
 from domain.errors import CapacityInUse, HoldEnded, LimitExceeded, NotFound, PurchaseInProgress, SoldOut
 from domain.holds import Hold, HoldState, units_per_tier
-from domain.ids import HoldId, OrderId, Unit
+from domain.ids import HoldId, OrderId, Unit, tier_of
 from domain.orders import Order, OrderStatus
 from resolvers import concerts, holds
-from storage.connect import Stores
 from storage.hot.hot_state import TakenUnits
 from tests.support.concurrency import gather_results
 from tests.support.hot_keys import make_due
+from tests.support.model_runs import MODEL_TIMEOUT, StoreMachine, run_machine
 from tests.support.sale import buy, check_invariants, context, hold, make_overdue, on_sale, opened, organizer, stock
 from tests.support.unpaid_orders import begin, insert, next_version, store_next, unpaid_order_of
 from workers.expiry import ExpiryWorker
@@ -60,15 +55,27 @@ class Model:
     late: Part = field(default_factory=dict)
     """Orders that were paid after they had ended, and have no units."""
     taken: Part = field(default_factory=dict)
-    """Late orders for which units were taken again that MongoDB has not recorded."""
+    """Late orders whose units were taken again, but are not yet recorded in MongoDB."""
     sold: Part = field(default_factory=dict)
     refunded: set[str] = field(default_factory=set)
-    known: set[str] = field(default_factory=set)
+    known: list[str] = field(default_factory=list)
+    """All holds, in order of creation. Their ids are random, but a choice among them must be the
+    same when Hypothesis runs the same steps again.
+    """
     lost: set[str] = field(default_factory=set)
+    keyed: set[str] = field(default_factory=set)
+    """Holds whose order can be found under the key with which the test buys."""
 
     @property
     def ordered(self) -> set[str]:
         return {*self.unpaid, *self.dead, *self.late, *self.taken, *self.sold, *self.refunded}
+
+    def has_order(self, id_: str) -> bool:
+        """Return whether buying a hold leads to its order. An ended order is found only under the
+        keys with which it was bought.
+        """
+        is_over = id_ in {*self.dead, *self.late, *self.refunded}
+        return id_ in self.ordered and (not is_over or id_ in self.keyed)
 
     def free(self, tier: int) -> int:
         return self.capacity[tier] - self.count_held(tier) - _sum(self.sold, tier)
@@ -104,11 +111,9 @@ def _sum(part: Part, tier: int) -> int:
     return sum(quantities[tier] for _, quantities in part.values())
 
 
-class InventoryMachine(RuleBasedStateMachine):
+class InventoryMachine(StoreMachine):
     """Each run uses a new concert; the test sets `runner` and `stores`."""
 
-    runner: ClassVar[asyncio.Runner]
-    stores: ClassVar[Stores]
     made = Bundle("made")
 
     def __init__(self) -> None:
@@ -136,7 +141,7 @@ class InventoryMachine(RuleBasedStateMachine):
         assert isinstance(answers[0], Hold)
         assert answers == [answers[0]] * len(answers)
         self.model.held[answers[0].id] = (who, (one, two))
-        self.model.known.add(answers[0].id)
+        self.model.known.append(answers[0].id)
         return answers[0]
 
     @rule(held=made)
@@ -158,7 +163,8 @@ class InventoryMachine(RuleBasedStateMachine):
         answers = self.do(gather_results(*[buy(self.stores, held, with_key=f"{held.id}") for _ in range(1 + twice)]))
         if held.id in self.model.held:
             self.model.sold[held.id] = self.model.held.pop(held.id)
-        if held.id in self.model.ordered:
+        if self.model.has_order(held.id):
+            self.model.keyed.add(held.id)
             assert [answer.id for answer in answers] == [OrderId(held.id)] * len(answers)
         else:
             expected = NotFound if held.id in self.model.lost else HoldEnded
@@ -168,7 +174,7 @@ class InventoryMachine(RuleBasedStateMachine):
         target=made, who=st.sampled_from(PEOPLE), one=st.integers(0, 2), two=st.integers(0, 2), is_settled=st.booleans()
     )
     def order_unpaid(self, who: str, one: int, two: int, is_settled: bool) -> Any:
-        """Order tickets that must be paid. If the process dies then, the order is found when the
+        """Order tickets that are not free. If the process then dies, the order is found when the
         purchase is settled.
         """
         if one + two == 0 or self.model.expected(who, (one, two)):
@@ -181,7 +187,7 @@ class InventoryMachine(RuleBasedStateMachine):
         else:
             assert self.do(self.stores.order_sync.record(order))
         self.model.unpaid[held.id] = (who, (one, two))
-        self.model.known.add(held.id)
+        self.model.known.append(held.id)
         return held
 
     @precondition(lambda self: self.model.unpaid)
@@ -196,7 +202,7 @@ class InventoryMachine(RuleBasedStateMachine):
         ended = self.store(next_version(order, OrderStatus.EXPIRED, is_living=False), is_told=becomes == "dead")
         self.model.dead[id_] = counted
         if becomes == "late":
-            # The hot store does not hear of the end of the order before its payment arrives.
+            # The hot store does not learn that the order has ended before its payment arrives.
             late = self.store(next_version(ended, OrderStatus.LATE_PAYMENT), is_told=False)
             taken = self.do(self.stores.hot_state.take_again(late, starts_at=self.concert.terms.starts_at))
             assert (taken.word, set(taken.units)) == ("TAKEN", set(ended.released_units))
@@ -229,7 +235,7 @@ class InventoryMachine(RuleBasedStateMachine):
     def refund(self, chance: Random) -> None:
         """Return some or all of the units of a paid order."""
         id_, order = self.choose(chance, self.model.sold)
-        kept = tuple(unit for unit in order.units if chance.random() < 0.5)
+        kept = tuple(unit for unit in self.by_tier(order.units) if chance.random() < 0.5)
         released = tuple(unit for unit in order.units if unit not in kept)
         status = order.status if kept else OrderStatus.REFUNDED
         self.store(replace(next_version(order, status), units=kept, released_units=released))
@@ -248,7 +254,7 @@ class InventoryMachine(RuleBasedStateMachine):
 
     def choose(self, chance: Random, ids: Iterable[str]) -> tuple[str, Order]:
         """Choose one of these orders, and read it from MongoDB."""
-        id_ = chance.choice(sorted(ids))
+        id_ = chance.choice(sorted(ids, key=self.model.known.index))
 
         async def read() -> Order:
             order = await self.stores.orders.get(OrderId(id_))
@@ -256,6 +262,11 @@ class InventoryMachine(RuleBasedStateMachine):
             return order
 
         return id_, self.do(read())
+
+    def by_tier(self, units: tuple[Unit, ...]) -> list[Unit]:
+        """Sort units by the position of their tier, because the ids of tiers are random, too."""
+        tiers = [tier.id for tier in self.concert.tiers]
+        return sorted(units, key=lambda unit: (tiers.index(tier_of(unit)), unit))
 
     def quantities(self, units: tuple[Unit, ...]) -> Quantities:
         counted = units_per_tier(units)
@@ -318,7 +329,8 @@ class InventoryMachine(RuleBasedStateMachine):
         self.do(self.stores.script_client.run_command("FLUSHALL"))
         assert self.do(self.stores.recovery.recover(self.concert.id))
         self.model.held.clear()
-        self.model.lost |= self.model.known - self.model.ordered
+        self.model.keyed.clear()
+        self.model.lost |= {*self.model.known} - self.model.ordered
         self.model.late |= self.model.taken
         self.model.taken.clear()
 
@@ -328,20 +340,7 @@ class InventoryMachine(RuleBasedStateMachine):
         self.do(check_invariants(self.stores, self.concert))
 
 
-@pytest.mark.timeout(300)
+@MODEL_TIMEOUT
 def test_inventory_matches_its_model(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
-    with asyncio.Runner() as runner:
-        opening = opened(valkey_url, mongo_url, mongo_database)
-        InventoryMachine.runner, InventoryMachine.stores = runner, runner.run(opening.__aenter__())
-        try:
-            run_state_machine_as_test(
-                InventoryMachine,
-                settings=settings(
-                    max_examples=25,
-                    stateful_step_count=30,
-                    deadline=None,
-                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-                ),
-            )
-        finally:
-            runner.run(opening.__aexit__(None, None, None))
+    opening = opened(valkey_url, mongo_url, mongo_database)
+    run_machine(InventoryMachine, opening, examples=25, steps=30)

@@ -37,7 +37,7 @@ def record_moves(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> list[HouseM
     return moves
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1_200)
 async def test_lowering_a_capacity_from_200_000_to_5_succeeds_at_once(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""A payment that arrives after its units were given back gets units again, or nothing changes."""
+"""A payment that arrives after its units were released gets units again, or nothing changes."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,12 +38,12 @@ async def expire(stores: Stores, order: Order) -> Order:
 
 
 async def pay_late(stores: Stores, order: Order) -> Order:
-    """Store the late payment of an order that has ended. The hot store is not told."""
+    """Store the late payment of an order that has ended, but not in the hot store."""
     return await store_next(stores, next_version(order, OrderStatus.LATE_PAYMENT))
 
 
 async def order_late(stores: Stores, concert: Concert, *quantities: int, who: str = "ann") -> Order:
-    """Return an order that was paid after its units had been given back."""
+    """Return an order that was paid after its units had been released."""
     unpaid = await order_unpaid(stores, concert, await hold(stores, concert, *quantities, who=who))
     return await pay_late(stores, await expire(stores, unpaid))
 
@@ -136,7 +136,7 @@ async def test_a_late_payment_needs_no_pass_and_no_open_sale(any_stores: Stores)
     await check_invariants(any_stores, concert)
 
 
-async def test_a_late_payment_gets_nothing_once_the_concert_started(any_stores: Stores) -> None:
+async def test_a_late_payment_gets_nothing_once_the_concert_has_started(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 10)
     order = await order_late(any_stores, concert, 2)
     started = replace(concert, terms=replace(concert.terms, starts_at=datetime.now(UTC) - timedelta(seconds=1)))
@@ -167,7 +167,7 @@ async def test_only_the_next_version_of_its_order_ends_a_late_hold(stores: Store
     await check_invariants(stores, concert)
 
 
-async def test_another_fact_about_a_late_order_does_not_take_twice(stores: Stores) -> None:
+async def test_another_fact_about_a_late_order_does_not_take_units_twice(stores: Stores) -> None:
     """The order gets a new version without units while the worker holds units for the old one."""
     concert = await on_sale(stores, 10)
     order = await order_late(stores, concert, 2)
@@ -231,7 +231,7 @@ async def test_a_late_payment_that_loses_the_last_unit_is_refused(stores: Stores
     await refuse(stores, concert, order, "SOLD_OUT")
 
 
-async def test_units_taken_twice_at_once_are_taken_once(any_stores: Stores) -> None:
+async def test_concurrent_calls_take_the_units_only_once(any_stores: Stores) -> None:
     with repeated_calls(any_stores):
         concert = await on_sale(any_stores, 10)
         order = await order_late(any_stores, concert, 2)

@@ -217,9 +217,9 @@ async def test_a_reset_draws_new_numbers(stores: Stores) -> None:
 
 
 async def test_people_stay_prequeued_while_the_database_is_down(
-    own_mongod: ServerProcess, valkey_url: str, mongo_database: str
+    own_mongod: ServerProcess, valkey_url: str, fresh_database: str
 ) -> None:
-    async with opened(valkey_url, own_mongod.url, mongo_database) as stores:
+    async with opened(valkey_url, own_mongod.url, fresh_database) as stores:
         concert = await with_lottery(stores)
         people = make_people(5)
         await register(stores, concert, people)

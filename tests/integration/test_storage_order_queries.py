@@ -67,8 +67,12 @@ async def test_pending_orders_do_not_count_as_sold(stores: Stores) -> None:
         ({"concertId": CONCERT, "workAt": {"$lt": DEADLINE}}, "concertId_1_workAt_1", 0),
         ({"payment.attempts.intentId": "pi_1"}, "payment.attempts.intentId_1", 0),
         ({"updatedAt": {"$gt": NOW}}, "updatedAt_1", 0),
+        ({"concertId": CONCERT, "effectsAt": {"$lt": DEADLINE}}, "concertId_1_effectsAt_1", 0),
+        ({"concertId": CONCERT, "tickets.id": "0" * 32}, "concertId_1_tickets.id_1", 0),
+        ({"concertId": CONCERT, "revocations.at": {"$exists": True}}, "concertId_1_revocations.at_1", 0),
+        ({"tickets.holderId": "alice"}, "tickets.holderId_1_createdAt_-1__id_1", 0),
     ],
-    ids=["units", "pages", "status", "work", "intent", "changes"],
+    ids=["units", "pages", "status", "work", "intent", "changes", "effects", "ticket", "revocations", "holder"],
 )
 async def test_a_look_up_of_orders_reads_only_what_it_needs(
     stores: Stores, query: Document, index: str, keys: int
@@ -89,6 +93,8 @@ async def test_only_look_ups_without_a_concert_have_other_indexes(stores: Stores
         "_id",
         "personId",
         "payment.attempts.intentId",
+        "createdAt",
         "updatedAt",
+        "tickets.holderId",
     }
     assert [name for name, index in indexes.items() if index.get("unique")] == [UNITS_INDEX]

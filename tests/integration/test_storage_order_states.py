@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from domain.concerts import Concert
-from domain.errors import PurchaseInProgress
+from domain.errors import HoldEnded, PurchaseInProgress
 from domain.holds import EndReason, Hold, HoldState
 from domain.ids import HoldId
 from domain.orders import Order, OrderStatus
 from domain.queues import EntryState
 from resolvers import holds, queues
 from storage.connect import Stores
-from storage.hot.holds import AlreadySold
+from storage.hot.holds import OrderExists
 from tests.support.hold_orders import order_of
 from tests.support.hot_keys import concert_key, make_due, replace_incarnation
 from tests.support.queue_steps import admit, hold_with_pass, join, states, with_room
@@ -37,7 +37,7 @@ from workers.settle import SettleWorker
 
 @dataclass(frozen=True)
 class Seen:
-    """The state that the hot store shows of an order of two tickets from a tier of ten."""
+    """The state that the hot store shows for an order of two tickets in a tier of ten."""
 
     stock: tuple[int, int, int]
     """Available, held, sold."""
@@ -168,7 +168,7 @@ async def test_a_hold_shows_the_deadline_of_its_payment(any_stores: Stores) -> N
     order = await order_unpaid(any_stores, concert, made)
     assert (await read_hold(any_stores, order)).expires_at == pay_until(order)
     # A repeated purchase, a grace period and a newer version leave it as it is.
-    with pytest.raises(AlreadySold):
+    with pytest.raises(OrderExists):
         await begin(any_stores, made, with_key="another")
     await any_stores.script_client.run_command(
         "HSET", concert_key(concert, "state"), "grace_until_ms", str(int(pay_until(order).timestamp() * 1_000) + 1)
@@ -178,26 +178,28 @@ async def test_a_hold_shows_the_deadline_of_its_payment(any_stores: Stores) -> N
 
 
 async def test_a_purchase_with_another_key_finds_the_one_order(any_stores: Stores) -> None:
-    """Whatever became of the order."""
+    """Once the order has ended, only the keys that it was bought with find it."""
     concert = await on_sale(any_stores, 10)
     made = await hold(any_stores, concert, 2)
     order = await order_unpaid(any_stores, concert, made)
     for status, is_living in [(OrderStatus.PAID, True), (OrderStatus.REFUNDED, False)]:
         before = await read_hold(any_stores, order)
         for key in (made.id, "another"):
-            with pytest.raises(AlreadySold):
+            with pytest.raises(OrderExists):
                 await begin(any_stores, made, with_key=key)
         assert await read_hold(any_stores, order) == before
         order = next_version(order, status, is_living=is_living)
         assert await any_stores.hot_state.record_order(order) == "RECORDED"
-    with pytest.raises(AlreadySold):
+    with pytest.raises(OrderExists):
+        await begin(any_stores, made, with_key="another")
+    with pytest.raises(HoldEnded):
         await begin(any_stores, made, with_key="a third")
 
 
 async def test_the_hold_of_an_unpaid_order_cannot_be_released(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 10)
     order = await order_unpaid(any_stores, concert, await hold(any_stores, concert, 2))
-    with pytest.raises(PurchaseInProgress, match=r"awaits payment; .* cancel it with cancelOrder\."):
+    with pytest.raises(PurchaseInProgress, match=r"awaits payment; .* cancel the order with cancelOrder\."):
         await holds.release_hold(context(any_stores), concert.id, HoldId(order.id))
     assert await any_stores.order_sync.record(await store_next(any_stores, next_version(order, OrderStatus.PAID)))
     with pytest.raises(PurchaseInProgress, match="check your orders"):

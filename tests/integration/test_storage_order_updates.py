@@ -1,4 +1,4 @@
-"""Updates of orders in MongoDB: one winner per version, in as few commands as possible."""
+"""Updates to orders in MongoDB: one winner per version, in as few commands as possible."""
 
 import asyncio
 from dataclasses import replace
@@ -130,7 +130,7 @@ async def test_an_update_that_cannot_be_encoded_fails_alone(stores: Stores) -> N
     assert isinstance(outcomes[1], InvalidStringData | UnicodeEncodeError)
 
 
-async def test_an_update_without_work_removes_the_time_of_work(stores: Stores) -> None:
+async def test_an_update_without_work_removes_the_time_of_the_next_step(stores: Stores) -> None:
     first = await insert(stores, pending_order("a", 1))
     assert await stores.order_updates.update(replace(with_intent(first), work_at=None)) is WON
     document = await stores.orders.collection.find_one({"_id": first.id})
@@ -161,7 +161,7 @@ async def test_an_order_without_the_newer_fields_can_be_updated(stores: Stores) 
     assert await stores.orders.get(paid.id) == refunded
 
 
-async def test_updates_that_wait_are_answered_when_the_server_stops(stores: Stores) -> None:
+async def test_waiting_updates_are_answered_when_the_server_stops(stores: Stores) -> None:
     waiting = asyncio.ensure_future(stores.order_updates.update(with_intent(pending_order("a", 1))))
     await asyncio.sleep(0)
     await stores.order_updates.aclose()

@@ -1,4 +1,4 @@
-"""Due orders and their leases, the heartbeat of the workers, and the id of the installation."""
+"""Due orders and their leases, the workers' heartbeats, and the id of the installation."""
 
 import asyncio
 from dataclasses import replace
@@ -110,7 +110,7 @@ async def test_a_heartbeat_returns_when_the_last_gap_ended(stores: Stores) -> No
     assert await beat("others", resumed_at + SECOND) == resumed_at + SECOND
 
 
-async def test_many_workers_that_end_a_gap_agree_on_its_end(stores: Stores) -> None:
+async def test_workers_that_end_a_gap_together_agree_on_its_end(stores: Stores) -> None:
     beats = [stores.worker_heartbeats.beat("orders", NOW + number * timedelta(milliseconds=1)) for number in range(50)]
     found = await asyncio.gather(*beats)
     assert len(set(found)) == 1

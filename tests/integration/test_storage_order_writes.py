@@ -18,8 +18,8 @@ def paid(order: Order) -> Order:
     return replace(order, version=3, status=OrderStatus.PAID, events=events, effects=effects, work_at=None)
 
 
-async def test_a_hundred_orders_are_paid_with_three_writes_of_orders(stores: Stores) -> None:
-    """The fourth majority write is that of the webhook's event to the inbox."""
+async def test_a_hundred_orders_are_paid_with_three_order_writes(stores: Stores) -> None:
+    """The fourth majority write inserts the webhook's event into the inbox."""
     pending = [pending_order(f"o{number}", number) for number in range(100)]
     recorded = [with_intent(order) for order in pending]
     before = await count_write_commands(stores.mongo)

@@ -14,6 +14,7 @@ from domain.holds import TicketLine
 from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
 from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from domain.page import PageRequest
 from storage.connect import Stores
 from storage.mongo import order_batch
 from storage.mongo.order_batch import Outcome, outcomes_of
@@ -121,10 +122,10 @@ def test_outcomes_are_matched_to_orders_by_index(details: dict[str, Any], expect
 async def test_pages_stay_stable_during_inserts(stores: Stores) -> None:
     for number in range(5):
         await stores.order_batch.insert(order(f"o{number}", f"concert-1:{number}", at=NOW + timedelta(minutes=number)))
-    first = await stores.orders.page_of_person(PersonId("alice"), first=2, after=None)
+    first = await stores.orders.page_of_person(PersonId("alice"), PageRequest(2))
     assert ([one.id for one in first.items], first.has_next_page) == (["o4", "o3"], True)
     await stores.order_batch.insert(order("new", "concert-1:9", at=NOW + timedelta(hours=1)))
-    rest = await stores.orders.page_of_person(PersonId("alice"), first=5, after=first.cursors[-1])
+    rest = await stores.orders.page_of_person(PersonId("alice"), PageRequest(5, first.cursors[-1]))
     assert ([one.id for one in rest.items], rest.has_next_page) == (["o2", "o1", "o0"], False)
     assert rest.has_previous_page
 
@@ -132,7 +133,7 @@ async def test_pages_stay_stable_during_inserts(stores: Stores) -> None:
 @pytest.mark.parametrize("cursor", ["", "garbage", "AAAA", "é", "OTk5OTk5OTk5OTk5OTk5OTk5OTk6YQ"])
 async def test_an_invalid_cursor_is_refused(stores: Stores, cursor: str) -> None:
     with pytest.raises(BadUserInput):
-        await stores.orders.page_of_person(PersonId("alice"), first=2, after=cursor)
+        await stores.orders.page_of_person(PersonId("alice"), PageRequest(2, cursor))
 
 
 async def test_an_order_is_read_as_it_was_written(stores: Stores) -> None:

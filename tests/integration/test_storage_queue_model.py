@@ -1,12 +1,10 @@
 """The real queue scripts and a model agree on every state, number and position."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import precondition, rule
 
 from domain.concerts import ConcertChange
 from domain.errors import NotAdmitted, NotInQueue, QueueOpened, RoomNotOpen, TemporarilyUnavailable
@@ -18,6 +16,7 @@ from storage.hot import queues as queue_store
 from storage.hot.queues import LeaseExpired
 from tests.support.concurrency import gather_results
 from tests.support.hot_keys import advance_clock, concert_key, end_grace, replace_incarnation
+from tests.support.model_runs import MODEL_TIMEOUT, run_machine
 from tests.support.queue_machine import LONG_MS, PEOPLE, ModelMachine
 from tests.support.queue_model import drawn_ranks
 from tests.support.queue_steps import hold_with_pass
@@ -310,25 +309,9 @@ class QueueMachine(ModelMachine):
         self.draw()
 
 
-@pytest.mark.timeout(300)
+@MODEL_TIMEOUT
 def test_the_queue_scripts_match_the_model(
     valkey_url: str, mongo_url: str, mongo_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_store, "LEASE_MS", LONG_MS)
-    with asyncio.Runner() as runner:
-        opening = opened(valkey_url, mongo_url, mongo_database)
-        QueueMachine.runner, QueueMachine.stores = runner, runner.run(opening.__aenter__())
-        try:
-            run_state_machine_as_test(
-                QueueMachine,
-                settings=settings(
-                    max_examples=25,
-                    stateful_step_count=50,
-                    deadline=None,
-                    # Shrinking on real stores takes longer than a test's time limit.
-                    phases=[Phase.generate],
-                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-                ),
-            )
-        finally:
-            runner.run(opening.__aexit__(None, None, None))
+    run_machine(QueueMachine, opened(valkey_url, mongo_url, mongo_database), examples=25, steps=50)

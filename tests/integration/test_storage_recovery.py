@@ -69,7 +69,7 @@ async def test_a_store_that_was_rolled_back_sells_no_unit_twice(
     for number in range(20, 50):
         await sell(own_stores, concert, f"buyer{number}")
     await sell(own_stores, concert, "full", 2)
-    epoch = (await own_stores.holds.read_stock(concert.id)).epoch
+    epoch = (await own_stores.holds.read_stock(concert)).epoch
     await copy.put_back()
     assert await sell_out(own_stores, concert, first=50) == 46
     with pytest.raises(LimitExceeded):
@@ -77,7 +77,7 @@ async def test_a_store_that_was_rolled_back_sells_no_unit_twice(
     assert (await buy(own_stores, kept)).units
     units = Counter(unit for order in await all_orders(own_stores, concert) for unit in order.units)
     assert (len(units), max(units.values())) == (100, 1)
-    assert (await own_stores.holds.read_stock(concert.id)).epoch > epoch
+    assert (await own_stores.holds.read_stock(concert)).epoch > epoch
     await check_invariants(own_stores, concert)
 
 
@@ -141,7 +141,7 @@ async def test_flushed_keys_of_a_running_store_are_rebuilt(own_stores: Stores) -
     await sell(own_stores, concert, "buyer", 4)
     await own_stores.script_client.run_command("FLUSHALL")
     with pytest.raises(TemporarilyUnavailable):
-        await own_stores.holds.read_stock(concert.id)
+        await own_stores.holds.read_stock(concert)
     await until_trusted(own_stores, concert.id)
     assert await stock(own_stores, concert) == [(6, 0, 4)]
     await check_invariants(own_stores, concert)
@@ -198,7 +198,7 @@ async def test_two_processes_recover_a_concert_once(
     async with opened(own_valkey.url, mongo_url, mongo_database) as others:
         await asyncio.gather(*[sell(one, concert, f"late{n}") for one in (own_stores, others) for n in range(5)])
         await asyncio.gather(until_trusted(own_stores, concert.id), until_trusted(others, concert.id))
-        assert (await own_stores.holds.read_stock(concert.id)) == (await others.holds.read_stock(concert.id))
+        assert (await own_stores.holds.read_stock(concert)) == (await others.holds.read_stock(concert))
     assert await stock(own_stores, concert) == [(175, 0, 25)]
     await check_invariants(own_stores, concert)
 

@@ -24,8 +24,8 @@ async def client(mongo_url: str) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def mongo(client: Client, mongo_database: str) -> Database:
-    return database(client, mongo_database)
+def mongo(client: Client, fresh_database: str) -> Database:
+    return database(client, fresh_database)
 
 
 @pytest_asyncio.fixture

@@ -27,7 +27,7 @@ from domain.holds import Hold
 from domain.orders import Order, OrderStatus
 from resolvers import concerts, holds
 from storage.connect import Stores
-from storage.hot.holds import AlreadySold
+from storage.hot.holds import OrderExists
 from storage.mongo.order_batch import Outcome
 from tests.support.hold_orders import order_of
 from tests.support.hot_keys import make_due
@@ -38,7 +38,7 @@ from tests.support.unpaid_orders import begin, next_version, store_next, unpaid_
 from tests.support.waiting import wait_until
 
 EXPECTED = (
-    AlreadySold,
+    OrderExists,
     CapacityInUse,
     HoldEnded,
     IdempotencyConflict,
@@ -138,7 +138,9 @@ class RandomSale:
         return outcome
 
     async def order_unpaid(self) -> Any:
-        """Order tickets that must be paid. The store may be rolled back before it is told."""
+        """Order tickets that are not free. The store may be rolled back before the order is
+        recorded in it.
+        """
         made = await self.hold() if self.chance.random() < 0.7 or not self.made else self.choose_hold()
         order = unpaid_order_of(self.concert, await begin(self.stores, made))
         if await self.stores.order_batch.insert(order) is not Outcome.RECORDED:

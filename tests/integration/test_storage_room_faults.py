@@ -9,6 +9,7 @@ import pytest
 from domain.concerts import Concert
 from domain.errors import NotAdmitted, QueueOpened, TemporarilyUnavailable
 from domain.ids import PersonId
+from domain.page import PageRequest
 from domain.queues import EntryState, QueueingMethod
 from domain.room_changes import RoomSettingsPatch
 from resolvers import rooms
@@ -39,7 +40,7 @@ async def expire_presence(stores: Stores, concert: Concert) -> None:
     await end_grace(stores, concert)
     for _ in range(9):
         await advance_clock(stores, concert, 4_000)
-        await record_worker_run(stores, concert)
+        await record_worker_run(stores, concert.id)
         await stores.hot_state.expire_holds(concert.id, limit=100)
     assert (await stores.queues.read_queue(concert.id)).grace_until_ms == 0
 
@@ -175,12 +176,12 @@ async def test_manual_admission_is_audited_once_despite_a_failure(
         patch.setattr(stores.room_audits, "insert" if fault == "before" else "complete", unavailable)
         with pytest.raises(TemporarilyUnavailable):
             await rooms.admit_next(organizer(stores), concert.id, 1, "olivias-key")
-    page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
+    page = await rooms.page_audits(organizer(stores), concert.id, PageRequest(10))
     recorded = [row.manual_admission.called for row in page.items if row.manual_admission]
     expected = ("WAITING", []) if fault == "before" else ("READY", [None])
     assert ((await states(stores, concert, "ann"))[0], recorded) == expected
     assert (await rooms.admit_next(organizer(stores), concert.id, 1, "olivias-key")).called == 1
-    page = await rooms.page_audits(organizer(stores), concert.id, first=10, after=None)
+    page = await rooms.page_audits(organizer(stores), concert.id, PageRequest(10))
     assert [row.manual_admission.called for row in page.items if row.manual_admission] == [1]
     assert await states(stores, concert, "ann", "ben") == ["READY", "WAITING"]
 

@@ -217,7 +217,7 @@ async def test_a_lottery_orders_the_queue_as_drawn(any_stores: Stores) -> None:
     assert (late.number, late.lot, late.state) == (28, None, "PREQUEUED")
     assert await any_stores.hot_state.freeze_queue(concert.id, 1) == frozen
     await any_stores.queues.leave(concert.id, PersonId("p8"))
-    # The bits of these entries share a byte with those of the lottery.
+    # The bits of these entries share a byte with the bits of the lottery.
     await join(any_stores, concert, "gone", "last")
     await any_stores.queues.leave(concert.id, PersonId("gone"))
     lottery = draw(27)

@@ -21,7 +21,7 @@ async def test_request_was_accepted_and_the_example_can_be_read(name: str) -> No
     recorded = RECORDING["calls"][name]
     async with scripted_stripe() as (script, provider):
         script.answer(JSONResponse(recorded["answer"]))
-        # Stripe's example of a refund belongs to no payment intent; those of Onsale always do.
+        # Stripe's example of a refund belongs to no payment intent; Onsale's refunds always do.
         if name == "create_refund":
             script.answer(JSONResponse(recorded["answer"] | {"payment_intent": "pi_1"}))
         await CALLS[name](provider)

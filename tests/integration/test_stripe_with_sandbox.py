@@ -77,7 +77,9 @@ async def test_same_key_returns_the_same_intent(sandbox: Sandbox, provider: Paym
     assert await provider.find_intents(reference("same"), STARTED) == (first,)
 
 
-async def test_intent_behind_a_failure_is_found_by_its_metadata(sandbox: Sandbox, provider: PaymentProvider) -> None:
+async def test_intent_created_despite_a_failure_is_found_by_its_metadata(
+    sandbox: Sandbox, provider: PaymentProvider
+) -> None:
     await sandbox.fail("error_after", "create_intent")
     with pytest.raises(ProviderUnavailable):
         await provider.create_intent(reference("hidden"), ATTEMPT, TOTAL)
@@ -90,7 +92,7 @@ async def test_intent_behind_a_failure_is_found_by_its_metadata(sandbox: Sandbox
     assert found.client_secret
 
 
-async def test_failure_before_doing_spends_the_key_without_an_intent(
+async def test_failure_before_execution_spends_the_key_without_an_intent(
     sandbox: Sandbox, provider: PaymentProvider
 ) -> None:
     await sandbox.fail("error_before", "create_intent")
@@ -113,13 +115,13 @@ async def test_faulty_provider_is_unavailable_and_then_works(
     assert await provider.find_intents(reference(fault), STARTED) == (created,)
 
 
-async def test_limited_call_succeeds_later(sandbox: Sandbox, provider: PaymentProvider) -> None:
+async def test_rate_limited_call_succeeds_later(sandbox: Sandbox, provider: PaymentProvider) -> None:
     await sandbox.fail("rate_limit", "create_intent", count=2)
     created = await provider.create_intent(reference("limited"), ATTEMPT, TOTAL)
     assert await provider.find_intents(reference("limited"), STARTED) == (created,)
 
 
-async def test_decline_is_read_and_then_the_payment(sandbox: Sandbox, provider: PaymentProvider) -> None:
+async def test_decline_and_later_payment_are_read(sandbox: Sandbox, provider: PaymentProvider) -> None:
     created = await provider.create_intent(reference("declined"), ATTEMPT, TOTAL)
     error = await sandbox.decline(created.id, "pm_card_chargeDeclinedInsufficientFunds")
     declined = (await provider.get_intent(created.id)).facts
@@ -138,7 +140,7 @@ async def test_decline_is_read_and_then_the_payment(sandbox: Sandbox, provider: 
     ]
 
 
-async def test_canceling_answers_the_state_whatever_it_is(sandbox: Sandbox, provider: PaymentProvider) -> None:
+async def test_canceling_returns_the_state_whatever_it_is(sandbox: Sandbox, provider: PaymentProvider) -> None:
     canceled = await provider.create_intent(reference("canceled"), ATTEMPT, TOTAL)
     for _ in range(2):
         assert (await provider.cancel_intent(canceled.id)).facts[0].state is FactState.CANCELED
@@ -153,7 +155,7 @@ async def test_unknown_intent_is_refused(sandbox: Sandbox, provider: PaymentProv
     assert refused.value.code == "resource_missing"
 
 
-async def test_refunds_are_facts_with_their_rows(sandbox: Sandbox, provider: PaymentProvider) -> None:
+async def test_refunds_are_read_as_facts_with_their_rows(sandbox: Sandbox, provider: PaymentProvider) -> None:
     created = await provider.create_intent(reference("refunded"), ATTEMPT, TOTAL)
     await sandbox.pay(created.id)
     part = Money(2_000, CurrencyCode.EUR)
@@ -176,7 +178,9 @@ async def test_refunds_are_facts_with_their_rows(sandbox: Sandbox, provider: Pay
 
 
 @pytest.mark.parametrize(("outcome", "state"), [("won", FactState.WON), ("lost", FactState.LOST)])
-async def test_disputes_are_facts(sandbox: Sandbox, provider: PaymentProvider, outcome: str, state: FactState) -> None:
+async def test_disputes_are_read_as_facts(
+    sandbox: Sandbox, provider: PaymentProvider, outcome: str, state: FactState
+) -> None:
     created = await provider.create_intent(reference(outcome), ATTEMPT, TOTAL)
     await sandbox.pay(created.id)
     assert await provider.list_disputes(created.id) == ()
@@ -191,7 +195,7 @@ async def test_all_pages_of_intents_are_listed(sandbox: Sandbox, provider: Payme
     other = OrderReference(OrderId("many"), CONCERT, "installation-2")
     expected = [(await provider.create_intent(other, PaymentAttempt(n, STARTED), TOTAL)).id for n in range(1, 103)]
     window = STARTED - timedelta(minutes=1), datetime.now(UTC) + timedelta(minutes=1)
-    found = [item.id async for item in provider.list_intents(*window, "installation-2")]
+    found = [item.intent.id async for item in provider.list_intents(*window, "installation-2") if item.intent]
     assert found == expected[::-1]
 
 
@@ -249,7 +253,7 @@ async def test_official_library_and_adapter_accept_each_event(sandbox: Sandbox, 
 
 
 @pytest.mark.parametrize("currency", ["EUR", "JPY", "IDR", "KWD", "MGA", "ISK"])
-async def test_sandbox_takes_the_largest_amount(provider: PaymentProvider, currency: str) -> None:
+async def test_sandbox_accepts_the_largest_amount(provider: PaymentProvider, currency: str) -> None:
     limits = provider.amount_limits(CurrencyCode(currency))
     assert limits is not None
     largest = Money(limits.highest, CurrencyCode(currency))

@@ -12,6 +12,7 @@ from bson import json_util
 from pymongo import MongoClient
 
 from domain.ids import ConcertId, PersonId
+from domain.page import PageRequest
 from resolvers import holds, orders, queues
 from storage.connect import Stores
 from tests.support.sale import buy, check_invariants, context, hold, opened, stock
@@ -28,16 +29,16 @@ SOLD, QUEUED = ConcertId("9ycvp5jp9zdu"), ConcertId("vnr8e3bgv8cy")
 
 
 @pytest_asyncio.fixture
-async def upgraded(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+async def upgraded(valkey_url: str, mongo_url: str, fresh_database: str) -> AsyncIterator[Stores]:
     data = json.loads(DATA.read_text())
     _load_redis(valkey_url, data["redis"])
     with MongoClient[dict[str, Any]](mongo_url) as client:
         for name, documents in data["mongodb"].items():
-            client[mongo_database][name].insert_many(json_util.loads(json.dumps(documents)))
-        old_orders = client[mongo_database]["orders"]
+            client[fresh_database][name].insert_many(json_util.loads(json.dumps(documents)))
+        old_orders = client[fresh_database]["orders"]
         old_orders.create_index("units", **OLD_UNITS_INDEX)
         old_orders.create_index([("concertId", 1), ("status", 1)])
-    async with opened(valkey_url, mongo_url, mongo_database) as stores:
+    async with opened(valkey_url, mongo_url, fresh_database) as stores:
         yield stores
 
 
@@ -73,7 +74,7 @@ async def test_upgrade_keeps_orders_and_their_units(upgraded: Stores) -> None:
     assert concert is not None
     recorded = [await buy(upgraded, await hold(upgraded, concert, 3, who="dan"))]
     for who in ("ann", "ben"):
-        recorded += (await orders.page_viewer_orders(context(upgraded, who), first=5, after=None)).items
+        recorded += (await orders.page_viewer_orders(context(upgraded, who), PageRequest(5))).items
     units = [unit for order in recorded for unit in order.units]
     assert len(units) == len(set(units)) == 6
     assert await stock(upgraded, concert) == [(0, 3, 2), (2, 0, 1)]

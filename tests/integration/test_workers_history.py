@@ -21,8 +21,8 @@ from tests.support.mongo_failures import failing
 from tests.support.sale import context, on_sale, opened
 from tests.support.waiting import wait_until
 from tests.support.worker_steps import running_workers, start_command
-from workers import deadletters
 from workers.admission import AdmissionWorker
+from workers.commands import deadletters
 from workers.history import HistoryHandler, HistoryWorker
 from workers.stream_consumer import find_failures
 
@@ -181,9 +181,9 @@ async def test_mongodb_failures_use_up_no_tries_and_lose_no_events(
 
 
 async def test_worker_continues_after_a_database_outage(
-    valkey_url: str, own_mongod: ServerProcess, mongo_database: str
+    valkey_url: str, own_mongod: ServerProcess, fresh_database: str
 ) -> None:
-    async with opened(valkey_url, own_mongod.url, mongo_database) as stores:
+    async with opened(valkey_url, own_mongod.url, fresh_database) as stores:
         concert = await make_queue(stores, "ann")
         async with running_workers(stores, valkey_url, HistoryWorker.name):
             await wait_until(lambda: archived(stores, concert), what="the first event")

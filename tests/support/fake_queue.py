@@ -34,6 +34,7 @@ class FakeQueue(StoreSnapshotReader):
     round: int = 1
     grace_until_ms: int = 0
     message: str = ""
+    stock: Stock = STOCK
     states: dict[PersonId, EntryState] = field(default_factory=dict)
     changed: dict[PersonId, int] = field(default_factory=dict)
     unlisted_up_to: int = 0
@@ -66,7 +67,7 @@ class FakeQueue(StoreSnapshotReader):
         self._count("snapshot")
         named = tuple(person for person, version in self.changed.items() if version > max(after, self.unlisted_up_to))
         changes = Changes(1, self.version, named, after >= self.unlisted_up_to)
-        return ConcertSnapshot(self._room_snapshot(), STOCK, changes)
+        return ConcertSnapshot(self._room_snapshot(), self.stock, changes)
 
     def _room_snapshot(self) -> RoomSnapshot:
         queue = QueuePositions(self.serving, self.people, self._departed())

@@ -35,7 +35,9 @@ def provider_event(id_: str = "evt_1", **changes: Any) -> ProviderEvent:
 
 @dataclass
 class FakeProvider:
-    """Reads a body that is the id of an event. Unknown ids are refused like changed bytes."""
+    """Reads a body that consists of the id of an event. An unknown id is refused as if the body had
+    been changed.
+    """
 
     events: dict[str, ProviderEvent] = field(default_factory=dict)
     name: str = "sandbox"

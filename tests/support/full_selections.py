@@ -14,6 +14,7 @@ from graphql import (
     get_named_type,
 )
 
+from schema.execution.pushed_fields import is_shown
 from tests.support.shop import Answer
 
 
@@ -34,10 +35,13 @@ def _fields(selection: Selection) -> str:
     return " ".join(f"{name} {{ {_text(inner)} }}" if inner else name for name, inner in selection.fields.items())
 
 
-def select_fully(schema: GraphQLSchema, found: GraphQLField, *, only: str | None = None) -> list[Selection]:
+def select_fully(
+    schema: GraphQLSchema, found: GraphQLField, *, only: str | None = None, subscription: str | None = None
+) -> list[Selection]:
     """Return the selections of the field's type, or of `only` if the type is abstract.
 
     Each type is fully selected once, nearest to the root; elsewhere, only `__typename` is selected.
+    Below a subscription, only the fields that its pushes show are selected.
     """
     selections = _of_type(schema, found, only)
     waiting, done = deque(selections), set[str]()
@@ -49,6 +53,8 @@ def select_fully(schema: GraphQLSchema, found: GraphQLField, *, only: str | None
             continue
         done.add(type_.name)
         for name, inner in type_.fields.items():
+            if subscription is not None and not is_shown(subscription, f"{type_.name}.{name}"):
+                continue
             assert not any(isinstance(argument.type, GraphQLNonNull) for argument in inner.args.values()), name
             selection.fields[name] = _of_type(schema, inner)
             waiting.extend(selection.fields[name])
@@ -74,7 +80,7 @@ def document_of(schema: GraphQLSchema, kind: str, name: str, *, only: str | None
     argument_types = {argument: str(one.type) for argument, one in found.args.items()}
     variables = ", ".join(f"${argument}: {type_}" for argument, type_ in argument_types.items())
     arguments = ", ".join(f"{argument}: ${argument}" for argument in argument_types)
-    selections = select_fully(schema, found, only=only)
+    selections = select_fully(schema, found, only=only, subscription=name if kind == "subscription" else None)
     head = f"{kind} ({variables}) {{ {name}({arguments})" if argument_types else f"{kind} {{ {name}"
     return f"{head} {{ {_text(selections)} }} }}" if selections else f"{head} }}", selections
 

@@ -1,6 +1,7 @@
 """Changes a concert's keys in the hot store, for example to move its clock instead of waiting."""
 
 from domain.concerts import Concert
+from domain.ids import ConcertId
 from storage.connect import Stores
 from storage.keys import KINDS, concert_keys
 
@@ -14,13 +15,13 @@ async def advance_clock(stores: Stores, concert: Concert, ms: int) -> None:
     await stores.script_client.run_command("HINCRBY", concert_key(concert, "state"), "now_ms", str(ms))
 
 
-async def record_worker_run(stores: Stores, concert: Concert) -> None:
+async def record_worker_run(stores: Stores, concert_id: ConcertId) -> None:
     """Record that the workers ran just now.
 
     Otherwise, the seconds that a busy machine has spent since their last run might count as an
     outage.
     """
-    run, state = stores.script_client.run_command, concert_key(concert, "state")
+    run, state = stores.script_client.run_command, concert_keys(concert_id)[KINDS.index("state")]
     seconds, microseconds = await run("TIME")
     clock_ms = int(seconds) * 1_000 + int(microseconds) // 1_000
     now_ms = max(clock_ms, int(await run("HGET", state, "now_ms")))

@@ -2,18 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from domain.estimates.wait_estimates import WaitEstimate
 from domain.queues import EntryState, QueueEntry, RoomSettings, WaitingRoom
 from domain.stock import Stock
-from domain.topics import QueueSnapshot, Snapshot, Topic
+from domain.topics import EntryNumbers, QueueSnapshot, Snapshot, Topic
 from resolvers.snapshots import StoreSnapshotReader
 from resolvers.wait_tables import WaitTableCache
 from settings import Settings
 from storage.connect import Stores
 from subscriptions.feed import Feed
 from subscriptions.hub import Hub
-from subscriptions.interfaces import Rendered
+from subscriptions.interfaces import Rendered, SharedGroup
 from subscriptions.publishing.push_intervals import PushIntervals
 from tests.support.sale import PASSES
 
@@ -38,12 +39,22 @@ class SnapshotRecorder:
     renders: int = 0
     snapshots: list[Snapshot] = field(default_factory=list)
 
+    @property
+    def has_varying_rights(self) -> bool:
+        return False
+
+    def shared_group(self, snapshot: Snapshot) -> SharedGroup | None:
+        return None
+
     def render_cached(self, snapshot: Snapshot) -> Rendered | None:
         return None
 
     async def render(self, snapshot: Snapshot) -> Rendered:
         self.renders += 1
         return Shown(b"{}", snapshot=snapshot)
+
+    def entry_writer(self, snapshot: QueueSnapshot) -> "SnapshotWriter | None":
+        return SnapshotWriter(snapshot.entry)
 
     def deliver(self, rendered: Rendered) -> None:
         assert isinstance(rendered, Shown)
@@ -77,6 +88,22 @@ class SnapshotRecorder:
     def versions(self) -> list[tuple[int, int]]:
         rooms = [shown.room if isinstance(shown, QueueSnapshot) else shown for shown in self.snapshots]
         return [(shown.epoch, shown.version) for shown in rooms if isinstance(shown, WaitingRoom | Stock)]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotWriter:
+    """Writes the entry that was rendered last, with new numbers."""
+
+    entry: QueueEntry | None
+
+    def write(self, common: QueueSnapshot, numbers: EntryNumbers) -> Rendered:
+        number, position, p50_s, p90_s = numbers
+        estimate = None if p50_s is None or p90_s is None else WaitEstimate(p50_s, p90_s)
+        epoch, version = common.room.epoch, common.room.version
+        entry = self.entry and replace(
+            self.entry, number=number, position=position, estimate=estimate, epoch=epoch, version=version
+        )
+        return Shown(b"{}", snapshot=replace(common, entry=entry))
 
 
 def check_rising(seen: SnapshotRecorder) -> None:

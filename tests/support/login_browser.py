@@ -136,3 +136,9 @@ def reason_of(page: httpx2.Response) -> str:
     found = re.search(r'<p role="alert">(.*?)</p>', page.text)
     assert found is not None, page.text
     return html.unescape(found[1])
+
+
+async def viewer_name(site: LoginSite, browser: Browser) -> str:
+    """Return the name of the person who is signed in."""
+    assert browser.session is not None
+    return (await site.sessions.viewer_of(browser.session)).name

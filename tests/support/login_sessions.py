@@ -15,7 +15,9 @@ from settings import SessionSettings
 KEY = b"k" * 32
 LIFETIME_S = 300.0
 """The lifetime of an access token, as in Keycloak."""
-ALICE = Viewer(PersonId("alice-id"), "alice", "alice@onsale.example", frozenset({Role.CUSTOMER}))
+ALICE = Viewer(
+    PersonId("alice-id"), "alice", "alice@onsale.example", frozenset({Role.CUSTOMER}), is_email_verified=True
+)
 
 
 class MemoryStore:

@@ -80,6 +80,7 @@ def _write_configuration(folder: Path, *, port: int, app_port: int) -> None:
         ("server 127.0.0.1:8000", f"server 127.0.0.1:{app_port}"),
         ("/etc/ssl/onsale/fullchain.pem", f"{folder}/certificate.pem"),
         ("/etc/ssl/onsale/key.pem", f"{folder}/key.pem"),
+        ("/var/cache/nginx/onsale", f"{folder}/cache"),
     ):
         assert shipped in text
         text = text.replace(shipped, ours)

@@ -1,6 +1,7 @@
 """Installs npm packages from a lock file when a test first uses them, and runs programs."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -15,8 +16,11 @@ async def installed(directory: Path, *, for_what: str) -> Path:
     """
     npm = _find("npm", for_what)
     done = directory / "node_modules" / ".package-lock.json"
-    if not done.exists() or done.stat().st_mtime < (directory / "package-lock.json").stat().st_mtime:
-        await output_of(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", directory=directory)
+    # Tests of another process may use the same packages.
+    with (directory / "package.json").open() as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        if not done.exists() or done.stat().st_mtime < (directory / "package-lock.json").stat().st_mtime:
+            await output_of(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", directory=directory)
     return directory
 
 

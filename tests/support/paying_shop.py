@@ -1,6 +1,7 @@
 """A shop whose orders cost money, and the steps of its buyers and organizers.
 
-`PayingShop` is paid at a provider in memory; `tests.support.sandbox_shop` at the sandbox.
+Orders of `PayingShop` are paid at a provider in memory; orders of `tests.support.sandbox_shop` at
+the sandbox.
 """
 
 from collections.abc import AsyncIterator
@@ -77,7 +78,7 @@ class OrderShop:
     shop: Shop
     payments: OrderPayments
     ahead: timedelta = timedelta()
-    """How far the clocks of the workers are ahead."""
+    """How far ahead the workers' clocks are."""
 
     def now(self) -> datetime:
         return now_ms() + self.ahead
@@ -119,7 +120,7 @@ class OrderShop:
         pass has requested.
         """
         for _ in range(2):
-            # No job is paused, and no order is leased, for longer.
+            # No pause of a job and no lease of an order lasts longer.
             self.ahead += timedelta(minutes=2)
             await self.make_worker().run_once(self.stores)
             await OrderWorker(self.payments, clock=self.now).run_once(self.stores)
@@ -147,7 +148,7 @@ class PayingShop(OrderShop):
     provider: ProviderDouble
 
     async def buy_paid(self, concert: OnSale, *quantities: int, by: str = "alice") -> Answer:
-        """Buy tickets, pay them, and return the paid order."""
+        """Buy tickets, pay for them, and return the paid order."""
         order = await self.buy(concert, *quantities, by=by)
         await self.pay(order)
         return await self.read(order, by=by)

@@ -1,4 +1,4 @@
-"""Payment events as a provider reports them, and the entries of the inbox that they become."""
+"""Payment events as a provider reports them, and the inbox entries made from them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,8 +1,9 @@
-"""Makes orders in every state of their payment, without a provider."""
+"""Creates orders in every payment state, without a provider."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from domain.concerts import Concert, ConcertStatus, ConcertTerms, Tier, Venue
 from domain.holds import TicketLine
 from domain.ids import ConcertId, OrderId, PersonId, Unit, fingerprint, tier_id
 from domain.money import CurrencyCode
@@ -17,14 +18,18 @@ DEADLINE = NOW + timedelta(minutes=10)
 
 
 def order_id(name: str) -> OrderId:
-    """Return an id with the form of real ones."""
+    """Return an id in the form of real ids."""
     return OrderId(fingerprint(name)[:32])
 
 
 def pending_order(
-    name: str, *numbers: int, concert_id: ConcertId = CONCERT, work_at: datetime | None = DEADLINE
+    name: str,
+    *numbers: int,
+    concert_id: ConcertId = CONCERT,
+    price_minor: int = 2_500,
+    work_at: datetime | None = DEADLINE,
 ) -> Order:
-    """Return an unpaid order for these units of the first tier, at 25.00 euros each."""
+    """Return an unpaid order for these units of the first tier, by default at 25.00 euros each."""
     tier = tier_id(concert_id, 1)
     return Order(
         id=order_id(name),
@@ -33,7 +38,7 @@ def pending_order(
         status=OrderStatus.PENDING_PAYMENT,
         units=tuple(Unit(f"{tier}:{number}") for number in numbers),
         released_units=(),
-        lines=(TicketLine(tier, len(numbers), 2_500),),
+        lines=(TicketLine(tier, len(numbers), price_minor),),
         currency=CurrencyCode.EUR,
         customer=Customer("Ada", "ada@example.org"),
         version=1,
@@ -45,7 +50,7 @@ def pending_order(
 
 
 def with_intent(order: Order, intent_id: str = "pi_1") -> Order:
-    """Return the next version of an order, whose attempt has an intent."""
+    """Return the next version of an order, in which the attempt has an intent."""
     assert order.payment is not None
     attempt = replace(order.payment.attempt, intent_id=intent_id, client_secret=f"{intent_id}_secret")
     payment = replace(order.payment, attempts=(*order.payment.attempts[:-1], attempt))
@@ -65,3 +70,32 @@ def payment_fact(
         at=at,
         row=1,
     )
+
+
+def concert_of_orders(**changes: object) -> Concert:
+    """Return the concert of the orders, with changes."""
+    terms = ConcertTerms(
+        name="Winterreise",
+        venue=Venue("Olympiahalle", "Munich", "DE", "Europe/Berlin"),
+        description="",
+        starts_at=datetime(2027, 3, 5, 19, tzinfo=UTC),
+        sales_start_at=NOW,
+        sales_end_at=NOW + timedelta(days=90),
+        limit_per_order=8,
+        limit_per_person=8,
+        hold_duration_ms=300_000,
+    )
+    made = Concert(
+        id=CONCERT,
+        slug="winterreise",
+        terms=terms,
+        currency=CurrencyCode.EUR,
+        tiers=(Tier(TIER, "Standing", 2_500, 100, 100),),
+        status=ConcertStatus.PUBLISHED,
+        version=2,
+        epoch=1,
+        created_by=PersonId("olivia"),
+        created_at=NOW,
+        organizer_id=PersonId("olivia"),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]

@@ -26,13 +26,13 @@ class Till:
     provider: ProviderDouble = field(default_factory=ProviderDouble)
     reached: Reached = ignore
     ahead: timedelta = timedelta()
-    """How far the clock of the saga is ahead."""
+    """How far ahead the saga's clock is."""
 
     def __post_init__(self) -> None:
         self.payments = self.make_payments()
 
     def make_payments(self, **options: Any) -> OrderPayments:
-        """Return the payments of another process at the same stores and provider."""
+        """Return the payments of another process with the same stores and provider."""
         return OrderPayments(self.stores, self.provider, clock=self.now, reached=self._reached, **options)
 
     def _reached(self, point: Any) -> None:
@@ -100,4 +100,4 @@ def crash_at(wanted: object) -> Callable[[object], None]:
 
 
 class Crashed(BaseException):
-    """The process ended here. It is no Exception, so that nothing handles it."""
+    """The process ended here. This is not an Exception, so that no handler catches it."""

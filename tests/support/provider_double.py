@@ -18,6 +18,7 @@ from payments.provider import (
     AmountLimits,
     Intent,
     KeySpent,
+    ListedIntent,
     OrderReference,
     ProviderEvent,
     ProviderRefused,
@@ -49,11 +50,11 @@ class StoredIntent:
 
     def shown(self) -> Intent:
         facts = (self.fact, *self.declines[-1:])
-        return Intent(self.id, f"{self.id}_secret", facts, self.reference, self.attempt)
+        return Intent(self.id, f"{self.id}_secret", facts, self.reference, self.attempt, self.at)
 
 
 class ProviderDouble:
-    """`fail` maps the name of a method to the errors of its next calls; with `fail_after`, the call
+    """`fail` maps the name of a method to the errors of its next calls. With `fail_after`, a call
     is carried out and then fails.
     """
 
@@ -167,11 +168,24 @@ class ProviderDouble:
         self._begin("list_disputes")
         return tuple(self.intents[intent_id].disputes)
 
-    async def list_intents(self, since: datetime, until: datetime, installation: str) -> AsyncIterator[Intent]:
+    async def list_new_refunds(self, since: datetime, until: datetime) -> AsyncIterator[ProviderFact]:
         del since, until
         for intent in self.intents.values():
-            if intent.reference.installation == installation:
-                yield intent.shown()
+            for fact in intent.refunds:
+                yield fact
+
+    async def list_new_disputes(self, since: datetime, until: datetime) -> AsyncIterator[ProviderFact]:
+        del since, until
+        for intent in self.intents.values():
+            for fact in intent.disputes:
+                yield fact
+
+    async def list_intents(self, since: datetime, until: datetime, installation: str) -> AsyncIterator[ListedIntent]:
+        """Yield the intents of the window, in the order of their creation."""
+        for intent in self.intents.values():
+            if since <= intent.at <= until:
+                is_ours = intent.reference.installation == installation
+                yield ListedIntent(intent.at, intent.shown() if is_ours else None)
 
     def read_event(self, body: bytes, headers: Mapping[str, str], now: datetime) -> ProviderEvent:
         del body, headers, now

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
-from hypothesis.stateful import RuleBasedStateMachine, invariant
+from hypothesis.stateful import invariant
 
 from domain.errors import OnsaleError
 from domain.ids import PersonId
@@ -12,11 +12,11 @@ from domain.queues import EntryEnd, EntryState, QueueingMethod, RoomSettings
 from domain.room_changes import RoomSettingsPatch
 from proofs.waiting_room.event_histories import build_histories, read_events
 from resolvers import queues, rooms
-from storage.connect import Stores
 from storage.hot.queue_state import QueueState
 from storage.hot.queues import EntryRecord
 from tests.support.concurrency import gather_results
 from tests.support.hot_keys import make_due
+from tests.support.model_runs import StoreMachine
 from tests.support.queue_model import QueueModel
 from tests.support.sale import context, on_sale, organizer
 
@@ -35,10 +35,7 @@ ROOM = RoomSettings(
 """The timeouts are so long that no entry expires during a test unless the test makes it expire."""
 
 
-class ModelMachine(RuleBasedStateMachine):
-    runner: ClassVar[asyncio.Runner]
-    stores: ClassVar[Stores]
-
+class ModelMachine(StoreMachine):
     def __init__(self) -> None:
         super().__init__()
         self.concert = self.do(on_sale(self.stores, 1_000, limit_per_person=1_000, room=ROOM))

@@ -65,13 +65,13 @@ async def admit(stores: Stores, concert: Concert) -> int:
 
 async def pass_time(stores: Stores, concert: Concert, seconds: int, *, process: str | None = None) -> None:
     """Advance the concert's clock in steps. At each step, run the workers and renew the lease."""
-    await record_worker_run(stores, concert)
+    await record_worker_run(stores, concert.id)
     await ExpiryWorker().run_for(stores, concert.id)
     passed = 0
     while passed < seconds:
         step = min(4, seconds - passed)
         await advance_clock(stores, concert, step * 1_000)
-        await record_worker_run(stores, concert)
+        await record_worker_run(stores, concert.id)
         passed += step
         await admit(stores, concert)
         if process is not None:

@@ -6,17 +6,26 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from domain.holds import TicketRequest
-from domain.ids import HoldId, OrderId, TierId
+from domain.ids import ConcertId, HoldId, OrderId, PersonId, TicketId, TierId, ticket_id
+from domain.images.image import RenderedSize, image_id_of
+from domain.organizers.order_export import OrderExport
 from domain.payments.facts import FactKind, FactState, ProviderFact
 from domain.payments.payment import PaymentAttempt, Refund, RefundReason
-from schema.ids import concert_argument, decode
+from domain.tickets.check_ins import Scan, ScannedTicket, check_in_all
+from domain.tickets.transfer_links import new_transfer_token
+from domain.tickets.transfers import request_transfer
+from schema.ids import concert_argument, decode, of_concert, of_viewer
 from storage.mongo.order_updates import UpdateOutcome
+from tests.support.old_concerts import remove_time_zone
 from tests.support.queue_users import VERBS as QUEUE_VERBS
 from tests.support.rights_page import RootRow
 from tests.support.room_admin import RoomAdmin
-from tests.support.shop import HOLD, Answer, OnSale, Shop, concert_input, lines, moment, new_key, person_id
+from tests.support.shop import HOLD, Answer, OnSale, Shop, concert_input, lines, moment, new_key, person_id, venue_input
 
 UPDATE = "mutation ($input: UpdateConcertInput!) { updateConcert(input: $input) { __typename } }"
+ADD_TIER = """mutation ($input: UpdateConcertInput!) {
+  updateConcert(input: $input) { ... on UpdateConcertSuccess { concert { tiers { id } } } }
+}"""
 PEOPLE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "customer": ("alice", ("customer",)),
     "other customer": ("bob", ("customer",)),
@@ -28,7 +37,10 @@ PEOPLE: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 """The name and the roles of each kind of viewer; `anonymous` has no token."""
 
+FRIEND = "friend@onsale.example"
+"""The person to whom alice has offered her ticket."""
 DRAFT_NAME = "Secret rehearsal"
+HIDDEN_NAME = "Secret guest list"
 BUYER = {"customerName": "Alice Anders", "customerEmail": "alice.anders@example.org"}
 FREE = [{"name": "Free", "priceMinor": 0, "capacity": 100}]
 PRICED = [{"name": "Standing", "priceMinor": 4950, "capacity": 100}]
@@ -42,7 +54,7 @@ class World:
     """The objects in docs/rights.md, as global ids, and the texts that must not leak."""
 
     concert: OnSale
-    """A concert with a waiting room."""
+    """A concert with a waiting room and a hidden tier."""
     plain: OnSale
     """A concert without a waiting room, for which alice has an order and each person has a hold."""
     draft: OnSale
@@ -54,6 +66,10 @@ class World:
     """An unpaid order with a refund of a second payment."""
     canceled: OnSale
     pass_token: str
+    ticket: str
+    """A ticket of one of alice's free orders, which she has offered to a friend and then used."""
+    code: str
+    hidden_tier: str
 
     def id_of(self, about: str) -> str:
         return {
@@ -63,7 +79,10 @@ class World:
             "a queue entry": self.entry,
             "a hold": self.hold,
             "an order": self.order,
+            "a ticket": self.ticket,
+            "the customer": of_viewer(PersonId(person_id("alice"))),
             "a tier of a published concert": self.concert.tiers[0],
+            "a hidden tier": self.hidden_tier,
             "a tier of a draft": self.draft.tiers[0],
         }.get(about, "")
 
@@ -73,12 +92,16 @@ class World:
         organizers = frozenset({"organizer", "admin"})
         return {
             DRAFT_NAME: organizers,
+            HIDDEN_NAME: organizers,
+            self.hidden_tier: organizers,
             person_id("olivia"): organizers,
             person_id("gus"): organizers,
-            BUYER["customerName"]: organizers | {"customer"},
+            BUYER["customerName"]: organizers | {"customer", "gate"},
             BUYER["customerEmail"]: organizers | {"customer"},
             self.pass_token: frozenset({"customer"}),
             CLIENT_SECRET: frozenset({"customer"}),
+            self.code: frozenset({"customer"}),
+            FRIEND: frozenset({"customer"}),
         }
 
 
@@ -86,7 +109,13 @@ def token_of(shop: Shop, viewer: str) -> str | None:
     if viewer == "anonymous":
         return None
     name, roles = PEOPLE[viewer]
-    return shop.token(name, realm_access={"roles": list(roles)})
+    return shop.token(name, realm_access={"roles": list(roles)}, email=f"{name}@onsale.example")
+
+
+async def store_image(shop: Shop) -> str:
+    image_id = image_id_of(b"hall")
+    await shop.stores.images.write(image_id, [RenderedSize(4, 3, b"webp")], uploaded_by=person_id("olivia"))
+    return image_id
 
 
 async def open_world(shop: Shop) -> World:
@@ -99,12 +128,28 @@ async def open_world(shop: Shop) -> World:
     order = await buy(shop, plain)
     await add_payment(shop, order)
     await hold_for_each(shop, plain)
-    draft = await shop.draft(name=DRAFT_NAME, slug=f"secret-{new_key()}", venue=venue(city))
-    change = {"concertId": concert.id, "gatePeople": [person_id("gus")]}
+    draft = await shop.draft(name=DRAFT_NAME, slug=f"secret-{new_key()}", venue=venue_input(city=city))
+    # This concert has a problem that its organizer should solve.
+    await remove_time_zone(shop, draft, country="US")
+    image_id = await store_image(shop)
+    now = datetime.now(UTC)
+    export = OrderExport(new_key(), concert_argument(concert.id), now, person_id("olivia"), "olivia")
+    await shop.stores.order_exports.begin(export)
+    change = {"concertId": concert.id, "gatePeople": [person_id("gus")], "imageId": image_id, "imageAlt": "A hall."}
     await shop.fields(UPDATE, by="olivia", input=change)
     canceled = await shop.on_sale()
     await shop.fields(CANCEL, by="olivia", input={"concertId": canceled.id})
-    return World(concert, plain, draft, city, entry["id"], hold, order, canceled, token)
+    hidden_tier = await add_hidden_tier(shop, concert)
+    ticket, code = await buy_ticket(shop)
+    await offer_and_use(shop, ticket)
+    return World(concert, plain, draft, city, entry["id"], hold, order, canceled, token, ticket, code, hidden_tier)
+
+
+async def add_hidden_tier(shop: Shop, concert: OnSale) -> str:
+    """Add a tier that only olivia and admins see, and return its id."""
+    tier = {"name": HIDDEN_NAME, "priceMinor": 0, "capacity": 5, "isHidden": True}
+    added = await shop.fields(ADD_TIER, by="olivia", input={"concertId": concert.id, "newTiers": [tier]})
+    return str(added["updateConcert"]["concert"]["tiers"][-1]["id"])
 
 
 async def buy(shop: Shop, concert: OnSale) -> str:
@@ -113,8 +158,79 @@ async def buy(shop: Shop, concert: OnSale) -> str:
     return str(bought["order"]["id"])
 
 
+async def buy_ticket(shop: Shop) -> tuple[str, str]:
+    """Return the id and the code of a ticket of alice for a concert where gus works at the gate."""
+    concert = await shop.on_sale(tiers=FREE)
+    await shop.fields(UPDATE, by="olivia", input={"concertId": concert.id, "gatePeople": [person_id("gus")]})
+    order = await buy(shop, concert)
+    found = await shop.fields("query ($id: ID!) { order(id: $id) { tickets { id code } } }", by="alice", id=order)
+    (ticket,) = found["order"]["tickets"]
+    return str(ticket["id"]), str(ticket["code"])
+
+
+async def offer_and_use(shop: Shop, ticket: str) -> None:
+    """Offer alice's ticket to a friend, and check it in at gus's gate, where an older code of it
+    was scanned too while the gate was offline.
+    """
+    found = await shop.stores.tickets.get(*(_ticket_parts(ticket)))
+    assert found is not None
+    made, now = new_transfer_token(*_ticket_parts(ticket)), found.order.created_at
+    offered = request_transfer(
+        found.order,
+        made.ticket_id,
+        holder=person_id("alice"),
+        email=FRIEND,
+        secret_digest=made.digest,
+        now=datetime.now(UTC),
+    )
+    scan = Scan("scan-1", now, "north gate", person_id("gus"), was_offline=False)
+    older = replace(scan, scan_id="scan-0", was_offline=True)
+    scans = [(0, ScannedTicket(made.ticket_id, 1), scan), (1, ScannedTicket(made.ticket_id, 0), older)]
+    used, _ = check_in_all(offered, scans, now)
+    # Both changes are stored together.
+    assert await shop.stores.order_updates.update(replace(used, version=found.order.version + 1)) is UpdateOutcome.WON
+
+
+def _ticket_parts(ticket: str) -> tuple[ConcertId, TicketId]:
+    concert, id_ = decode(ticket).parts
+    return ConcertId(concert), TicketId(id_)
+
+
+async def offer_ticket(shop: Shop) -> str:
+    """Offer a ticket of dave to alice, and return the token of the link."""
+    concert = await shop.on_sale(tiers=FREE)
+    bought = await shop.buy({"concertId": concert.id, "lines": lines(concert, 1)}, by="dave")
+    order = await shop.stores.orders.get(OrderId(decode(bought["order"]["id"]).parts[0]))
+    assert order is not None
+    made = new_transfer_token(order.concert_id, ticket_id(order.id, order.tickets[0].unit))
+    offered = request_transfer(
+        order,
+        made.ticket_id,
+        holder=person_id("dave"),
+        email="alice@onsale.example",
+        secret_digest=made.digest,
+        now=order.created_at,
+    )
+    assert await shop.stores.order_updates.update(offered) is UpdateOutcome.WON
+    return str(made)
+
+
+async def new_scan(shop: Shop, name: str, *, of_draft: bool) -> dict[str, object]:
+    """Return the input that checks in a new ticket of alice, or a bad code for a draft."""
+    if of_draft:
+        draft = await shop.draft(name=DRAFT_NAME, slug=f"secret-{new_key()}")
+        concert_id, code = draft.id, "a bad code"
+    else:
+        ticket, code = await buy_ticket(shop)
+        concert_id = str(of_concert(ConcertId(decode(ticket).parts[0])))
+    scan = {"code": code, "deviceId": "north gate", "scanId": new_key()}
+    if name == "checkInTicket":
+        return {"concertId": concert_id, **scan}
+    return {"concertId": concert_id, "scans": [scan | {"scannedAt": moment(datetime.now(UTC))}]}
+
+
 async def add_payment(shop: Shop, order_id: str) -> None:
-    """Let the order be payable for the second time: the first intent was lost, and paid later."""
+    """Make the order payable again: its first intent was lost, and paid later."""
     order = await shop.stores.orders.get(OrderId(decode(order_id).parts[0]))
     assert order is not None
     assert order.payment is not None
@@ -134,17 +250,17 @@ async def add_payment(shop: Shop, order_id: str) -> None:
     assert await shop.stores.order_updates.update(changed) is UpdateOutcome.WON
 
 
-def venue(city: str) -> dict[str, object]:
-    return {"name": "Town Hall", "city": city, "country": "DE"}
-
-
 async def open_lottery(shop: Shop, city: str) -> OnSale:
     opens_at = moment(datetime.now(UTC) + timedelta(days=1))
-    return await shop.on_sale(waitingRoom=ROOM | {"shuffleAtStart": True}, salesStartAt=opens_at, venue=venue(city))
+    return await shop.on_sale(
+        waitingRoom=ROOM | {"shuffleAtStart": True}, salesStartAt=opens_at, venue=venue_input(city=city)
+    )
 
 
 async def new_concert_with_called_entry(shop: Shop, city: str = "Munich") -> OnSale:
-    concert = await shop.on_sale(waitingRoom=ROOM, venue=venue(city))
+    venue = venue_input(city=city, coordinates={"latitude": 48.17, "longitude": 11.55})
+    links = [{"label": "Orchestra", "url": "https://orchestra.example/"}]
+    concert = await shop.on_sale(waitingRoom=ROOM, venue=venue, links=links)
     await ask_queue(shop, "joinQueue", concert)
     await RoomAdmin(shop, concert).admit(1)
     return concert
@@ -195,11 +311,23 @@ async def new_input(shop: Shop, row: RootRow) -> dict[str, object]:
             until = None if "cannot" in about else moment(datetime.now(UTC) + timedelta(days=1))
             concert = await shop.on_sale(tiers=FREE, refundsUntil=until)
             return {"orderId": await buy(shop, concert), "idempotencyKey": new_key()}
+        case "transferTicket", _:
+            return {"ticketId": (await buy_ticket(shop))[0], "email": FRIEND}
+        case "cancelTicketTransfer", _:
+            return {"ticketId": (await buy_ticket(shop))[0]}
+        case "acceptTicketTransfer", _:
+            return {"token": await offer_ticket(shop)}
+        case ("checkInTicket" | "checkInTickets") as name, about:
+            return await new_scan(shop, name, of_draft=about == "a draft")
         case "purchaseTickets", "a hold":
             return {"holdId": await hold_at(shop, await shop.on_sale()), "idempotencyKey": new_key(), **BUYER}
         case name, "a draft":
             draft = await shop.draft(name=DRAFT_NAME, slug=f"secret-{new_key()}")
             return {"concertId": draft.id, **_rest(name, draft)}
+        case "holdTickets", "a hidden tier":
+            concert = await shop.on_sale()
+            requested = [{"tierId": await add_hidden_tier(shop, concert), "quantity": 1}]
+            return {"concertId": concert.id, "lines": requested, "idempotencyKey": new_key()}
         case "holdTickets" as name, _:
             concert = await shop.on_sale()
             return {"concertId": concert.id, **_rest(name, concert)}
@@ -214,6 +342,7 @@ def _rest(name: str, concert: OnSale) -> dict[str, object]:
     rest: dict[str, dict[str, object]] = {
         "holdTickets": {"lines": lines(concert, 1), **key},
         "purchaseTickets": {"lines": lines(concert, 1), **BUYER, **key},
+        "copyConcert": {"startsAt": moment(datetime.now(UTC) + timedelta(days=60)), **key},
         "updateConcert": {"name": "Renamed", "gatePeople": [person_id("gus")]},
         "changeConcertOrganizer": {"organizerId": person_id("otto")},
         "configureWaitingRoom": {"settings": {"message": "Changed."}},

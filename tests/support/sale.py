@@ -19,8 +19,10 @@ from domain.orders import Customer, Order
 from proofs.waiting_room.invariants import find_violations
 from resolvers import concerts, holds, orders
 from resolvers.context import Context
-from storage.connect import Stores, open_stores
+from storage.connect import Stores, connect_stores, open_stores
 from storage.keys import KINDS, concert_keys
+from tests.support.databases import is_prepared
+from tests.support.hot_keys import record_worker_run
 from tests.support.waiting import wait_until
 
 PASSES = PassSigner(Ed25519PrivateKey.generate())
@@ -37,7 +39,7 @@ def draft(*capacities: int, price_minor: int = 0, **changes: Any) -> ConcertDraf
     made = ConcertDraft(
         terms=ConcertTerms(
             name="Goldberg Variations",
-            venue=Venue("Concertgebouw", "Amsterdam", "NL"),
+            venue=Venue("Concertgebouw", "Amsterdam", "NL", "Europe/Amsterdam"),
             description="An aria with thirty variations.",
             starts_at=now + timedelta(days=30),
             sales_start_at=now - timedelta(hours=1),
@@ -80,13 +82,19 @@ def key() -> str:
 
 @asynccontextmanager
 async def opened(redis_url: str, mongo_url: str, database: str) -> AsyncIterator[Stores]:
-    async with open_stores(redis_url, mongo_url, database) as stores:
+    """Open the stores, and wait until they are ready.
+
+    A prepared database has its indexes, so they are not created again.
+    """
+    opening = connect_stores if is_prepared(database) else open_stores
+    async with opening(redis_url, mongo_url, database) as stores:
         await wait_until(lambda: is_ready(stores), what="the stores")
         yield stores
 
 
 async def make_overdue(stores: Stores, made: Hold) -> None:
-    """Move the start of a purchase far into the past."""
+    """Move the start of a purchase far into the past, and apply it now."""
+    await record_worker_run(stores, made.concert_id)
     await stores.script_client.run_command(
         "ZADD", concert_keys(made.concert_id)[KINDS.index("buying")], "XX", "1", made.id
     )
@@ -121,7 +129,7 @@ async def buy(stores: Stores, made: Hold, *, with_key: str = "") -> Order:
 
 async def stock(stores: Stores, concert: Concert) -> list[tuple[int, int, int]]:
     """Return (available, held, sold) for each tier."""
-    counted = await stores.holds.read_stock(concert.id)
+    counted = await stores.holds.read_stock(concert)
     return [(tier.available, tier.held, tier.sold) for tier in counted.tiers]
 
 

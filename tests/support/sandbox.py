@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 
 class Sandbox:
-    """The steps. `process` may be stopped, killed and started by a test."""
+    """The steps. A test may stop, kill and start `process`."""
 
     secret_key = SECRET_KEY
     publishable_key = PUBLISHABLE_KEY
@@ -75,7 +75,7 @@ class Sandbox:
         return _document(await self.post(f"/v1/payment_intents/{intent_id}/cancel"))
 
     async def settle(self, intent_id: str, outcome: str = "succeeded") -> Document:
-        """Let the bank decide about a payment now: `succeeded` or `failed`, even after a cancel."""
+        """Let the bank decide on a payment now: `succeeded` or `failed`, even after a cancel."""
         return _document(await self.post(f"/sandbox/payment_intents/{intent_id}/settle", {"outcome": outcome}))
 
     async def refund(self, intent_id: str, amount: int | None = None) -> Document:
@@ -108,7 +108,8 @@ class Sandbox:
         _document(await self.post("/sandbox/keys"))
 
     async def fail(self, kind: str, operation: str | None = None, *, count: int = 1, seconds: float = 0) -> None:
-        """Switch a fault on for the next requests; for all until `heal` if `count` is 0.
+        """Switch a fault on for the next `count` requests, or for all requests until `heal` if
+        `count` is 0.
 
         The kinds are those of `payments.sandbox.faults.FaultKind`.
         """
@@ -125,7 +126,7 @@ class Sandbox:
         _document(await self.post("/sandbox/webhooks", {"url": url, "secret": secret}))
 
     async def pause_webhooks(self) -> None:
-        """Keep all webhooks back until `resume_webhooks`."""
+        """Hold back all webhooks until `resume_webhooks`."""
         _document(await self.post("/sandbox/webhooks", {"paused": "true"}))
 
     async def resume_webhooks(self) -> None:
@@ -143,7 +144,7 @@ class Sandbox:
         _document(await self.post(f"/sandbox/events/{event_id}/resend"))
 
     async def events(self, kind: str) -> list[Document]:
-        """Return the newest hundred events of a type, newest first."""
+        """Return the newest 100 events of a type, newest first."""
         found: list[Document] = (await self.get("/v1/events", type=kind, limit="100"))["data"]
         return found
 
@@ -161,7 +162,7 @@ class Sandbox:
         await wait_until(is_done, what="the webhooks")
 
     async def ledger(self, intent_id: str | None = None) -> list[Document]:
-        """Return the entries of the bank, or those of one intent, in their order."""
+        """Return the bank's entries, or those of one intent, in order."""
         found: list[Document] = []
         has_more = True
         while has_more:
@@ -171,7 +172,9 @@ class Sandbox:
         return [entry for entry in found if intent_id in (None, entry["payment_intent"])]
 
     async def balance(self, intent_id: str) -> int:
-        """Return what the bank has taken for an intent, less what it has given back."""
+        """Return the amount that the bank has taken for an intent minus the amount that it has
+        returned.
+        """
         return sum(entry["amount"] for entry in await self.ledger(intent_id))
 
 

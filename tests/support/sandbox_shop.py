@@ -1,5 +1,5 @@
-"""A shop as it is in production: GraphQL and the webhook route over HTTP, the workers' runner, and
-the official library at a sandbox in a process of its own.
+"""A shop as in production: GraphQL and the webhook route over HTTP, the workers' runner, the
+official library, and a sandbox in a separate process.
 
 The order worker is the exception: a test runs it with `work`, at the time that `pass_time` sets.
 """
@@ -41,13 +41,13 @@ from workers.payment_events import PaymentEventsWorker
 
 MAX_WEBHOOK_BYTES = 512 * 1024
 BEAT = timedelta(seconds=4)
-"""Shorter than the pause between two heartbeats of the workers that counts as a gap."""
+"""Shorter than a pause between two of the workers' heartbeats that counts as a gap."""
 SAME_TIME = timedelta()
 
 
 @dataclass
 class WebhookRoute:
-    """The webhook route of the shop, which keeps the bodies it is sent and counts its answers."""
+    """The webhook route of the shop, which keeps the bodies it receives and counts its answers."""
 
     webhooks: PaymentWebhooks
     statuses: Counter[int] = field(default_factory=Counter)
@@ -84,7 +84,7 @@ class SandboxShop(OrderShop):
         self.worker = OrderWorker(self.payments, clock=self.now)
 
     async def begin_test(self) -> None:
-        """Undo what the tests before have changed, and give their orders no more work."""
+        """Undo the changes of earlier tests, and make sure that none of their orders is due."""
         await self.stores.orders.collection.update_many({}, {"$unset": {"workAt": ""}})
         self.ahead = SAME_TIME
         self.route.statuses.clear()
@@ -103,7 +103,7 @@ class SandboxShop(OrderShop):
         return intent_id
 
     async def buy_paid(self, concert: OnSale, *quantities: int, by: str = "alice") -> Answer:
-        """Buy tickets, pay them, and return the order that the webhook has made PAID."""
+        """Buy tickets, pay for them, and return the order that the webhook has made PAID."""
         order = await self.buy(concert, *quantities, by=by)
         await self.pay(order)
         return await self.wait_for(order, "PAID", by=by)
@@ -120,21 +120,21 @@ class SandboxShop(OrderShop):
         return await self.worker.run_once(self.stores)
 
     async def pass_time(self, duration: timedelta) -> None:
-        """Move the clock of the saga on, without a gap between two runs of the workers."""
+        """Advance the saga's clock, without a gap between two worker runs."""
         end = self.ahead + duration
         while self.ahead < end:
             self.ahead = min(self.ahead + BEAT, end)
             await self.stores.worker_heartbeats.beat(self.worker.name, self.now())
 
     async def pass_deadline(self, order: Answer) -> None:
-        """Move the clock to one second after the order had to be paid."""
+        """Move the clock to one second after the payment deadline of the order."""
         payment = (await self.stored(order)).payment
         assert payment is not None
         await self.pass_time(payment.expires_at - self.now() + timedelta(seconds=1))
 
     @asynccontextmanager
     async def impatient_payments(self) -> AsyncIterator[OrderPayments]:
-        """Yield payments that wait one second for each answer of the sandbox."""
+        """Yield payments that wait one second for each answer from the sandbox."""
         async with aclosing(open_provider(_settings(self.sandbox, timeout_s=1))) as provider:
             yield OrderPayments(self.stores, provider, clock=self.now)
 
@@ -169,11 +169,13 @@ class SandboxShop(OrderShop):
         return [found.id for found in await self.payments.provider.find_intents(reference, since)]
 
     async def balance(self, order: Answer) -> int:
-        """Return what the bank has taken for the order, less what it has given back."""
+        """Return the amount that the bank has taken for the order minus the amount that it has
+        returned.
+        """
         return sum([await self.sandbox.balance(intent_id) for intent_id in await self.intents(order)])
 
     async def create_intent(self, reference: OrderReference, amount: int, *, attempt: int = 1, **fields: str) -> str:
-        """Create an intent at the sandbox that names the order, and return its id."""
+        """Create an intent that names the order at the sandbox, and return its id."""
         metadata = {
             "onsale_order": reference.order_id,
             "onsale_concert": reference.concert_id,
@@ -184,7 +186,7 @@ class SandboxShop(OrderShop):
         return str(created["id"])
 
     async def events(self, intent_id: str) -> list[Document]:
-        """Return the sandbox's events about an intent and its refunds, in their order."""
+        """Return the sandbox's events about an intent and its refunds, in order."""
         found: list[Document] = (await self.sandbox.get("/v1/events", limit="100"))["data"]
         objects = [(event, event["data"]["object"]) for event in reversed(found)]
         return [event for event, about in objects if intent_id in (about["id"], about.get("payment_intent"))]
@@ -198,7 +200,7 @@ class SandboxShop(OrderShop):
         return orjson.dumps(await self.event(kind, intent_id))
 
     async def post(self, body: bytes, headers: dict[str, str] | None = None) -> httpx2.Response:
-        """Send a webhook, signed by the sandbox's secret if no headers are given."""
+        """Send a webhook, signed with the sandbox's secret if no headers are given."""
         signed = sign(body, datetime.now(UTC), self.sandbox.webhook_secret) if headers is None else headers
         return await self.client.post(PATH, content=body, headers=signed)
 
@@ -216,7 +218,7 @@ class SandboxShop(OrderShop):
         await wait_until(is_applied, what=f"the event {event['type']}")
 
     async def received(self, kind: str, intent_id: str) -> bytes:
-        """Wait for a webhook of the sandbox, and return its body."""
+        """Wait for a webhook from the sandbox, and return its body."""
 
         def find() -> bytes | None:
             events = [(body, orjson.loads(body)) for body in self.route.bodies]
@@ -240,7 +242,7 @@ def intent_id_of(order: Order) -> str:
 
 
 def webhook_route_of(provider: PaymentProvider, stores: Stores) -> WebhookRoute:
-    """Return the route that verifies webhooks of the provider, and records them in the stores."""
+    """Return the route that verifies the provider's webhooks, and records them in the stores."""
     return WebhookRoute(
         PaymentWebhooks(
             provider,
@@ -254,13 +256,13 @@ def webhook_route_of(provider: PaymentProvider, stores: Stores) -> WebhookRoute:
 
 @asynccontextmanager
 async def open_sandbox_shop(stores: Stores, redis_url: str, directory: Path) -> AsyncIterator[SandboxShop]:
-    """Open a shop with a sandbox of its own, which keeps its data in the directory."""
+    """Open a shop with its own sandbox, which keeps its data in the directory."""
     async with (
         running_sandbox(directory) as sandbox,
         aclosing(open_provider(_settings(sandbox))) as provider,
     ):
         made: list[SandboxShop] = []
-        # The first call opens a connection, which a busy machine may do slowly.
+        # The first call opens a connection, which may take long on a busy machine.
         payments = OrderPayments(stores, provider, clock=lambda: made[0].now(), intent_within_s=20)
         route = webhook_route_of(provider, stores)
         checkout = Checkout("sandbox", sandbox.publishable_key, sandbox.url)

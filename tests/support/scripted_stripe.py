@@ -1,4 +1,4 @@
-"""A server that gives the Stripe adapter the answers of a test, and keeps its requests."""
+"""A server that gives the Stripe adapter answers chosen by a test, and keeps its requests."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -44,12 +44,12 @@ class Recorded:
 
 @dataclass(slots=True)
 class ScriptedStripe:
-    """Gives the scripted answers in turn, and the last one again and again."""
+    """Gives the scripted answers in turn, and then repeats the last one."""
 
     answers: list[Response] = field(default_factory=list)
     requests: list[Recorded] = field(default_factory=list)
     released: asyncio.Event = field(default_factory=asyncio.Event)
-    """Answers wait for it if it is cleared."""
+    """If this is cleared, answers wait for it."""
 
     def answer(self, *answers: Response) -> None:
         self.answers[:] = answers
@@ -65,7 +65,7 @@ class ScriptedStripe:
 
 @asynccontextmanager
 async def scripted_stripe(*, timeout_s: float = 60) -> AsyncIterator[tuple[ScriptedStripe, StripeProvider]]:
-    """Run the server and an adapter that speaks to it."""
+    """Run the server and an adapter that talks to it."""
     script = ScriptedStripe()
     script.released.set()
     routes = [Route("/{path:path}", script.respond, methods=["GET", "POST"])]
@@ -80,7 +80,7 @@ async def scripted_stripe(*, timeout_s: float = 60) -> AsyncIterator[tuple[Scrip
 
 
 def error(status: int, code: str | None = None, *, kind: str = "invalid_request_error", **headers: str) -> Response:
-    """Return an error object of Stripe. `_` in the name of a header stands for a hyphen."""
+    """Return a Stripe error object. `_` in the name of a header represents a hyphen."""
     shown = {name.replace("_", "-"): value for name, value in headers.items()}
     content = {"error": {"type": kind, "message": f"Because of {code or kind}.", **({"code": code} if code else {})}}
     return JSONResponse(content, status, shown)

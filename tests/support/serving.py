@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,8 +14,10 @@ from web.server import make_config
 
 
 @asynccontextmanager
-async def serving(build: Callable[[str], ASGIApp], *, certificate: Path | None = None) -> AsyncIterator[str]:
-    """Serve an app within the block.
+async def serving(
+    build: Callable[[str], ASGIApp], *, certificate: Path | None = None, **changes: Any
+) -> AsyncIterator[str]:
+    """Serve an app within the block, with `changes` to the options of uvicorn.
 
     `build` receives the base URL of the app, because an issuer has to know its own URL. If
     `certificate` names a file with a certificate and its key, the app is served over TLS.
@@ -29,9 +32,8 @@ async def serving(build: Callable[[str], ASGIApp], *, certificate: Path | None =
         # Unlike a real server, this one logs little, and it does not run the lifespan because the
         # test opens and closes the app itself. On a busy machine, a client may be idle for a long
         # time; it must not lose its connection just as it sends a request.
-        config = make_config(
-            build(base), log_level="warning", lifespan="off", timeout_keep_alive=3_600, ssl_certfile=certificate
-        )
+        options = {"log_level": "warning", "lifespan": "off", "timeout_keep_alive": 3_600}
+        config = make_config(build(base), ssl_certfile=certificate, **(options | changes))
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

@@ -22,6 +22,7 @@ from payments.checkout import Checkout
 from payments.saga.order_payments import OrderPayments
 from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
+from resolvers.tickets.transfer_mails import TransferMails
 from schema import Engine
 from settings import Settings
 from storage.connect import Stores
@@ -31,6 +32,8 @@ from tests.support.issuers import KeyServer, make_verifier
 from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.tokens import access_claims, jwk, signed
+from tests.support.transfer_mails import MailsInMemory
+from tickets.keys import TicketKeys
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.middleware import RequestMiddleware
 
@@ -41,6 +44,7 @@ MAX_BODY_BYTES = Settings().max_body_bytes
 DEFAULTS = Limits()
 NO_SESSIONS = NoSessions()
 NO_CHECKOUT = Checkout()
+TICKET_KEYS = TicketKeys([bytes(range(32))])
 
 CREATE = """
 mutation ($input: CreateConcertInput!) {
@@ -104,7 +108,7 @@ FREE = [
     {"name": "Standing", "priceMinor": 0, "capacity": 100},
     {"name": "Balcony", "priceMinor": 0, "capacity": 2},
 ]
-"""The usual tiers. A purchase of free tickets needs no payment, so it is an order at once."""
+"""The usual tiers. A purchase of free tickets needs no payment, so it becomes an order at once."""
 PRICED = [
     {"name": "Standing", "priceMinor": 4950, "capacity": 100},
     {"name": "Balcony", "priceMinor": 8000, "capacity": 2},
@@ -195,7 +199,7 @@ def concert_input(**changes: object) -> dict[str, object]:
     now = datetime.now(UTC)
     usual = {
         "name": "Night of the Proms",
-        "venue": {"name": "Olympiahalle", "city": "Munich", "country": "DE"},
+        "venue": venue_input(),
         "startsAt": moment(now + timedelta(days=30)),
         "salesStartAt": moment(now - timedelta(days=1)),
         "salesEndAt": moment(now + timedelta(days=29)),
@@ -204,6 +208,11 @@ def concert_input(**changes: object) -> dict[str, object]:
         "limitPerPerson": 6,
         "tiers": FREE,
     }
+    return usual | changes
+
+
+def venue_input(**changes: object) -> dict[str, object]:
+    usual = {"name": "Olympiahalle", "city": "Munich", "country": "DE", "timeZone": "Europe/Berlin"}
     return usual | changes
 
 
@@ -232,6 +241,7 @@ async def shop_on(
     sessions: SessionReader = NO_SESSIONS,
     payments: OrderPayments | None = None,
     checkout: Checkout = NO_CHECKOUT,
+    transfer_mails: TransferMails | None = None,
 ) -> AsyncIterator[Shop]:
     """Serve GraphQL and the issuer that it trusts at the same address."""
     shops: list[Shop] = []
@@ -256,6 +266,8 @@ async def shop_on(
                     signed_in_may_buy=signed_in_may_buy,
                     payments=payments,
                     checkout=checkout,
+                    ticket_keys=TICKET_KEYS,
+                    transfer_mails=transfer_mails or MailsInMemory(),
                 ),
                 Callers(shop.verifier, site=Site(str(shop.client.base_url).rstrip("/")), sessions=sessions),
                 redis_url=redis_url,

@@ -8,7 +8,7 @@ SECRET, OTHER_SECRET = "whsec_kW9sQpT2xRz7LmB4vYc8", "whsec_NfJ1hDg6EaU3kW9sQpT2
 
 
 def sign(body: bytes, at: datetime, *secrets: str) -> dict[str, str]:
-    """Return the headers of a delivery that was signed at that time, by SECRET if none is given."""
+    """Return the headers of a delivery that is signed at this time, with SECRET by default."""
     seconds = int(at.timestamp())
     content = b"%d." % seconds + body
     signatures = [hmac.new(secret.encode(), content, hashlib.sha256).hexdigest() for secret in secrets or (SECRET,)]

@@ -26,7 +26,7 @@ LINES = (TicketLine(TIER, quantity=2, unit_price_minor=4_950),)
 CONCERT = Concert(
     terms=ConcertTerms(
         name="Goldberg Variations",
-        venue=Venue("Concertgebouw", "Amsterdam", "NL"),
+        venue=Venue("Concertgebouw", "Amsterdam", "NL", "Europe/Amsterdam"),
         description="",
         starts_at=NOW + timedelta(days=30),
         sales_start_at=NOW - timedelta(hours=1),
@@ -61,7 +61,12 @@ ORDER = Order(
     events=(),
     created_at=NOW,
 )
-STOCK = Stock(epoch=1, version=7, tiers=(TierStock(TIER, capacity=10, held=2, sold=3),))
+STOCK = Stock(
+    epoch=1,
+    version=7,
+    tiers=(TierStock(TIER, capacity=10, held=2, sold=3, price_minor=4_950),),
+    currency=CurrencyCode.EUR,
+)
 ROOM = WaitingRoom(
     concert_id=CONCERT.id,
     organizer_id=CONCERT.organizer_id,
@@ -80,8 +85,8 @@ ROOM = WaitingRoom(
 
 
 def hold(id_: str = "b" * 32, *, state: HoldState = HoldState.HELD, reason: EndReason | None = None) -> Hold:
-    deadline = NOW + timedelta(minutes=10)
-    return Hold(HoldId(id_), CONCERT.id, ALICE, state, reason, (), LINES, created_at=NOW, expires_at=deadline)
+    now_ms = round(NOW.timestamp() * 1000)
+    return Hold(HoldId(id_), CONCERT.id, ALICE, state, reason, (), LINES, now_ms, now_ms + 600_000)
 
 
 def entry(state: EntryState, position: int = 0, *, token: str | None = None) -> QueueEntry:
@@ -130,6 +135,9 @@ class FakeStores:
         if self.trouble:
             raise self.trouble
 
+    def find(self, concert_id: ConcertId) -> Concert | None:
+        return self.concert if concert_id == self.concert.id else None
+
     def context(self, viewer: Viewer | None, request_id: str = "r1") -> Context:
         return Context(cast("Stores", self), PASSES, viewer, request_id)
 
@@ -140,7 +148,7 @@ class _Concerts:
 
     async def get(self, concert_id: ConcertId) -> Concert | None:
         self.stores.read("concert")
-        return self.stores.concert if concert_id == self.stores.concert.id else None
+        return self.stores.find(concert_id)
 
     async def currency_of(self, concert_id: ConcertId) -> CurrencyCode:
         self.stores.read("currency")
@@ -154,7 +162,8 @@ class _ConcertCache:
     stores: FakeStores
 
     async def get(self, concert_id: ConcertId) -> Concert | None:
-        return await self.stores.concerts.get(concert_id)
+        self.stores.read("cached concert")
+        return self.stores.find(concert_id)
 
 
 @dataclass

@@ -32,6 +32,8 @@ TIMEOUT_S = 60.0
 PROTOCOL = "graphql-transport-ws"
 INIT: dict[str, object] = {"type": "connection_init"}
 DEFAULTS = Limits()
+PATIENT = Limits(messages_burst=1_000_000, init_wait_s=3_600, ping_after_s=3_600, drain_wait_s=3_600)
+"""For tests whose messages are counted, however long they take."""
 SITE = Site("https://tickets.example")
 NO_SESSIONS = NoSessions()
 ACK: dict[str, object] = {"type": "connection_ack"}
@@ -193,8 +195,12 @@ async def sockets(
     allowed_origins: tuple[str, ...] = (),
     middleware: Sequence[Middleware] = (),
     sessions: SessionReader = NO_SESSIONS,
+    **server_options: Any,
 ) -> AsyncIterator[Sockets]:
-    """Run the server. Its own pages, which may use a session cookie, are those of `SITE`."""
+    """Run the server. Pages of `SITE` are its own and may use a session cookie.
+
+    `server_options` are those of `serving`.
+    """
     runner, connection_counter = FakeRunner(), ConnectionCounter(limits)
     app = GraphQLSocket(
         runner,
@@ -204,5 +210,14 @@ async def sockets(
         allowed_origins=(SITE.origin, *allowed_origins),
     )
     routes = [WebSocketRoute("/graphql", app)]
-    async with serving(lambda _: Starlette(routes=routes, middleware=middleware)) as base:
+    async with serving(lambda _: Starlette(routes=routes, middleware=middleware), **server_options) as base:
         yield Sockets(base.replace("http", "ws", 1) + "/graphql", runner, connection_counter)
+
+
+@asynccontextmanager
+async def borrowed_sockets(server: Sockets) -> AsyncIterator[Sockets]:
+    """Yield the server of a module to one test, and check that the test leaves nothing open."""
+    server.runner.started.clear()
+    yield server
+    await wait_until(lambda: server.capacity.total == 0, what="the end of all sockets")
+    assert server.runner.open == []

@@ -68,7 +68,7 @@ async def until_trusted(stores: Stores, concert_id: ConcertId) -> None:
 
     async def is_trusted() -> bool:
         try:
-            await stores.holds.read_stock(concert_id)
+            await stores.queues.read_queue(concert_id)
         except TemporarilyUnavailable:
             return False
         return True

@@ -6,6 +6,9 @@ one.
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,31 @@ from tests.support.waiting import wait_until
 
 CLUSTER = ("--cluster-enabled", "yes")
 FAIL_POINTS = ("--setParameter", "enableTestCommands=1")
+MEMORY = Path("/dev/shm")  # noqa: S108 - each directory in it has a random name
+MEMORY_BYTES = 2_000_000_000
+"""The free memory that must be left for one server. A mongod takes about 300 MB."""
+
+
+@contextmanager
+def memory_directory(otherwise: Path) -> Iterator[Path]:
+    """Yield a directory in memory, or `otherwise` if there is no room.
+
+    It suits servers that no test kills. Both stores sync each write, and on a disk, most tests
+    would spend most of their time waiting for that.
+    """
+    _remove_leftovers()
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES:
+        yield otherwise
+        return
+    with tempfile.TemporaryDirectory(prefix=f"onsale-tests-{os.getpid()}-", dir=MEMORY) as directory:
+        yield Path(directory)
+
+
+def _remove_leftovers() -> None:
+    """Remove the directories of test processes that were killed."""
+    for directory in MEMORY.glob("onsale-tests-*"):
+        if not Path("/proc", directory.name.split("-")[2]).exists():
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def mongod(directory: Path) -> ServerProcess:
@@ -25,8 +53,8 @@ def mongod(directory: Path) -> ServerProcess:
     return supervisor.make_mongod(directory, options=FAIL_POINTS)
 
 
-def redis7(directory: Path) -> ServerProcess:
-    return supervisor.make_valkey(directory, executable=_debian_redis())
+def redis7(directory: Path, *, options: Sequence[str] = ()) -> ServerProcess:
+    return supervisor.make_valkey(directory, executable=_debian_redis(), options=options)
 
 
 def _debian_redis() -> Path:

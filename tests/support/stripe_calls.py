@@ -19,7 +19,8 @@ REFUND = Refund(1, "pi_1", 2_000, (), RefundReason.REQUESTED, STARTED)
 
 
 async def _list_intents(provider: StripeProvider) -> list[Intent]:
-    return [found async for found in provider.list_intents(STARTED, STARTED + timedelta(hours=1), "installation-1")]
+    window = STARTED, STARTED + timedelta(hours=1)
+    return [item.intent async for item in provider.list_intents(*window, "installation-1") if item.intent]
 
 
 CALLS: dict[str, Call] = {

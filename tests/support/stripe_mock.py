@@ -1,9 +1,9 @@
-"""Records what stripe-mock says to the requests of the Stripe adapter.
+"""Records what stripe-mock answers to the requests of the Stripe adapter.
 
 github.com/stripe/stripe-mock checks requests against Stripe's OpenAPI description and answers with
 Stripe's own examples. `python -m tests.support.stripe_mock http://127.0.0.1:12111` sends it one
-request of each kind, and writes requests and answers to `FILE`, with which the tests compare the
-adapter. Do this after a change of the adapter's requests or of the API version.
+request of each kind, and writes requests and answers to `FILE`, which the tests compare with the
+adapter. Do this after a change to the adapter's requests or to the API version.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ async def record(url: str) -> None:
 
 
 async def _request_of(name: str) -> Recorded:
-    """Return the request that a call sends, whatever becomes of the answer."""
+    """Return the request that a call sends, whatever happens to the answer."""
     async with scripted_stripe() as (script, provider):
         script.answer(JSONResponse({}))
         try:

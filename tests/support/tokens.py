@@ -50,6 +50,7 @@ def access_claims(issuer: str, **changes: object) -> dict[str, object]:
         "realm_access": {"roles": ["customer", "offline_access"]},
         "preferred_username": "alice",
         "email": "alice@onsale.example",
+        "email_verified": True,
         **changes,
     }
     return {name: value for name, value in claims.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Creates orders that await a payment, and the orders that become of them."""
+"""Creates orders that await a payment, and their later versions."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def pay_until(order: Order) -> datetime:
 
 
 def next_version(order: Order, status: OrderStatus, *, is_living: bool = True) -> Order:
-    """Return the order after a change of status. An order that is not living returns its units."""
+    """Return the order after a change of status. An order that has ended returns its units."""
     kept = order.units if is_living else ()
     released = order.released_units if is_living else (*order.released_units, *order.units)
     events = (*order.events, OrderEvent(status, order.events[-1].at))
@@ -45,13 +45,13 @@ async def begin(stores: Stores, hold: Hold, *, with_key: str = "") -> Hold:
 
 
 async def insert(stores: Stores, order: Order) -> Order:
-    """Insert an order in MongoDB. The hot store is not told."""
+    """Insert an order in MongoDB only, not in the hot store."""
     assert await stores.order_batch.insert(order) is Outcome.RECORDED
     return order
 
 
 async def store_next(stores: Stores, order: Order) -> Order:
-    """Write the next version of an order in MongoDB. The hot store is not told."""
+    """Write the next version of an order in MongoDB only, not in the hot store."""
     result = await stores.orders.collection.replace_one(
         {"_id": order.id, "version": order.version - 1}, order_document(order)
     )

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that records what it is sent, and answers as a test says."""
+"""A receiver of webhooks that records what it receives, and answers as a test demands."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ class ReceivedWebhook:
     body: bytes
     signature: str
     status: int
-    """The status with which it was answered."""
+    """The status of the answer."""
 
     @property
     def event(self) -> dict[str, Any]:
@@ -33,9 +33,9 @@ class WebhookReceiver:
     url: str
     received: list[ReceivedWebhook] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
-    """The statuses of the coming answers; 200 when the list is empty."""
+    """The statuses of the upcoming answers; 200 when the list is empty."""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
-    """Answers wait until it is set. It is set at first."""
+    """Answers wait until this is set. It is set initially."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

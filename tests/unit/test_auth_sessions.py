@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest_asyncio
 from auth.sessions.backoff import FIRST_S, LONGEST_S, Backoff
 from auth.sessions.cipher import SessionCipher, keys_from_file
 from auth.sessions.oidc_client import IssuerUnavailable, LoginRefused
+from auth.sessions.session import Session, decode_session
 from auth.viewer import Role
 from domain.errors import SessionLost, TemporarilyUnavailable, Unauthenticated
 from domain.ids import PersonId
@@ -40,7 +42,28 @@ async def test_session_belongs_to_the_person_named_in_its_tokens(login: Login) -
         "alice@onsale.example",
         {Role.CUSTOMER},
     )
+    assert viewer.is_email_verified
     assert (viewer.expires_at, viewer.issued_at, viewer.session_id) == (None, login.clock.now_s, "sid-1")
+
+
+def test_session_of_an_earlier_version_has_no_confirmed_address() -> None:
+    session = Session(
+        person_id=PersonId("alice-id"),
+        name="alice",
+        email="alice@onsale.example",
+        roles=frozenset({Role.CUSTOMER}),
+        issuer_session="sid-1",
+        signed_in_at=1.0,
+        renew_at=2.0,
+        expires_at=3.0,
+        ends_at=4.0,
+        refresh_token=None,
+        id_token=None,
+        is_email_verified=True,
+    )
+    stored = json.loads(session.encode())
+    del stored["is_email_verified"]
+    assert decode_session(json.dumps(stored).encode()) == replace(session, is_email_verified=False)
 
 
 async def test_cookie_has_256_bits_and_redis_stores_only_its_hash(login: Login) -> None:

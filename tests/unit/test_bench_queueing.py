@@ -17,8 +17,8 @@ PEOPLE = [User("token", name, "127.0.0.1") for name in "abcdef"]
 RESUMED_MS = 1_500
 
 
-def counts(*called_ms: float | None, at_s: float = 0.0, frames: int = 0, size: int = 0) -> Counts:
-    return Counts(at_s, frames, size, called_ms)
+def counts(*found_ms: float | None, at_s: float = 0.0, frames: int = 0, size: int = 0) -> Counts:
+    return Counts(at_s, frames, size, found_ms)
 
 
 class FakeTransport:
@@ -158,13 +158,13 @@ async def test_subscriber_counts_messages_split_between_packets() -> None:
         b'{"type":"ping"}',
     ):
         subscriber.data_received(data)
-    assert (subscriber.frames, subscriber.called_ms is not None, subscriber.first.done()) == (3, True, True)
+    assert (subscriber.frames, subscriber.found_ms is not None, subscriber.first.done()) == (3, True, True)
     assert transport.written[1] == b"subscribe"
     assert [b"pong" in transport.written[2], len(transport.written)] == [True, 3]
 
 
 async def test_answer_counts_only_if_it_is_complete_and_successful() -> None:
-    connection = Connection(b"JoinQueueSuccess")
+    connection = Connection(0, "127.0.0.1", b"JoinQueueSuccess")
     transport = connect(connection)
     asked = asyncio.create_task(connection.send(b"ask"))
     await asyncio.sleep(0)

@@ -41,7 +41,7 @@ def test_person_is_refused_above_the_rate_and_told_when_to_try_again() -> None:
     assert [refusal(made, ANN) for _ in range(2)] == [None, (RateScope.PERSON, 5)]
 
 
-def test_payment_syncs_have_a_limit_of_their_own() -> None:
+def test_payment_syncs_have_a_separate_limit() -> None:
     rates = RateLimits(hold_requests=CallRates(Rate(1, 10)), payment_syncs=CallRates(Rate(2, 10)))
     made = CallLimits(rates, clock=Clock())
     made.count_hold_request(ANN, OFFICE)
@@ -50,9 +50,7 @@ def test_payment_syncs_have_a_limit_of_their_own() -> None:
     with pytest.raises(RateLimited) as refused:
         made.count_payment_sync(ANN, OFFICE)
     assert (refused.value.call, refused.value.retry_after_s) == (LimitedCall.SYNC_ORDER_PAYMENT, 5)
-    assert str(refused.value) == (
-        "The limit of questions about payments is 2 in 10 s per person; repeat the request in 5 s."
-    )
+    assert str(refused.value) == ("The limit for checking payments is 2 in 10 s per person; repeat the request in 5 s.")
 
 
 def test_refused_requests_do_not_count_against_the_address() -> None:

@@ -16,11 +16,16 @@ CONCERTS: list[dict[str, Any]] = orjson.loads(CONCERTS_FILE.read_bytes())
 FIELDS: dict[str, type] = {
     "slug": str,
     "name": str,
+    "artist": str,
+    "genre": str,
     "venue": dict,
     "description": str,
+    "links": list,
     "startsInDays": int,
+    "startTime": str,
+    "doorsMinutesBeforeStart": int,
     "salesStartInHours": int,
-    "salesEndInHours": int,
+    "salesEndHoursBeforeStart": int,
     "currency": str,
     "limitPerOrder": int,
     "limitPerPerson": int,
@@ -35,7 +40,17 @@ ROOM_FIELDS = {
     "heartbeatTimeoutSeconds",
     "disconnectGraceSeconds",
 }
-VENUE_FIELDS: dict[str, type] = {"name": str, "city": str, "country": str, "capacity": int}
+OPTIONAL = {"waitingRoom", "minimumAge"}
+VENUE_FIELDS: dict[str, type] = {
+    "name": str,
+    "city": str,
+    "country": str,
+    "timeZone": str,
+    "address": str,
+    "latitude": float,
+    "longitude": float,
+    "capacity": int,
+}
 TIER_FIELDS: dict[str, type] = {"name": str, "priceMinor": int, "capacity": int}
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 
@@ -53,11 +68,14 @@ def test_catalog_is_large_and_varied_and_has_no_duplicates() -> None:
     assert len({concert["venue"]["name"] for concert in CONCERTS}) == 30
     assert len({concert["venue"]["country"] for concert in CONCERTS}) == 19
     assert len({concert["currency"] for concert in CONCERTS}) == 12
+    assert len({concert["genre"] for concert in CONCERTS}) == 12
+    assert len({concert["artist"] for concert in CONCERTS}) == 30
+    assert sorted(concert["minimumAge"] for concert in CONCERTS if "minimumAge" in concert) == [7, 14, 15, 16, 18, 18]
 
 
 @each_concert
 def test_concert_has_exactly_the_expected_fields(concert: dict[str, Any]) -> None:
-    assert types_of({name: value for name, value in concert.items() if name != "waitingRoom"}) == FIELDS
+    assert types_of({name: value for name, value in concert.items() if name not in OPTIONAL}) == FIELDS
     assert types_of(concert["venue"]) == VENUE_FIELDS
     assert [types_of(tier) for tier in concert["tiers"]] == [TIER_FIELDS] * len(concert["tiers"])
 
@@ -83,6 +101,17 @@ def test_sale_ends_before_its_concert_starts() -> None:
         assert draft.terms.sales_start_at < draft.terms.sales_end_at < draft.terms.starts_at
 
 
+def test_doors_open_before_the_concert_starts() -> None:
+    for draft in demo_concerts(NOW):
+        assert draft.terms.details.doors_at is not None
+        assert timedelta(minutes=30) <= draft.terms.starts_at - draft.terms.details.doors_at <= timedelta(hours=2)
+
+
+def test_links_lead_to_reserved_names_that_belong_to_no_site() -> None:
+    for draft in demo_concerts(NOW):
+        assert all(link.url.endswith(".example/") for link in draft.terms.details.links)
+
+
 def test_every_concert_passes_validation() -> None:
     assert [problem for draft in demo_concerts(NOW) for problem in draft_problems(draft)] == []
 
@@ -103,7 +132,7 @@ def test_one_concert_on_sale_has_a_waiting_room() -> None:
 def test_times_are_relative_to_the_time_of_loading() -> None:
     first, later = demo_concerts(NOW)[0], demo_concerts(NOW + timedelta(days=365))[0]
     assert later.terms.starts_at - first.terms.starts_at == timedelta(days=365)
-    evening = NOW.replace(hour=19) + timedelta(days=96)
+    evening = NOW.replace(hour=19, minute=30) + timedelta(days=96)
     assert (first.terms.starts_at, first.terms.sales_start_at) == (evening, NOW - timedelta(hours=72))
     assert first.terms.hold_duration_ms == 600_000
 

@@ -9,6 +9,7 @@ from domain.estimates.room_flow import SLICES, RoomFlow
 from domain.estimates.sold_out_forecast import forecast_sold_out
 from domain.estimates.wait_estimates import build_wait_table
 from domain.ids import TierId
+from domain.money import CurrencyCode
 from domain.stock import Stock, TierStock
 
 MAX_COUNT = 2_000_000
@@ -65,9 +66,10 @@ def test_sold_out_forecast_for_any_flow_is_never_negative(flow: RoomFlow, tiers:
         epoch=1,
         version=1,
         tiers=tuple(
-            TierStock(TierId(f"t-{i}"), capacity=free + held + sold, held=held, sold=sold)
+            TierStock(TierId(f"t-{i}"), capacity=free + held + sold, held=held, sold=sold, price_minor=0)
             for i, (free, held, sold) in enumerate(tiers)
         ),
+        currency=CurrencyCode.EUR,
     )
     forecast = forecast_sold_out(stock, flow)
     assert not math.isnan(forecast.sold_out_from)

@@ -15,13 +15,13 @@ def test_table_has_the_active_codes_and_digits_of_iso_4217() -> None:
     assert {code.value: code.digits for code in CurrencyCode} == published
 
 
-def test_codes_without_a_minor_unit_are_no_currencies_here() -> None:
+def test_codes_without_a_minor_unit_are_not_currencies_here() -> None:
     without = {code.value for code in iso4217.Currency if code.exponent is None}
     assert {"XAU", "XTS", "XXX"} <= without
     assert without.isdisjoint(CurrencyCode)
 
 
-def test_each_currency_has_an_english_name_of_its_own() -> None:
+def test_each_currency_has_a_unique_english_name() -> None:
     # ISO 4217 has two codes for the bolivar, but tells them apart only in its remarks.
     assert len({code.label for code in CurrencyCode}) == len(CurrencyCode)
 

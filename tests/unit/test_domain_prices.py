@@ -1,4 +1,4 @@
-"""A price is 0 or payable, alone and times the limit per order."""
+"""A price is 0 or payable, both for one ticket and for the largest order."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,8 +7,8 @@ import pytest
 
 import payments.amounts
 from domain.concerts import Concert, ConcertChange, ConcertDraft, ConcertStatus, Tier, TierChange, TierDraft
-from domain.errors import FieldProblem
 from domain.ids import ConcertId, PersonId, tier_id
+from domain.inputs.problems import FieldProblem
 from domain.money import CurrencyCode
 from domain.payments.prices import changed_price_problems, draft_price_problems
 from domain.validation import MAX_LIMIT, MAX_PRICE_MINOR
@@ -72,7 +72,7 @@ def test_price_that_cannot_be_paid_is_refused(currency: CurrencyCode, price: int
 
 
 @pytest.mark.parametrize("price", [-1, MAX_PRICE_MINOR + 1])
-def test_price_outside_every_currency_is_left_to_the_general_checks(price: int) -> None:
+def test_price_invalid_in_every_currency_is_left_to_the_general_checks(price: int) -> None:
     assert problems_of(priced(price)) == []
 
 
@@ -126,7 +126,7 @@ def test_price_from_before_the_limits_may_stay() -> None:
     assert problems_after(before, ConcertChange(tiers=(TierChange(FIRST, price_minor=1),))) == []
 
 
-def test_limit_per_order_is_raised_only_as_far_as_one_payment_goes() -> None:
+def test_limit_per_order_is_raised_only_as_far_as_one_payment_allows() -> None:
     before = concert(100, 90_000_000)
     assert problems_after(before, ConcertChange(limit_per_order=11)) == []
     assert problems_after(before, ConcertChange(limit_per_order=12)) == [

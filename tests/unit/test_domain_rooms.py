@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from domain.inputs.rooms import room_problems
 from domain.queues import NO_ROOM, QueueingMethod, RoomSettings
 from domain.room_changes import RoomSettingsPatch, SettingChange, diff_room_settings
-from domain.validation import draft_problems, room_problems
+from domain.validation import draft_problems
 from tests.support.sale import draft
 
 CONCERT = draft(10)

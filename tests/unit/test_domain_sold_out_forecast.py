@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.estimates.room_flow import SLICES, RoomFlow
 from domain.estimates.sold_out_forecast import MIN_BUYERS, forecast_sold_out, forecast_stock_ahead
 from domain.ids import TierId
+from domain.money import CurrencyCode
 from domain.stock import Stock, StockAhead, TierStock
 
 NOW_S = 1_700_000_000.0
@@ -22,9 +23,10 @@ def stock(*tiers: tuple[int, int, int]) -> Stock:
         epoch=1,
         version=1,
         tiers=tuple(
-            TierStock(TierId(f"c-{number}"), available + held + sold, held, sold)
+            TierStock(TierId(f"c-{number}"), available + held + sold, held, sold, 0)
             for number, (available, held, sold) in enumerate(tiers, start=1)
         ),
+        currency=CurrencyCode.EUR,
     )
 
 

@@ -54,10 +54,10 @@ def test_amount_has_the_decimal_places_of_its_currency(money: Money, amount: str
 
 
 def test_stock_is_sold_out_if_no_tier_has_an_available_ticket() -> None:
-    some, none = TierStock(tier_id(ConcertId("c"), 1), 5, 2, 2), TierStock(tier_id(ConcertId("c"), 2), 5, 1, 4)
+    some, none = TierStock(tier_id(ConcertId("c"), 1), 5, 2, 2, 0), TierStock(tier_id(ConcertId("c"), 2), 5, 1, 4, 0)
     assert (some.available, none.available) == (1, 0)
-    assert not Stock(1, 1, (some, none)).is_sold_out
-    assert Stock(1, 1, (none,)).is_sold_out
+    assert not Stock(1, 1, (some, none), CurrencyCode.EUR).is_sold_out
+    assert Stock(1, 1, (none,), CurrencyCode.EUR).is_sold_out
 
 
 def test_every_state_is_in_its_transition_table() -> None:

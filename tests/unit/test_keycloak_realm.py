@@ -28,6 +28,7 @@ def test_realm_has_the_demo_users_of_the_development_issuer() -> None:
             person.given_name,
             person.family_name,
         )
+        assert user["emailVerified"] is True
         assert set(user["realmRoles"]) == {"default-roles-onsale", *person.roles}
         assert user["credentials"] == [{"type": "password", "value": person.username, "temporary": False}]
 

@@ -108,7 +108,7 @@ def test_unit_is_refunded_only_once() -> None:
     assert str(refused) == "Only 1 ticket of this tier can still be refunded; ask for fewer."
 
 
-def test_same_lines_name_the_same_units() -> None:
+def test_same_lines_choose_the_same_units() -> None:
     lines = [TicketRequest(BALCONY, 1), TicketRequest(STANDING, 1)]
     assert choose_units(PAID, lines) == choose_units(PAID, lines) == (UNITS[2], UNITS[0])
 

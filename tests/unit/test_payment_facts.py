@@ -1,4 +1,4 @@
-"""Facts of a provider, merged in any order, any number of times, and in any groups."""
+"""Facts from a provider, merged in any order, any number of times, and in any groups."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -29,14 +29,14 @@ def facts(draw: st.DrawFn) -> ProviderFact:
 
 
 @given(st.lists(facts(), max_size=12), st.data())
-def test_facts_merge_alike_in_any_order_and_repeated(found: list[ProviderFact], data: st.DataObject) -> None:
+def test_facts_merge_the_same_way_in_any_order_and_if_repeated(found: list[ProviderFact], data: st.DataObject) -> None:
     repeated = data.draw(st.lists(st.sampled_from(found))) if found else []
     arrived = data.draw(st.permutations([*found, *repeated]))
     assert merge_facts((), arrived) == merge_facts((), found)
 
 
 @given(st.lists(facts(), max_size=12), st.data())
-def test_facts_merge_alike_one_by_one_and_in_groups(found: list[ProviderFact], data: st.DataObject) -> None:
+def test_facts_merge_the_same_way_one_by_one_and_in_groups(found: list[ProviderFact], data: st.DataObject) -> None:
     known: tuple[ProviderFact, ...] = ()
     rest = data.draw(st.permutations(found))
     while rest:

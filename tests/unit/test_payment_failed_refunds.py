@@ -32,7 +32,7 @@ def dashboard_refund(state: FactState, amount: int = TOTAL) -> ProviderFact:
     return reported(FactKind.REFUND, state, "re_dashboard", amount=amount)
 
 
-def test_refund_in_the_dashboard_that_fails_later_is_made_by_us() -> None:
+def test_dashboard_refund_that_fails_later_is_repeated_by_us() -> None:
     ended = transitions.apply_facts(paid(), [dashboard_refund(FactState.SUCCEEDED)], NOW)
     assert (ended.status, ended.units) == (OrderStatus.REFUNDED, ())
     assert ended.payment is not None

@@ -27,7 +27,7 @@ def test_event_is_reported_after_72_hours() -> None:
 
 @pytest.mark.parametrize("state", [InboxState.NEW, InboxState.PARKED])
 @pytest.mark.parametrize(("age_s", "pause_s"), [(0, 1), (5, 5), (60, 10), (864_000, 10)])
-def test_outage_never_ends_the_waiting(state: InboxState, age_s: int, pause_s: int) -> None:
+def test_outage_never_ends_the_wait(state: InboxState, age_s: int, pause_s: int) -> None:
     now = NOW + timedelta(seconds=age_s)
     postponed = inbox_event(state=state).postponed(now=now)
     assert (postponed.state, postponed.due_at) == (state, now + timedelta(seconds=pause_s))

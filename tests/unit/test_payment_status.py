@@ -94,7 +94,7 @@ HISTORIES: list[tuple[list[ProviderFact], OrderStatus]] = [
 @pytest.mark.parametrize(("facts", "status"), HISTORIES)
 @given(data=st.data())
 @settings(max_examples=30)
-def test_facts_give_one_status_in_any_order_and_repeated(
+def test_facts_give_the_same_status_in_any_order_and_if_repeated(
     facts: list[ProviderFact], status: OrderStatus, data: st.DataObject
 ) -> None:
     order = new_order()
@@ -107,7 +107,7 @@ def test_facts_give_one_status_in_any_order_and_repeated(
 
 
 @pytest.mark.parametrize("freed_by", FreedBy)
-def test_a_payment_of_a_freed_order_is_late_until_decided(freed_by: FreedBy) -> None:
+def test_a_payment_for_a_freed_order_is_late_until_decided(freed_by: FreedBy) -> None:
     freed = without_units(decide(new_order(), freed_by=freed_by))
     late = add(freed, payment(FactState.SUCCEEDED))
     assert late.status is OrderStatus.LATE_PAYMENT
@@ -145,7 +145,7 @@ class StatusHistories(RuleBasedStateMachine):
         self.statuses = [self.order.status]
 
     def keep(self, order: Order) -> None:
-        """Keep a changed order. Units are given back as soon as its status ends it."""
+        """Keep a changed order. Units are released as soon as its status ends it."""
         if order.units and (order.status in (REFUNDED, OrderStatus.DISPUTE_LOST) or is_dead_unpaid(order)):
             order = without_units(order)
         if order.status is not self.statuses[-1]:
@@ -223,8 +223,8 @@ class StatusHistories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.order.status is PAID)
     @rule()
-    def worker_issues_tickets(self) -> None:
-        changed = replace(self.order, effects=Effects({"tickets": EffectState.DONE}))
+    def worker_finishes_the_document(self) -> None:
+        changed = replace(self.order, effects=Effects(dict.fromkeys(("tickets", "document"), EffectState.DONE)))
         self.keep(replace(changed, status=derive_status(changed)))
 
     @invariant()

@@ -1,23 +1,23 @@
-"""The changes of a paid order, without stores: permuted facts, and rules that always hold."""
+"""Changes to an order and its payment, without stores: permuted facts, and invariants."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.holds import TicketLine
-from domain.ids import ConcertId, OrderId, PersonId, TierId, Unit
+from domain.ids import Unit, ticket_id
 from domain.money import CurrencyCode
-from domain.orders import Customer, Order, OrderEvent, OrderStatus
+from domain.orders import Order, OrderStatus
 from domain.payments import transitions
 from domain.payments.balances import refundable_units
+from domain.payments.effects import EFFECTS
 from domain.payments.facts import FactKind, FactState, ProviderFact
 from domain.payments.payment import EffectState, RefundReason
 from domain.payments.steps import CREATION_WINDOW, StepKind, next_step, work_at
+from domain.tickets.state import TicketState, ticket_state
+from tests.support.payment_orders import NOW, TIER, pending_order
 
-NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-TIER = TierId("concert-1")
 UNITS = tuple(Unit(f"{TIER}:{number}") for number in (1, 2, 3))
 PRICE = 1_000
 TOTAL = 3 * PRICE
@@ -25,21 +25,7 @@ INTENT = "pi_1"
 
 
 def pending() -> Order:
-    order = Order(
-        id=OrderId("0" * 32),
-        concert_id=ConcertId("concert"),
-        person_id=PersonId("alice"),
-        status=OrderStatus.PENDING_PAYMENT,
-        units=UNITS,
-        released_units=(),
-        lines=(TicketLine(TIER, 3, PRICE),),
-        currency=CurrencyCode.EUR,
-        customer=Customer("Ada", "ada@example.org"),
-        version=1,
-        events=(OrderEvent("PENDING_PAYMENT", NOW),),
-        created_at=NOW,
-    )
-    return transitions.awaiting_payment(order, provider="stripe", expires_at=NOW + timedelta(minutes=10))
+    return pending_order("order", 1, 2, 3, price_minor=PRICE)
 
 
 def fact(kind: FactKind, state: FactState, id_: str, *, amount: int = TOTAL, row: int | None = None) -> ProviderFact:
@@ -73,7 +59,7 @@ def paid() -> Order:
 
 
 def left_of_payments(order: Order) -> dict[str, int]:
-    """Return, for each successful payment, what no refund has claimed."""
+    """Return, for each successful payment, the amount that no refund has claimed."""
     assert order.payment is not None
     replaced = {refund.replaces for refund in order.payment.refunds}
     rows = {refund.number for refund in order.payment.refunds}
@@ -95,7 +81,7 @@ def left_of_payments(order: Order) -> dict[str, int]:
 
 
 @given(st.permutations([*FACTS, *FACTS]), st.integers(1, 4))
-def test_facts_in_any_order_and_doubled_give_the_same_order(facts: list[ProviderFact], size: int) -> None:
+def test_facts_in_any_sequence_and_repeated_give_the_same_result(facts: list[ProviderFact], size: int) -> None:
     order = with_intent()
     for start in range(0, len(facts), size):
         order = transitions.apply_facts(order, facts[start : start + size], NOW)
@@ -148,7 +134,7 @@ def test_rules_hold_after_any_sequence_of_changes(data: st.DataObject) -> None:
 
 
 def report_refunds(order: Order, state: str, now: datetime) -> Order:
-    """Let the provider report every refund of ours."""
+    """Let the provider report each of our refunds."""
     assert order.payment is not None
     to = FactState.SUCCEEDED if state == "refunded" else FactState.FAILED
     reported = [
@@ -176,7 +162,13 @@ def check_rules(before: Order, after: Order) -> None:
     assert all(left >= 0 for left in left_of_payments(after).values()), left_of_payments(after)
     if after.status in (OrderStatus.PAID, OrderStatus.FULFILLED):
         assert after.units
-        assert set(after.effects.states.values()) == {EffectState.DUE}
+        assert after.effects.states == dict.fromkeys(EFFECTS, EffectState.DUE) | {"tickets": EffectState.DONE}
+        assert {ticket.unit for ticket in after.tickets} >= set(after.units)
+    valid = {ticket for ticket in after.tickets if ticket_state(after, ticket) is TicketState.VALID}
+    revoked = {(one.ticket_id, one.generation) for one in after.revocations}
+    assert len(revoked) == len(after.revocations)
+    assert valid == {one for one in after.tickets if (ticket_id(after.id, one.unit), one.generation) not in revoked}
+    assert after.revocations[: len(before.revocations)] == before.revocations
     if after.status is OrderStatus.PENDING_PAYMENT:
         assert after.units == UNITS
         assert after.work_at is not None

@@ -74,14 +74,14 @@ async def test_event_without_facts_is_answered_but_not_recorded() -> None:
     assert endpoint.recorded.events == {}
 
 
-async def test_event_of_another_installation_is_dropped_and_counted() -> None:
+async def test_event_from_another_installation_is_dropped_and_counted() -> None:
     endpoint, before = WebhookEndpoint(provider_event(reference=OTHER)), count("foreign")
     assert await endpoint.post("evt_1") == (200, {"outcome": "foreign"})
     assert (endpoint.recorded.events, count("foreign")) == ({}, before + 1)
 
 
 @pytest.mark.parametrize("fact", [payment_fact(), DECLINE], ids=["payment", "decline"])
-async def test_payment_of_another_program_is_dropped(fact: object) -> None:
+async def test_payment_from_another_program_is_dropped(fact: object) -> None:
     endpoint = WebhookEndpoint(provider_event(reference=None, facts=(fact,)))
     assert await endpoint.post("evt_1") == (200, {"outcome": "foreign"})
     assert endpoint.recorded.events == {}
@@ -153,7 +153,7 @@ async def test_largest_body_is_verified() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_webhook_route_takes_only_post(method: str) -> None:
+async def test_webhook_route_accepts_only_post(method: str) -> None:
     endpoint = WebhookEndpoint(provider_event())
     async with endpoint.client() as client:
         answer = await client.request(method, PATH, content=b"evt_1")

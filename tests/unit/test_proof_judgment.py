@@ -43,16 +43,16 @@ def test_paid_order_and_its_charge_balance() -> None:
 
 
 @pytest.mark.parametrize("amounts", [[], [2_499], [2_500, 2_500]], ids=["unpaid", "too little", "twice"])
-def test_order_with_another_amount_at_the_bank_is_found(amounts: list[int]) -> None:
+def test_order_with_a_different_amount_at_the_bank_is_found(amounts: list[int]) -> None:
     order = paid_order()
     entries = [charge(order, amount, number) for number, amount in enumerate(amounts, 1)]
-    assert found((order,), entries) == {"the bank has kept what each order costs"}
+    assert found((order,), entries) == {"the bank has kept the price of each order"}
     assert not make_accounts(entries, [order]).is_balanced
 
 
-def test_money_of_an_order_that_ended_is_found() -> None:
+def test_money_kept_for_an_order_that_ended_is_found() -> None:
     order = replace(paid_order(), status=OrderStatus.EXPIRED, units=())
-    assert found((order,), [charge(order)]) == {"the bank has kept what each order costs"}
+    assert found((order,), [charge(order)]) == {"the bank has kept the price of each order"}
 
 
 def test_money_without_an_order_is_found() -> None:
@@ -65,7 +65,7 @@ def test_order_that_still_waits_is_found() -> None:
 
 def test_paid_order_that_lost_a_unit_is_found() -> None:
     order = replace(paid_order(), units=())
-    assert "units are those of the lines" in found((order,), [charge(order)])
+    assert "units match the lines" in found((order,), [charge(order)])
 
 
 def returned_order() -> Order:
@@ -82,7 +82,7 @@ def with_failed_refund(order: Order) -> Order:
     return replace(changed, status=derive_status(changed))
 
 
-def test_refund_that_the_bank_returned_may_wait_and_balances() -> None:
+def test_refund_returned_by_the_bank_may_wait_and_still_balances() -> None:
     order = with_failed_refund(returned_order())
     accounts = make_accounts([charge(order)], [order])
     assert (accounts.owned, accounts.pending) == (0, 2_500)
@@ -95,17 +95,17 @@ def test_refund_that_was_never_sent_is_found() -> None:
     assert found((order,), [charge(order)]) == {"no order is stuck"}
 
 
-def test_refund_of_which_the_order_does_not_know_is_found() -> None:
+def test_refund_unknown_to_its_order_is_found() -> None:
     order = with_failed_refund(returned_order())
     entries = [charge(order), replace(charge(order, -2_500, 2), kind="refund")]
-    assert found((order,), entries) == {"the bank has kept what each order costs"}
+    assert found((order,), entries) == {"the bank has kept the price of each order"}
     assert not make_accounts(entries, [order]).is_balanced
 
 
 def test_charge_in_another_currency_is_found() -> None:
     order = paid_order()
     entry = replace(charge(order), currency=CurrencyCode.ISK)
-    assert found((order,), [entry]) == {"every currency is that of the concert"}
+    assert found((order,), [entry]) == {"every currency is the concert's"}
 
 
 def test_answered_order_that_does_not_exist_is_found() -> None:
@@ -115,11 +115,9 @@ def test_answered_order_that_does_not_exist_is_found() -> None:
     assert offending == {"every answered order is recorded": ("ada was told of order one, which does not exist",)}
 
 
-def test_two_orders_of_one_purchase_are_found() -> None:
+def test_two_orders_for_one_purchase_are_found() -> None:
     orders = (paid_order("a"), paid_order("b"))
     told = {str(of_order(order.id)) for order in orders}
     dump = StoreDump(replace(CONCERT, tiers=()), orders, {}, {}, (), {}, {}, {})
     verdicts = judge(dump, [charge(order) for order in orders], {"ada": told})
-    assert [verdict.invariant for verdict in verdicts[:7] if verdict.offending] == [
-        "no one got two orders for one purchase"
-    ]
+    assert [verdict.invariant for verdict in verdicts[:7] if verdict.offending] == ["no purchase led to two orders"]

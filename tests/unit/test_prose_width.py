@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAX_COLUMNS = 100
-EXCLUDED_FOLDERS = {"node_modules", "dist"}
+EXCLUDED_FOLDERS = {"build", "node_modules", "dist"}
 
 FENCE = re.compile(r"\s*(```|~~~)")
 LIST_ITEM = re.compile(r"\s*([-*+]|\d+\.) ")

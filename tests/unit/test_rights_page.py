@@ -10,7 +10,13 @@ from tests.support.rights_page import read_root_rows, read_type_rows
 
 ROOT_ROWS = read_root_rows()
 TYPE_ROWS = read_type_rows()
-KINDS = {"hold": Kind.HOLD, "order": Kind.ORDER, "entry": Kind.QUEUE_ENTRY}
+KINDS = {
+    "hold": Kind.HOLD,
+    "order": Kind.ORDER,
+    "entry": Kind.QUEUE_ENTRY,
+    "ticket": Kind.TICKET,
+    "customer": Kind.VIEWER,
+}
 """The kinds whose `Query.node` rows name a different permission from the field itself."""
 
 

@@ -12,7 +12,7 @@ from schema.execution.field_costs import build_cost_table
 
 
 def make_cache(limits: OperationLimits = DEFAULT_LIMITS) -> DocumentCache:
-    return DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA), limits=limits)
+    return DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA), unshared_fields=frozenset(), limits=limits)
 
 
 async def read(text: str) -> Document:

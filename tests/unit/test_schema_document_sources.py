@@ -20,7 +20,7 @@ def copy_of(text: str) -> str:
 
 
 async def test_cache_and_persisted_documents_share_one_string() -> None:
-    cache = DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA))
+    cache = DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA), unshared_fields=frozenset())
     persisted = PersistedDocuments(10_000)
     documents = AnyDocuments(cache, persisted)
     for _ in range(3):

@@ -8,8 +8,9 @@ from graphql import GraphQLError, GraphQLObjectType, GraphQLUnionType, build_sch
 
 import schema
 from domain import errors as domain_errors
-from domain.errors import Denial, ErrorCode, FieldProblem, OnsaleError, Refusal
+from domain.errors import Denial, ErrorCode, OnsaleError, Refusal
 from domain.ids import HoldId, TierId
+from domain.inputs.problems import FieldProblem, InputRule
 from domain.limits import errors as limit_errors
 from domain.limits.rates import LimitedCall, Rate, RateScope
 from schema.execution.top_level_errors import SYSTEM_CODES, SystemCode, to_top_level_error
@@ -64,8 +65,14 @@ def test_every_error_type_implements_the_interface() -> None:
             {"code": "RATE_LIMITED", "retryable": True, "retryAfterSeconds": 7},
         ),
         (
-            domain_errors.InvalidInput(FieldProblem("first", "is 0")),
-            {"code": "BAD_USER_INPUT", "retryable": False, "problems": [{"path": "first", "message": "is 0"}]},
+            domain_errors.InvalidInput(FieldProblem("first", "is 0", InputRule.OUT_OF_RANGE, minimum=1, given=0)),
+            {
+                "code": "BAD_USER_INPUT",
+                "retryable": False,
+                "problems": [
+                    {"path": "first", "message": "is 0", "rule": "OUT_OF_RANGE", "minimum": 1, "given": 0},
+                ],
+            },
         ),
         (
             domain_errors.TemporarilyUnavailable("The store does not answer", retry_after_s=3),

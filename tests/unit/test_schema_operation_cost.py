@@ -77,6 +77,22 @@ def test_page_size_may_be_given_in_a_variable(first: int | None, shown: int) -> 
     assert cost(text, n=first) == 10 + 1 + shown
 
 
+@pytest.mark.parametrize(
+    ("head", "arguments", "shown"),
+    [
+        ("", "last: 3", 3),
+        ("query ($n: Int)", "last: $n", 7),
+        ("query ($n: Int)", "first: 2, last: $n", 7),
+        ("query ($n: Int, $none: Int)", "first: $none, last: $n", 7),
+        ("query ($none: Int)", "last: $none", 20),
+    ],
+)
+def test_page_size_is_the_larger_of_first_and_last(head: str, arguments: str, shown: int) -> None:
+    text = f"{head} {{ concerts({arguments}) {{ nodes {{ id }} }} }}"
+
+    assert cost(text, n=7, none=None) == 10 + 1 + shown
+
+
 def test_every_list_without_a_page_size_has_a_length() -> None:
     lists = {
         f"{type_.name}.{name}"
@@ -97,6 +113,8 @@ def test_every_listed_field_is_in_the_schema() -> None:
 
 def test_full_page_of_concerts_is_allowed() -> None:
     assert cost(PAGE) <= DEFAULT_LIMITS.cost
+    own = "myHold { id state expiresAt total { amount } } myQueueEntry { id state position }"
+    assert cost(PAGE.replace("waitingRoom", f"{own} waitingRoom")) <= DEFAULT_LIMITS.cost
 
 
 def test_examples_in_graphiql_are_allowed() -> None:

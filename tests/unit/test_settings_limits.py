@@ -4,12 +4,12 @@ from dataclasses import fields
 
 import pytest
 
-import app
 from bench.clients.servers import app_settings
 from domain.limits.operations import OperationLimits
 from domain.limits.rates import NO_LIMITS, CallRates, Rate
 from settings import LimitSettings, Settings, SettingsError
 from subscriptions.sockets.limits import Limits
+from web.configuration.limits import make_operation_limits, make_rate_limits, make_socket_limits
 
 
 def read(**variables: str) -> LimitSettings:
@@ -35,7 +35,7 @@ def test_malformed_number_is_refused(value: str) -> None:
 
 
 def test_application_passes_each_rate_to_the_call_it_limits() -> None:
-    limits = app.make_rate_limits(
+    limits = make_rate_limits(
         read(
             JOINS_PER_PERSON="1/10",
             JOINS_PER_ADDRESS="2/10",
@@ -54,7 +54,7 @@ def test_application_passes_each_rate_to_the_call_it_limits() -> None:
 
 
 def test_application_applies_the_socket_limits_from_the_settings() -> None:
-    assert app.make_socket_limits(LimitSettings()) == Limits()
+    assert make_socket_limits(LimitSettings()) == Limits()
     limit = read(
         STREAMS="1",
         STREAMS_PER_ADDRESS="2",
@@ -64,7 +64,7 @@ def test_application_applies_the_socket_limits_from_the_settings() -> None:
         MESSAGES_PER_SECOND="6",
         MESSAGES_BURST="7",
     )
-    assert app.make_socket_limits(limit) == Limits(
+    assert make_socket_limits(limit) == Limits(
         streams=1,
         streams_per_address=2,
         streams_per_person=3,
@@ -76,13 +76,13 @@ def test_application_applies_the_socket_limits_from_the_settings() -> None:
 
 
 def test_application_applies_the_operation_limits_from_the_settings() -> None:
-    assert app.make_operation_limits(LimitSettings()) == OperationLimits()
+    assert make_operation_limits(LimitSettings()) == OperationLimits()
     names = [field.name for field in fields(OperationLimits)]
     given = read(**{name.upper(): str(number) for number, name in enumerate(names, start=1)})
-    limits = app.make_operation_limits(given)
+    limits = make_operation_limits(given)
     assert [getattr(limits, name) for name in names] == list(range(1, len(names) + 1))
 
 
 def test_load_tests_turn_off_every_rate_limit() -> None:
     variables = {f"ONSALE_{name}": value for name, value in app_settings("redis://x", "mongodb://x").items()}
-    assert app.make_rate_limits(Settings.from_env(variables).limit) == NO_LIMITS
+    assert make_rate_limits(Settings.from_env(variables).limit) == NO_LIMITS

@@ -20,6 +20,9 @@ PRODUCTION = {
     "ONSALE_PAYMENT_SECRET_KEY": "sk_live_kW9sQpT2xRz7LmB4",
     "ONSALE_PAYMENT_PUBLISHABLE_KEY": "pk_live_kW9sQpT2xRz7LmB4",
     "ONSALE_PAYMENT_WEBHOOK_SECRETS": "whsec_kW9sQpT2xRz7LmB4vYc8NfJ1",
+    "ONSALE_TICKET_KEY_FILES": "/run/secrets/ticket-key",
+    "ONSALE_MAIL_HOST": "smtp.example.org",
+    "ONSALE_MAIL_SENDER": "Onsale <tickets@example.org>",
 }
 ISSUER = "https://id.example.org/realms/onsale"
 
@@ -174,6 +177,9 @@ def test_all_problems_are_listed_at_once() -> None:
         "ONSALE_PAYMENT_SECRET_KEY",
         "ONSALE_PAYMENT_PUBLISHABLE_KEY",
         "ONSALE_PAYMENT_WEBHOOK_SECRETS",
+        "ONSALE_MAIL_HOST",
+        "ONSALE_MAIL_SENDER",
+        "ONSALE_TICKET_KEY_FILES",
         "ONSALE_REDIS_URL",
         "ONSALE_MONGO_URL",
         "ONSALE_PUBLIC_URL",

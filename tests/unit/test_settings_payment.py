@@ -108,14 +108,15 @@ def test_development_refuses_live_keys() -> None:
 @pytest.mark.parametrize("name", ["SECRET_KEY", "PUBLISHABLE_KEY"])
 def test_refusal_of_a_malformed_key_does_not_quote_it(name: str) -> None:
     (found,) = problems(PAYMENT | {name: "hunter2-hunter2"})
-    assert found.startswith(f"{name} is not a key of that kind; copy the one that begins with {name[0].lower()}k_test_")
+    assert found.startswith(f"{name} is not a valid key; copy the one that begins with {name[0].lower()}k_test_")
     assert "hunter2" not in found
 
 
 @pytest.mark.parametrize("secret", ["we_1MtwBwLkdIwHu7ixkW9sQpT2", "whsec_", "whsec_sandbox"])
 def test_refusal_of_a_webhook_secret_names_its_number(secret: str) -> None:
     assert problems(PAYMENT | {"WEBHOOK_SECRETS": f"whsec_kW9sQpT2xRz7LmB4vYc8 {secret}"}) == [
-        "WEBHOOK_SECRETS: secret 2 does not look like one; copy the signing secret of the endpoint, "
+        "WEBHOOK_SECRETS: secret 2 does not look like a signing secret; copy the signing secret of "
+        "the endpoint, "
         "which begins with whsec_"
     ]
 

@@ -1,6 +1,6 @@
 """Webhooks signed as Stripe signs them, and hostile ones, through the route.
 
-Every refusal has a reason of its own, and records nothing.
+Every refusal has its own reason, and records nothing.
 """
 
 import gzip
@@ -144,7 +144,7 @@ CHANGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-async def test_body_changed_on_the_way_is_refused_and_named(endpoint: WebhookEndpoint, name: str) -> None:
+async def test_body_changed_on_the_way_is_refused_and_the_change_is_named(endpoint: WebhookEndpoint, name: str) -> None:
     status, answer = await endpoint.post(CHANGES[name](EVENT), **signed(EVENT))
     assert (status, answer["error"]) == (400, "mismatched")
     assert answer["message"].startswith("The body was changed on the way: ")
@@ -209,7 +209,7 @@ async def test_signed_event_of_live_mode_is_quarantined(endpoint: WebhookEndpoin
     assert endpoint.recorded.events["evt_1"].state is InboxState.QUARANTINED
 
 
-async def test_signed_event_of_another_installation_is_dropped(endpoint: WebhookEndpoint) -> None:
+async def test_signed_event_from_another_installation_is_dropped(endpoint: WebhookEndpoint) -> None:
     body = event_of(intent(metadata=METADATA | {"onsale_installation": "another"}))
     assert await endpoint.post(body, **signed(body)) == (200, {"outcome": "foreign"})
     assert endpoint.recorded.events == {}

@@ -21,7 +21,7 @@ from domain.lottery import Permutation
 from storage import scripts
 from storage.hot.events import EventStore, StoredEvent
 from storage.hot.guarded_client import GuardedClient
-from storage.hot.holds import AlreadySold, HoldStore
+from storage.hot.holds import HoldStore, OrderExists
 from storage.hot.hot_state import HotState
 from storage.hot.login_sessions import LoginSessions
 from storage.hot.person_concerts import PersonConcerts
@@ -55,17 +55,18 @@ HOLD = json.dumps(
 ENTRY = json.dumps({"id": 1, "state": "WAITING", "joined_ms": 1, "deadline_ms": 2, "round": 1}).encode()
 
 QUEUE = [1, 1, 1, 1, 0, 0, b"", 0, 0, b"OPEN", b"1", 0, 2, 0, 0]
-STOCK = [1, 2, TIER.encode(), 9, b"2", b"3"]
+STOCK = [1, 2, TIER.encode(), 9, b"2", b"3", b"4950", b""]
 
 AFTER_WORD: dict[str, Any] = {
-    "HOLD": [HOLD, b"3"],
-    "SOLD_OUT": [TIER.encode(), 0, b""],
+    "HOLD": [HOLD, b"3", b"1", b"7"],
+    "SOLD_OUT": [TIER.encode(), 0, b"", 1],
+    "TIER_REFUSED": [TIER.encode(), b"NOT_OPEN", b"5"],
     "ORDER_LIMIT": [4],
     "PERSON_LIMIT": [4, 1, 2],
     "NOT_ON_SALE": [b"PUBLISHED", b"5", b"9", b"1"],
     "NOT_ADMITTED": [b"NOT_CALLED", 1],
     "UNKNOWN_TIER": [TIER.encode()],
-    "begin_purchase BUYING": [HOLD, b"3"],
+    "begin_purchase BUYING": [HOLD, b"3", b"1", b"7"],
     "ENDED": [b"EXPIRED"],
     "release_hold ORDERED": [1],
     "IN_USE": [TIER.encode(), 7],
@@ -75,9 +76,9 @@ AFTER_WORD: dict[str, Any] = {
     "UNDECIDED": [1, b"proposal"],
     "EXPIRED": [0, 0],
     "STOCK": [STOCK],
-    "HOLDS": [b"0", HOLD],
-    "PERSON": [0, 0, b"0"],
-    "ENTRY": [ENTRY, b"0", 1],
+    "HOLDS": [b"0", b"1", b"7", HOLD],
+    "PERSON": [0, 0, b"0", b"1", b"7"],
+    "ENTRY": [ENTRY, b"0", 1, b"1", b"7"],
     "NOT_CALLED": [b""],
     "NOT_OPEN": [b"CLOSED", b""],
     "RAN": [0, 0, 0],
@@ -85,7 +86,7 @@ AFTER_WORD: dict[str, Any] = {
     "FROZEN": [1, b"digest"],
     "QUEUE": [QUEUE],
     "ROOM": [[*QUEUE[:6], 0, *QUEUE[7:]]],
-    "ENTRIES": [b"0", ENTRY],
+    "ENTRIES": [b"0", b"1", b"7", ENTRY, b"7"],
     "CHANGES": [[1, 1, 0]],
     "SNAPSHOT": [QUEUE, STOCK, [1, 1, 0]],
     "EVENTS": [b"-"],
@@ -162,7 +163,7 @@ CALLS: dict[Script, Call] = {
     ),
     scripts.READ_HOLDS: lambda client: holds(client).get(CONCERT.id, ID),
     scripts.READ_PERSON: lambda client: holds(client).list_for_person(CONCERT.id, ALICE),
-    scripts.READ_STOCK: lambda client: holds(client).read_stock(CONCERT.id),
+    scripts.READ_STOCK: lambda client: holds(client).read_stock(CONCERT),
     scripts.JOIN_QUEUE: lambda client: queues(client).join(CONCERT.id, ALICE, rates=RATES),
     scripts.LEAVE_QUEUE: lambda client: queues(client).leave(CONCERT.id, ALICE),
     scripts.HEARTBEAT: lambda client: queues(client).heartbeat(CONCERT.id, ALICE),
@@ -198,6 +199,7 @@ CALLS: dict[Script, Call] = {
     scripts.FREEZE_QUEUE: lambda client: HotState(client).freeze_queue(CONCERT.id, 1),
     scripts.OPEN_QUEUE: lambda client: HotState(client).open_queue(CONCERT.id, 1, Permutation(b"", b"")),
     scripts.MARK_RECOVERY: lambda client: HotState(client).mark_recovery(CONCERT.id, 1),
+    scripts.DISTRUST: lambda client: HotState(client).distrust(CONCERT.id, 1, from_scratch=False),
     scripts.FINISH_RECOVERY: lambda client: HotState(client).finish_recovery(CONCERT.id, 1),
     scripts.CLAIM_EVENTS: lambda client: EventStore(client).claim(CONCERT.id, "group", limit=1),
     scripts.ACKNOWLEDGE_EVENTS: lambda client: EventStore(client).acknowledge(CONCERT.id, "group", ["1-0"]),
@@ -215,7 +217,7 @@ CALLS: dict[Script, Call] = {
     ids=lambda part: part.name if isinstance(part, Script) else part,
 )
 async def test_every_declared_word_has_a_branch(script: Script, word: str) -> None:
-    with contextlib.suppress(OnsaleError, AlreadySold, LeaseExpired, ProofMissing):
+    with contextlib.suppress(OnsaleError, OrderExists, LeaseExpired, ProofMissing):
         await CALLS[script](FakeClient(script, word))
 
 

@@ -1,4 +1,4 @@
-"""Amounts in Stripe's unit: each rule of its page of currencies, in both directions."""
+"""Amounts in Stripe's unit: each rule of its page on currencies, in both directions."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ def test_every_allowed_amount_returns_unchanged(currency: CurrencyCode, data: st
     [
         (Money(5_124, CurrencyCode.KWD), "amount_not_payable", "5.124 KWD is not a multiple of 0.010 KWD"),
         (Money(550, CurrencyCode.MGA), "amount_not_payable", "5.50 MGA is not a multiple of 1.00 MGA"),
-        (Money(500, CurrencyCode.IRR), "currency_not_taken", "Stripe does not take payments in IRR"),
+        (Money(500, CurrencyCode.IRR), "currency_not_taken", "Stripe does not accept payments in IRR"),
     ],
 )
 def test_amount_without_an_exact_equivalent_is_refused(money: Money, code: str, message: str) -> None:

@@ -34,8 +34,8 @@ def event(kind: str, source: object, **fields: object) -> bytes:
     return json.dumps(content).encode()
 
 
-def test_version_of_the_api_is_that_of_the_library() -> None:
-    """A new library may come with a new version: read its list of changes, then move ours."""
+def test_api_version_matches_the_library() -> None:
+    """A new library may have a new API version: read its changelog, then change ours."""
     assert stripe.api_version == API_VERSION
 
 
@@ -51,23 +51,23 @@ def test_version_of_the_api_is_that_of_the_library() -> None:
         ("succeeded", FactState.SUCCEEDED),
     ],
 )
-def test_each_status_of_an_intent_is_a_state(status: str, state: FactState) -> None:
+def test_each_status_of_an_intent_maps_to_a_state(status: str, state: FactState) -> None:
     assert intent_facts(intent(status=status, amount_received=5_000), AT) == (
         ProviderFact(FactKind.PAYMENT, "pi_1", "pi_1", state, 5_000, CurrencyCode.EUR, AT, row=1),
     )
 
 
-def test_paid_intent_counts_what_was_received() -> None:
+def test_paid_intent_counts_the_amount_received() -> None:
     (fact,) = intent_facts(intent(status="succeeded", amount=5_000, amount_received=4_000), AT)
     assert fact.amount_minor == 4_000
 
 
-def test_amount_without_a_currency_of_iso_4217_is_kept_as_it_is() -> None:
+def test_amount_in_a_currency_outside_iso_4217_is_kept_unchanged() -> None:
     (fact,) = intent_facts(intent(currency="usdc"), AT)
     assert (fact.amount_minor, fact.currency) == (5_000, None)
 
 
-def test_decline_is_a_fact_of_its_own() -> None:
+def test_decline_is_a_separate_fact() -> None:
     _, decline = intent_facts(intent(last_payment_error=DECLINE), AT)
     assert decline == ProviderFact(
         FactKind.DECLINE,
@@ -95,7 +95,7 @@ def test_decline_without_a_charge_has_an_id_too(error: dict[str, object], identi
     assert (decline.id, decline.code) == (identifier, error["code"] if code is None else code)
 
 
-def test_decline_that_was_asked_for_has_the_time_of_its_charge() -> None:
+def test_decline_in_an_expanded_intent_has_the_time_of_its_charge() -> None:
     charge = {"id": "ch_9", "object": "charge", "created": 1_700_000_060}
     facts = read_intent(intent(last_payment_error=DECLINE, latest_charge=charge)).facts
     assert {fact.at for fact in facts} == {datetime.fromtimestamp(1_700_000_060, UTC)}
@@ -111,7 +111,7 @@ def test_decline_that_was_asked_for_has_the_time_of_its_charge() -> None:
         ("canceled", FactState.FAILED),
     ],
 )
-def test_each_status_of_a_refund_is_a_state(status: str, state: FactState) -> None:
+def test_each_status_of_a_refund_maps_to_a_state(status: str, state: FactState) -> None:
     (fact,) = refund_facts(refund(status=status, failure_reason="lost_or_stolen_card"), AT)
     assert (fact.kind, fact.id, fact.state, fact.code) == (FactKind.REFUND, "re_1", state, "lost_or_stolen_card")
 
@@ -131,14 +131,14 @@ def test_refund_in_the_dashboard_has_no_row() -> None:
         ("lost", FactState.LOST),
     ],
 )
-def test_each_status_of_a_dispute_is_a_state(status: str, state: FactState) -> None:
+def test_each_status_of_a_dispute_maps_to_a_state(status: str, state: FactState) -> None:
     (fact,) = dispute_facts(dispute(status=status), AT)
     assert (fact.kind, fact.id, fact.intent_id, fact.state) == (FactKind.DISPUTE, "du_1", "pi_1", state)
     assert (fact.amount_minor, fact.code) == (5_000, "fraudulent")
 
 
 @pytest.mark.parametrize("status", ["warning_needs_response", "warning_under_review", "warning_closed"])
-def test_question_of_a_bank_is_no_dispute(status: str) -> None:
+def test_inquiry_from_a_bank_is_not_a_dispute(status: str) -> None:
     assert dispute_facts(dispute(status=status), AT) == ()
 
 
@@ -148,7 +148,7 @@ def test_intent_of_an_object_may_be_expanded() -> None:
     assert [fact.intent_id for fact in facts] == ["pi_1", "pi_1"]
 
 
-def test_object_of_a_payment_without_an_intent_says_nothing() -> None:
+def test_object_about_a_payment_without_an_intent_has_no_facts() -> None:
     assert refund_facts(refund(payment_intent=None)) == dispute_facts(dispute(payment_intent=None)) == ()
 
 
@@ -167,12 +167,12 @@ def test_event_carries_its_order_and_facts() -> None:
     )
 
 
-def test_event_of_our_refund_carries_the_order() -> None:
+def test_event_about_our_refund_carries_the_order() -> None:
     found = read_event(event("refund.updated", refund()))
     assert (found.reference, found.intent_id, found.facts[0].row, found.facts[0].at) == (REFERENCE, "pi_1", 1, AT)
 
 
-def test_event_of_a_dispute_names_only_the_intent() -> None:
+def test_event_about_a_dispute_names_only_the_intent() -> None:
     found = read_event(event("charge.dispute.created", dispute()))
     assert (found.reference, found.intent_id, len(found.facts)) == (None, "pi_1", 1)
 
@@ -187,7 +187,7 @@ def test_event_of_a_dispute_names_only_the_intent() -> None:
     ],
     ids=["charge", "customer", "nothing", "null"],
 )
-def test_event_of_an_unknown_type_says_nothing(source: object) -> None:
+def test_event_of_an_unknown_type_has_no_facts(source: object) -> None:
     found = read_event(event("some.thing_new", source))
     assert (found.kind, found.reference, found.intent_id, found.facts) == ("some.thing_new", None, None, ())
 
@@ -214,20 +214,20 @@ def test_event_of_an_unknown_type_says_nothing(source: object) -> None:
     ],
     ids=range(16),
 )
-def test_signed_body_that_is_no_event_is_unreadable(body: bytes) -> None:
+def test_signed_body_that_is_not_an_event_is_unreadable(body: bytes) -> None:
     with pytest.raises(WebhookRefused, match="check the API version of the webhook endpoint") as refused:
         read_event(body)
     assert refused.value.reason == "unreadable"
 
 
-def test_webhook_endpoint_can_have_our_events_and_version() -> None:
+def test_webhook_endpoint_supports_our_events_and_version() -> None:
     events = get_args(get_args(WebhookEndpointCreateParams.__annotations__["enabled_events"])[0])
     versions = get_args(get_args(WebhookEndpointCreateParams.__annotations__["api_version"])[0])
     assert set(ENABLED_EVENTS) <= set(events)
     assert API_VERSION in versions
 
 
-def test_event_and_answer_about_one_object_merge_to_one_fact() -> None:
+def test_event_and_answer_about_one_object_merge_into_one_fact() -> None:
     paid = intent(status="succeeded", amount_received=5_000)
     told = read_event(event("payment_intent.succeeded", paid)).facts
     asked = read_intent(paid).facts

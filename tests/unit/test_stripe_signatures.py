@@ -122,7 +122,7 @@ def test_missing_secrets_are_named() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1, len(BODY) // 2, len(BODY) - 1])
-def test_body_with_another_byte_is_a_mismatch(place: int) -> None:
+def test_body_with_a_changed_byte_is_a_mismatch(place: int) -> None:
     changed = BODY[:place] + bytes([BODY[place] ^ 1]) + BODY[place + 1 :]
     assert refusal(changed, sign(BODY, NOW))[1].endswith(EITHER)
 
@@ -133,19 +133,19 @@ BOM, CRLF = codecs.BOM_UTF8, BODY.replace(b"\n", b"\r\n")
 @pytest.mark.parametrize(
     ("received", "change"),
     [
-        (BOM + BODY, "a byte order mark was put before it"),
+        (BOM + BODY, "a byte order mark was added to it"),
         (gzip.compress(BODY), "it was compressed with gzip"),
         (CRLF, "its line ends were changed to CRLF"),
-        (BOM + CRLF, "a byte order mark was put before it and its line ends were changed to CRLF"),
-        (gzip.compress(BOM + BODY), "it was compressed with gzip and a byte order mark was put before it"),
-        (json.dumps(EVENT).encode(), "its JSON was written anew"),
-        (json.dumps(EVENT, separators=(",", ":")).encode(), "its JSON was written anew"),
-        (json.dumps(EVENT, indent=4, ensure_ascii=False).encode(), "its JSON was written anew"),
-        (BODY + b"\n", "its JSON was written anew"),
-        (gzip.compress(json.dumps(EVENT).encode()), "it was compressed with gzip and its JSON was written anew"),
+        (BOM + CRLF, "a byte order mark was added to it and its line ends were changed to CRLF"),
+        (gzip.compress(BOM + BODY), "it was compressed with gzip and a byte order mark was added to it"),
+        (json.dumps(EVENT).encode(), "its JSON was re-encoded"),
+        (json.dumps(EVENT, separators=(",", ":")).encode(), "its JSON was re-encoded"),
+        (json.dumps(EVENT, indent=4, ensure_ascii=False).encode(), "its JSON was re-encoded"),
+        (BODY + b"\n", "its JSON was re-encoded"),
+        (gzip.compress(json.dumps(EVENT).encode()), "it was compressed with gzip and its JSON was re-encoded"),
     ],
 )
-def test_reencoded_body_was_changed_on_the_way(received: bytes, change: str) -> None:
+def test_reencoded_body_is_reported_as_changed_on_the_way(received: bytes, change: str) -> None:
     assert refusal(received, sign(BODY, NOW)) == (
         "mismatched",
         f"The body was changed on the way: {change}. Configure the proxy to forward it unchanged.",
@@ -156,7 +156,7 @@ def test_reencoded_body_was_changed_on_the_way(received: bytes, change: str) -> 
 @pytest.mark.parametrize("is_ascii", [True, False])
 def test_reencoded_body_is_recognized_for_each_style_of_sender(separators: tuple[str, str], is_ascii: bool) -> None:
     sent = json.dumps(EVENT, separators=separators, ensure_ascii=is_ascii).encode()
-    assert "changed on the way: its JSON was written anew" in refusal(BODY, sign(sent, NOW))[1]
+    assert "changed on the way: its JSON was re-encoded" in refusal(BODY, sign(sent, NOW))[1]
 
 
 @pytest.mark.parametrize("received", [BOM + BODY, gzip.compress(BODY), CRLF, json.dumps(EVENT).encode()])

@@ -129,15 +129,15 @@ async def test_slow_documents_do_not_delay_entries() -> None:
 
 
 class CallsBack(SnapshotRecorder):
-    """A source that runs `on_render` before each render."""
+    """A source that runs `on_delivery` before each delivery."""
 
     def __init__(self, topic: Topic) -> None:
         super().__init__(topic)
-        self.on_render: Callable[[], None] = lambda: None
+        self.on_delivery: Callable[[], None] = lambda: None
 
-    async def render(self, snapshot: Snapshot) -> Rendered:
-        self.on_render()
-        return await super().render(snapshot)
+    def deliver(self, rendered: Rendered) -> None:
+        self.on_delivery()
+        super().deliver(rendered)
 
 
 async def test_person_who_disconnects_during_a_refresh_is_no_longer_read() -> None:
@@ -147,7 +147,7 @@ async def test_person_who_disconnects_during_a_refresh_is_no_longer_read() -> No
     add_subscriber(publisher, stays)
     leaves = add_subscriber(publisher, SnapshotRecorder(queue_topic(50)))
     await publisher.run_once()
-    stays.on_render = lambda: publisher.remove(leaves)
+    stays.on_delivery = lambda: publisher.remove(leaves)
     # The change lists no person, as when this process learns late that a worker opened the queue.
     queue.serving = 50
     queue.version += 1

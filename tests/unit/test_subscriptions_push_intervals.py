@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from math import inf
 
 import pytest
 from hypothesis import given
@@ -11,30 +10,18 @@ from hypothesis import strategies as st
 
 from domain.estimates.room_flow import RoomFlow
 from domain.estimates.sold_out_forecast import forecast_stock_ahead
-from domain.estimates.wait_estimates import NO_ESTIMATE
-from domain.ids import EntryId, PersonId
 from domain.queue_positions import QueuePositions
-from domain.queues import EntryState, QueueingMethod, RoomStatus
-from domain.stock import Stock, StockAhead
-from domain.topics import QueueTopic
-from resolvers.wait_tables import build_waiting_room
+from domain.queues import EntryState, QueueingMethod
+from domain.stock import StockAhead
 from settings import Settings, SettingsError
-from storage.hot.queue_state import QueueState
-from storage.hot.queues import EntryRecord
 from subscriptions.hub import Hub
-from subscriptions.interfaces import RoomSnapshot
 from subscriptions.publishing import push_intervals as push_intervals_module
 from subscriptions.publishing.concert_publisher import ConcertPublisher
 from subscriptions.publishing.push_intervals import PushIntervals
-from subscriptions.publishing.queue_subscriber import QueueSubscriber
-from subscriptions.publishing.shared_snapshot import CALLED_INTERVAL_S, OUTSIDE_INTERVAL_S, Membership, SharedSnapshot
-from tests.support.snapshots import CONCERT, NOW, ROOM, STOCK, entry, queue_snapshot
+from subscriptions.publishing.shared_snapshot import CALLED_INTERVAL_S, OUTSIDE_INTERVAL_S, Membership
+from tests.support.shared_snapshots import BUSY, PUSH_INTERVALS, shared_snapshot, stock_left
+from tests.support.snapshots import STOCK, entry
 from web.graphql_service import open_graphql_service
-
-PUSH_INTERVALS = PushIntervals(((3, 0.0), (8, 2.0)), 10.0)
-BUSY = RoomFlow(
-    now_s=1_000.0, opened_s=0.0, joined=400, called=200, claimed=200, completed=100, called_lately=(2,) * 31
-)
 
 
 @st.composite
@@ -42,32 +29,6 @@ def queues(draw: st.DrawFn) -> QueuePositions:
     serving, tail = sorted(draw(st.tuples(st.integers(0, 60), st.integers(0, 120))))
     departed = draw(st.binary(max_size=(tail - serving) // 8 + 1))
     return QueuePositions(serving, tail, departed)
-
-
-def snapshot(
-    queue: QueuePositions, stock: Stock, flow: RoomFlow, *, method: QueueingMethod = QueueingMethod.FIFO
-) -> SharedSnapshot:
-    state = QueueState(
-        epoch=1,
-        version=9,
-        concert_version=1,
-        round=1,
-        positions=queue,
-        slots_taken=ROOM.slots_taken,
-        passes_issued=ROOM.passes_issued,
-        status=RoomStatus.OPEN,
-        is_opened=True,
-        grace_until_ms=0,
-        flow=flow,
-    )
-    concert = replace(CONCERT, room=replace(CONCERT.room, queueing_method=method))
-    room = build_waiting_room(concert, state.room)
-    return SharedSnapshot.build(RoomSnapshot(room, state, NO_ESTIMATE), stock, PUSH_INTERVALS)
-
-
-def left(available: int) -> Stock:
-    (tier,) = STOCK.tiers
-    return replace(STOCK, tiers=(replace(tier, capacity=tier.held + tier.sold + available),))
 
 
 @given(queues())
@@ -85,7 +46,7 @@ def test_number_has_the_interval_of_its_position(queue: QueuePositions) -> None:
 def test_sold_out_forecast_by_number_equals_the_one_by_position(
     queue: QueuePositions, available: int, flow: RoomFlow
 ) -> None:
-    shared = snapshot(queue, left(available), flow)
+    shared = shared_snapshot(queue, stock_left(available), flow)
     room = shared.room_snapshot.room
     for number in range(queue.serving_number + 1, queue.tail + 1):
         waiting = replace(entry(EntryState.WAITING), number=number, position=queue.position(number))
@@ -102,7 +63,7 @@ def test_sold_out_forecast_by_number_equals_the_one_by_position(
 
 def test_forecast_divides_the_queue_at_one_number() -> None:
     """There are 100 tickets and every other person buys one, so only people in front can buy."""
-    shared = snapshot(QueuePositions(200, 900, b""), left(100), BUSY)
+    shared = shared_snapshot(QueuePositions(200, 900, b""), stock_left(100), BUSY)
     flags = [shared.is_sold_out(Membership.IN_QUEUE, number) for number in range(201, 901)]
     assert flags == sorted(flags)
     assert (flags[0], flags[-1]) == (False, True)
@@ -115,22 +76,8 @@ def test_person_whose_number_gives_no_position_has_a_fixed_interval() -> None:
         (Membership.CALLED, 3, CALLED_INTERVAL_S),
         (Membership.OUTSIDE, None, OUTSIDE_INTERVAL_S),
     ):
-        assert snapshot(queue, STOCK, BUSY).interval_s(membership, number) == interval_s
-    assert snapshot(queue, STOCK, BUSY, method=QueueingMethod.RANDOM).interval_s(Membership.IN_QUEUE, 1) == 10.0
-
-
-def test_moved_person_is_due_within_their_interval() -> None:
-    record = EntryRecord(PersonId("p9"), EntryId(9), 9, EntryState.WAITING, NOW, None, NOW, None, None, None, 1)
-    subscriber = QueueSubscriber(QueueTopic(CONCERT.id, record.person_id))
-    subscriber.update(record)
-    shared = snapshot(QueuePositions(0, 20, b""), STOCK, BUSY)
-    assert subscriber.due_s(shared) == -inf
-    subscriber.mark_published(shared, queue_snapshot(entry(EntryState.WAITING)), now_s=100.0)
-    assert subscriber.due_s(shared) == inf
-    moved = replace(shared, version_key=(1, 10))
-    assert 105.0 <= subscriber.due_s(moved) <= 109.0
-    announced = replace(moved, announcement=("another message",))
-    assert subscriber.due_s(announced) == -inf
+        assert shared_snapshot(queue, STOCK, BUSY).interval_s(membership, number) == interval_s
+    assert shared_snapshot(queue, STOCK, BUSY, method=QueueingMethod.RANDOM).interval_s(Membership.IN_QUEUE, 1) == 10.0
 
 
 def test_settings_hold_the_parsed_push_intervals() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from domain.ids import PersonId
 from domain.queues import EntryState
+from subscriptions.publishing import queue_publisher
 from subscriptions.publishing.concert_publisher import ConcertPublisher
-from subscriptions.publishing.queue_publisher import BATCH, MAX_PER_REFRESH
+from subscriptions.publishing.queue_publisher import BATCH
 from tests.support.fake_queue import FakeQueue
 from tests.support.hub_recorder import SnapshotRecorder
 from tests.support.publisher_steps import EVERY_REFRESH, add_people, make_publisher
@@ -48,13 +49,14 @@ async def test_refresh_needs_the_same_commands_for_any_number_of_people(people: 
         assert {name: count for name, count in calls.items() if name != "show"} == {"snapshot": 1}
 
 
-async def test_no_snapshot_is_built_for_people_who_are_not_due() -> None:
+async def test_refresh_publishes_only_to_people_who_are_due() -> None:
     queue = FakeQueue(people=2_000)
     publisher = make_publisher(queue)
     near, far = add_people(publisher, *range(3, 8)), add_people(publisher, *range(500, 1_500))
     await refresh(publisher, queue)
     queue.move()
-    assert (await refresh(publisher, queue))["show"] == 5
+    await refresh(publisher, queue)
+    assert [len(recorder.snapshots) for recorder in (*near, *far)] == [2] * 5 + [1] * 1_000
     assert positions(near) == [2, 3, 4, 5, 6]
     assert positions(far) == list(range(500, 1_500))
 
@@ -96,7 +98,8 @@ async def test_message_is_published_to_all_immediately() -> None:
     assert {recorder.queue().room.settings.message for recorder in recorders} == {"Doors open late"}
 
 
-async def test_many_due_people_are_spread_over_refreshes_longest_wait_first() -> None:
+async def test_many_due_people_are_spread_over_refreshes_longest_wait_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_publisher, "MAX_PER_REFRESH", 1_000)
     queue = FakeQueue(people=3_000)
     publisher = make_publisher(queue, EVERY_REFRESH)
     recorders = add_people(publisher, *range(100, 2_600))
@@ -104,8 +107,7 @@ async def test_many_due_people_are_spread_over_refreshes_longest_wait_first() ->
     queue.move()
     counts = [Counter(len(recorder.snapshots) for recorder in recorders)]
     for _ in range(3):
-        calls = await refresh(publisher, queue)
-        assert calls["show"] == min(MAX_PER_REFRESH, counts[-1][1])
+        await refresh(publisher, queue)
         counts.append(Counter(len(recorder.snapshots) for recorder in recorders))
     assert counts == [{1: 2_500}, {1: 1_500, 2: 1_000}, {1: 500, 2: 2_000}, {2: 2_500}]
     # A person's own change is published before other people's moves.
@@ -115,7 +117,8 @@ async def test_many_due_people_are_spread_over_refreshes_longest_wait_first() ->
     assert recorders[1_900].entry().state is EntryState.LEFT
 
 
-async def test_every_person_is_updated_while_the_queue_keeps_moving() -> None:
+async def test_every_person_is_updated_while_the_queue_keeps_moving(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_publisher, "MAX_PER_REFRESH", 1_000)
     queue = FakeQueue(people=3_000)
     publisher = make_publisher(queue, EVERY_REFRESH)
     recorders = add_people(publisher, *range(100, 2_600))
@@ -126,7 +129,7 @@ async def test_every_person_is_updated_while_the_queue_keeps_moving() -> None:
         versions.append(queue.version)
         await refresh(publisher, queue)
     assert {recorder.queue().room.version for recorder in recorders} == set(versions)
-    assert Counter(recorder.queue().room.version for recorder in recorders)[versions[-1]] == MAX_PER_REFRESH
+    assert Counter(recorder.queue().room.version for recorder in recorders)[versions[-1]] == 1_000
 
 
 async def test_entry_that_ended_without_being_listed_is_read_again() -> None:

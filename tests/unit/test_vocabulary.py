@@ -8,6 +8,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +27,7 @@ FOLDERS = (
     "schema",
     "auth",
     "payments",
+    "mail",
     "web",
     "workers",
     "bench",
@@ -295,9 +297,20 @@ def test_plain_word_is_allowed(text: str) -> None:
     assert not FORBIDDEN_WORDS.search(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Module:
+    """The parts of a module that the rules are about. Its tree is too large to keep."""
+
+    names: frozenset[str]
+    imports: frozenset[str]
+    forbidden_openings: tuple[str, ...]
+
+
 @cache
-def parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+def read_module(path: Path) -> Module:
+    tree = ast.parse(path.read_text())
+    openings = tuple(opening for text in docstrings(tree) if (opening := forbidden_opening(text)))
+    return Module(frozenset(defined_names(tree)), frozenset(imported_modules(tree)), openings)
 
 
 def where(path: Path) -> str:
@@ -308,7 +321,7 @@ def test_python_uses_no_replaced_name() -> None:
     found = {
         f"{where(path)}: {name}": REPLACED[name]
         for path in PYTHON_FILES
-        for name in {*module_names(path), *defined_names(parse(path))} & REPLACED.keys()
+        for name in {*module_names(path), *read_module(path).names} & REPLACED.keys()
     }
 
     assert found == {}
@@ -331,12 +344,7 @@ def test_no_module_shares_a_name_with_the_standard_library() -> None:
 
 
 def test_docstrings_open_with_a_verb_or_a_noun() -> None:
-    found = [
-        f"{where(path)}: {opening}"
-        for path in PYTHON_FILES
-        for text in docstrings(parse(path))
-        if (opening := forbidden_opening(text))
-    ]
+    found = [f"{where(path)}: {opening}" for path in PYTHON_FILES for opening in read_module(path).forbidden_openings]
 
     assert found == []
 
@@ -362,7 +370,7 @@ def test_test_names_have_at_most_70_characters() -> None:
     found = {
         name
         for path in (ROOT / "tests").rglob("test_*.py")
-        for name in defined_names(parse(path))
+        for name in read_module(path).names
         if name.startswith("test_") and len(name) > 70
     }
 
@@ -373,7 +381,7 @@ def test_test_modules_do_not_import_each_other() -> None:
     found = [
         f"{where(path)}: {name}"
         for path in (ROOT / "tests").rglob("*.py")
-        for name in imported_modules(parse(path))
+        for name in read_module(path).imports
         if name.startswith(("tests.unit", "tests.integration", "tests.e2e"))
     ]
 

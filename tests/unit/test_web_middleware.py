@@ -2,6 +2,8 @@
 
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -109,3 +111,16 @@ async def test_crash_is_logged_and_its_response_hides_the_reason(
 async def test_crash_after_the_first_bytes_closes_the_connection(client: httpx2.AsyncClient) -> None:
     with pytest.raises(RuntimeError, match="too late"):
         await client.get("/late")
+
+
+def test_forked_processes_make_different_request_ids() -> None:
+    program = """
+import os
+from web.middleware import _make_id
+
+if os.fork():
+    os.wait()
+print(_make_id({"headers": []}), flush=True)
+"""
+    ids = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout.split()
+    assert (len(ids), len(set(ids))) == (2, 2)

@@ -1,5 +1,6 @@
 """Pages for browsers: GraphiQL with a strict policy, or instructions for building it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -8,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from schema import sdl
 from settings import OidcSettings, Settings
 from web.middleware import RequestMiddleware
 from web.pages import Pages
@@ -22,6 +24,23 @@ def client(dist: Path, settings: Settings) -> httpx2.AsyncClient:
         routes=[Route("/graphql", pages.graphiql), *pages.routes()], middleware=[Middleware(RequestMiddleware)]
     )
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost:8000")
+
+
+async def test_schema_is_served_as_committed_if_introspection_is_on(tmp_path: Path) -> None:
+    opened = [Settings(), replace(PRODUCTION, introspection=True)]
+    for settings in opened:
+        async with client(tmp_path, settings) as tool:
+            answer = await tool.get("/schema.graphql")
+        assert (answer.status_code, answer.text) == (200, sdl())
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_schema_is_hidden_if_introspection_is_off(tmp_path: Path) -> None:
+    async with client(tmp_path, PRODUCTION) as tool:
+        answer = await tool.get("/schema.graphql")
+    assert answer.status_code == 404
+    assert answer.text == "The schema is not public here; ONSALE_INTROSPECTION=yes publishes it.\n"
 
 
 @pytest.fixture

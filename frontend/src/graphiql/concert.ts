@@ -13,7 +13,7 @@ export interface DemoConcert {
 const SLUG = "lantern-ferry-royal-albert-hall";
 
 const FIND = `query FindConcert($slug: String!, $now: DateTime!) {
-  concert(slug: $slug) { ...Shown }
+  concert(by: {slug: $slug}) { ...Shown }
   concerts(first: 1, filter: { onSaleAt: $now }) { nodes { ...Shown } }
 }
 fragment Shown on Concert { id name tiers { id name } }`;

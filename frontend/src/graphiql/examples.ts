@@ -1,21 +1,32 @@
 /**
  * The tabs that GraphiQL opens. Each is ready to run: the first ones are the steps of a whole
- * purchase, and the others control the waiting room. Each tab is named after its operation.
+ * purchase, and the others control the waiting room, show the sales, and move and cancel a concert.
+ * Each tab is named after its operation.
  */
 
 import type { DemoConcert } from "./concert";
-import { ADMIT_NEXT, CONFIGURE, PAUSE, RESET, RESUME, ROOM_AUDIT, WATCH_ROOM } from "./organizing";
+import {
+  BUY_THERE,
+  CANCEL_CONCERT,
+  CREATE_CONCERT,
+  MOVE_CONCERT,
+  movedConcert,
+  newConcert,
+  PUBLISH_CONCERT,
+} from "./moving";
+import { ADMIT_NEXT, CONFIGURE, PAUSE, RESET, RESUME, ROOM_AUDIT, SALES, WATCH_ROOM, WATCH_SALES } from "./organizing";
+import { ACCEPT, CANCEL_TRANSFER, CHECK_IN, MY_TICKETS, PASS_ON } from "./tickets";
 
-const CATALOG = `# All concerts. You can see them without signing in.
+const CATALOG = `# Upcoming concerts. You can see them without signing in.
 # To run it, click the pink button or press Ctrl-Enter.
 query Catalog {
   concerts(first: 5) {
     nodes {
       slug
       name
-      startsAt
+      startsAtLocal
       isOnSale
-      venue { name city }
+      venue { name city timeZone }
       tiers {
         name
         price { amount currency }
@@ -139,13 +150,14 @@ mutation SyncPayment($orderId: ID!) {
 }
 `;
 
-const WATCH_STOCK = `# The stock of a concert, pushed on each change.
+const WATCH_STOCK = `# The stock and the prices of a concert, pushed on each change.
 # Buy in another window and watch it change.
 subscription WatchStock($concertId: ID!) {
   stockChanged(concertId: $concertId) {
     version
     soldOut
-    tiers { tierId available held sold }
+    priceRange { lowest { amount currency } highest { amount currency } }
+    tiers { tierId available held sold price { amount currency } }
   }
 }
 `;
@@ -180,6 +192,7 @@ export function exampleTabs(concert: DemoConcert | null): ExampleTab[] {
   const concertId = concert?.id ?? "";
   const lines = [{ tierId: concert?.tiers[0]?.id ?? "", quantity: 2 }];
   const idempotencyKey = "{{newKey}}";
+  const newTier = { concertId: "{{newConcert}}", lines: [{ tierId: "{{newTier}}", quantity: 2 }] };
   const customer = { customerName: "{{myName}}", customerEmail: "{{myEmail}}" };
   return [
     tab(CATALOG),
@@ -187,17 +200,29 @@ export function exampleTabs(concert: DemoConcert | null): ExampleTab[] {
     tab(WATCH_PLACE, { concertId }),
     tab(CLAIM, { concertId }),
     tab(HOLD, { input: { concertId, lines, queuePass: "{{queuePass}}", idempotencyKey } }),
-    tab(BUY, { input: { ...customer, holdId: "{{holdId}}", idempotencyKey } }),
+    tab(BUY, { input: { ...customer, what: { holdId: "{{holdId}}" }, idempotencyKey } }),
     tab(SYNC, { orderId: "{{orderId}}" }),
     tab(WATCH_STOCK, { concertId }),
     tab(ME),
+    tab(MY_TICKETS),
+    tab(PASS_ON, { input: { ticketId: "{{ticketId}}", email: "bob@onsale.example" } }),
+    tab(CANCEL_TRANSFER, { ticketId: "{{ticketId}}" }),
+    tab(ACCEPT, { input: { token: "" } }),
+    tab(CHECK_IN, { input: { concertId, code: "{{ticketCode}}", deviceId: "north gate", scanId: "{{newKey}}" } }),
     tab(WATCH_ROOM, { concertId }),
     tab(PAUSE, { concertId }),
     tab(ADMIT_NEXT, { input: { concertId, count: 1, idempotencyKey } }),
     tab(RESUME, { concertId }),
     tab(CONFIGURE, { input: { concertId, settings: SETTINGS } }),
     tab(ROOM_AUDIT, { concertId }),
+    tab(WATCH_SALES, { concertId }),
+    tab(SALES, { concertId }),
     tab(RESET, { input: { concertId, idempotencyKey } }),
+    tab(CREATE_CONCERT, newConcert()),
+    tab(PUBLISH_CONCERT, { concertId: "{{newConcert}}" }),
+    tab(BUY_THERE, { input: { ...customer, ...newTier, idempotencyKey } }),
+    tab(MOVE_CONCERT, movedConcert()),
+    tab(CANCEL_CONCERT, { concertId: "{{newConcert}}" }),
   ];
 }
 

@@ -1,7 +1,7 @@
 /**
  * Fills in `{{name}}` in variables when an operation is run, so that users do not have to copy ids
- * from tab to tab. `newKey` is a new idempotency key each time; `queuePass`, `holdId` and `orderId`
- * are the last values received.
+ * from tab to tab. `newKey` is a new idempotency key each time; `queuePass`, `holdId`, `orderId`,
+ * `ticketId`, `ticketCode`, `newConcert` and `newTier` are the last values received.
  */
 
 import type { Session } from "../session";
@@ -12,9 +12,16 @@ const MISSING: Record<string, string> = {
   queuePass: "There is no queue pass yet: run the tab ClaimPass first, and JoinQueue before it.",
   holdId: "There is no hold yet: run the tab HoldTickets first.",
   orderId: "There is no order yet: run the tab BuyTickets first.",
+  ticketId: "There is no ticket yet: run the tab MyTickets first.",
+  ticketCode: "There is no code yet: sign in as the holder of a ticket and run the tab MyTickets first.",
+  newConcert: "You have not created a concert yet: sign in as olivia and run the tab CreateConcert first.",
+  newTier: "You have not created a concert yet: sign in as olivia and run the tab CreateConcert first.",
   myName: "There is no name of yours: sign in above first, or write one into the variables.",
   myEmail: "Your email address is not known: sign in above first, or enter one in the variables.",
 };
+
+/** What another user needs: the code of a ticket to scan, and a concert to buy tickets for. */
+const FOR_OTHERS = ["ticketCode", "newConcert", "newTier"];
 
 export class MissingValue extends Error {}
 
@@ -27,8 +34,10 @@ export class Memory {
     this.#signedIn = signedIn;
   }
 
-  /** Forgets all values. Call this when another user signs in. */
-  readonly forget = (): void => this.#known.clear();
+  /** Forgets all values but those for others. Call this when another user signs in. */
+  readonly forget = (): void => {
+    for (const name of [...this.#known.keys()]) if (!FOR_OTHERS.includes(name)) this.#known.delete(name);
+  };
 
   /** Returns the variables with all values filled in. Throws MissingValue if one is not known. */
   fill(value: unknown): unknown {
@@ -50,7 +59,7 @@ export class Memory {
     const known = this.#ofUser(name) ?? this.#known.get(name);
     if (known !== undefined) return known;
     throw new MissingValue(
-      MISSING[name] ?? `There is no value {{${name}}}; use newKey, queuePass, holdId, orderId, myName or myEmail.`,
+      MISSING[name] ?? `There is no value {{${name}}}; use newKey, ${Object.keys(MISSING).join(", ")}.`,
     );
   }
 
@@ -61,9 +70,19 @@ export class Memory {
 
   #learnFrom(result: unknown): void {
     if (!isObject(result)) return;
-    const { hold, order, entry } = result;
+    const { hold, order, entry, tickets, concert } = result;
     if (isObject(hold)) this.#keep("holdId", hold["id"]);
     if (isObject(order)) this.#keep("orderId", order["id"]);
+    const newest: unknown = isObject(tickets) && Array.isArray(tickets["nodes"]) ? tickets["nodes"][0] : null;
+    if (isObject(newest)) {
+      this.#keep("ticketId", newest["id"]);
+      this.#keep("ticketCode", newest["code"]);
+    }
+    if (isObject(concert)) {
+      const tiers: unknown = concert["tiers"];
+      this.#keep("newConcert", concert["id"]);
+      if (Array.isArray(tiers) && isObject(tiers[0])) this.#keep("newTier", tiers[0]["id"]);
+    }
     if (isObject(entry) && isObject(entry["pass"])) this.#keep("queuePass", entry["pass"]["token"]);
   }
 

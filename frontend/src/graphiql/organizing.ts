@@ -101,6 +101,35 @@ query RoomAudit($concertId: ID!) {
 }
 `;
 
+export const WATCH_SALES = `# Your sales, pushed after each sale and refund.
+subscription WatchSales($concertId: ID!) {
+  salesChanged(concertId: $concertId) {
+    orders
+    ticketsSold
+    gross { amount currency }
+    ticketsRefunded
+    net { amount currency }
+    version
+  }
+}
+`;
+
+export const SALES = `# Your sales over time, and where people dropped out of
+# the queue.
+query Sales($concertId: ID!) {
+  concertSales(concertId: $concertId) {
+    orders
+    tiers { tierId ticketsSold gross { amount currency } ticketsRefunded }
+    overTime(interval: HOUR) { start orders ticketsSold gross { amount } }
+    queue {
+      joined called claimed completed
+      leftWaiting absent leftCalled notClaimed leftAdmitted sessionOver
+      rate asOf
+    }
+  }
+}
+`;
+
 export const RESET = `# Empties the queue. Waiting people lose their places and
 # have to join again. Called people keep their turn.
 mutation ResetRoom($input: ResetWaitingRoomInput!) {

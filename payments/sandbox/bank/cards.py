@@ -1,5 +1,5 @@
-"""The test cards. Numbers and names of Stripe's own test cards mean the same here; the numbers that
-begin with 40000099 are ours, for behavior that Stripe cannot show.
+"""The test cards. The numbers and names of Stripe's own test cards mean the same here; the numbers
+that begin with 40000099 are ours, for behavior that Stripe's test cards do not cover.
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ class Outcome(Enum):
     SUCCESS = auto()
     DECLINE = auto()
     SLOW_SUCCESS = auto()
-    """The payment is in processing for `SLOW_S`, and then succeeds."""
+    """The payment is processing for `SLOW_S`, and then succeeds."""
     SLOW_DECLINE = auto()
     NEVER = auto()
-    """The payment stays in processing until the bank is told to settle it."""
+    """The payment keeps processing until the bank is told to settle it."""
     LATE_SUCCESS = auto()
     """The payment waits for the card holder, and succeeds after `LATE_S`, even if the intent has
     been canceled by then.
@@ -27,7 +27,7 @@ class RefundOutcome(Enum):
     PENDING = auto()
     """The refund is pending for `SLOW_S`, and then succeeds."""
     FAILURE = auto()
-    """The refund succeeds, and fails after `SLOW_S`: the bank returns the money."""
+    """The refund succeeds at first, and fails after `SLOW_S`: the bank returns the money."""
 
 
 SLOW_S = 5.0
@@ -46,9 +46,9 @@ class Card:
     decline_code: str = "generic_decline"
     refund: RefundOutcome = RefundOutcome.SUCCESS
     dispute: str = ""
-    """The reason of the dispute that follows the payment, or an empty string."""
+    """The reason for the dispute that follows the payment, or an empty string."""
     copies: int = 1
-    """The number of times that the webhook of the success is sent."""
+    """How many times the webhook about the success is sent."""
 
     @property
     def last4(self) -> str:
@@ -112,19 +112,19 @@ CARDS = (
     Card(
         number="4000009900000103",
         name="pm_card_slow",
-        label="Succeeds after 5 s in processing",
+        label="Succeeds after 5 s of processing",
         outcome=Outcome.SLOW_SUCCESS,
     ),
     Card(
         number="4000009900000111",
         name="pm_card_slowDecline",
-        label="Declined after 5 s in processing",
+        label="Declined after 5 s of processing",
         outcome=Outcome.SLOW_DECLINE,
     ),
     Card(
         number="4000009900000129",
         name="pm_card_never",
-        label="Stays in processing",
+        label="Never finishes processing",
         outcome=Outcome.NEVER,
     ),
     Card(

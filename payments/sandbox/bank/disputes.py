@@ -24,7 +24,7 @@ def open_dispute(records: Records, charge: Document, *, reason: str, amount: int
 
 
 def close(records: Records, dispute: Document, *, is_won: bool, cause: Cause = BANK) -> Document:
-    """Decide a dispute. A won one returns the money to the merchant. Raises ApiError."""
+    """Decide a dispute. If it is won, the merchant gets the money back. Raises ApiError."""
     if dispute["status"] in ("won", "lost"):
         message = f"The dispute {dispute['id']} is already closed as {dispute['status']}."
         raise wrong_state(message, code="dispute_already_closed")

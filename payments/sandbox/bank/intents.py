@@ -1,4 +1,4 @@
-"""Payment intents: create, confirm, cancel, and what the bank decides later."""
+"""Creates, confirms, cancels and settles payment intents."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,8 @@ from payments.sandbox.errors import ApiError, invalid, wrong_state
 from payments.sandbox.records import BANK, Cause, Records
 
 MAX_AMOUNT = 999_999_999_999
-"""Stripe's largest amount of a charge, in its unit. Some cards and currencies have lower limits."""
+"""Stripe's largest amount for a charge, in its unit. Some cards and currencies have lower limits.
+"""
 CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 CONFIRMABLE = CANCELABLE
 CANCELLATION_REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
@@ -94,9 +95,9 @@ def cancel(records: Records, intent: Document, reason: str | None, cause: Cause)
 
 
 def settle(records: Records, intent: Document, *, succeeds: bool | None = None) -> Document:
-    """Let the bank decide about a payment that was confirmed, even if it was canceled since.
+    """Let the bank decide on a payment that was confirmed, even if it has been canceled since.
 
-    `succeeds` is the decision; by default it is that of the card.
+    `succeeds` is the decision; by default, it depends on the card.
     """
     if intent["status"] == "succeeded":
         return intent
@@ -153,5 +154,5 @@ def _unexpected_state(intent: Document, message: str) -> ApiError:
 
 
 def dispute_reason(charge: Document) -> str:
-    """Return the reason of the dispute that follows a payment with a disputed card."""
+    """Return the reason for the dispute that follows a payment with a disputed card."""
     return card_ending(charge["payment_method_details"]["card"]["last4"]).dispute

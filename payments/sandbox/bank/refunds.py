@@ -22,7 +22,7 @@ def create(
     """Refund a charge, or a part of it. Raises ApiError."""
     if reason is not None and reason not in REASONS:
         raise invalid(f"Invalid reason: must be one of {', '.join(REASONS)}", param="reason")
-    amount = _checked_amount(charge, amount)
+    amount = _checked_amount(records, charge, amount)
     outcome = card_ending(charge["payment_method_details"]["card"]["last4"]).refund
     refund = new_refund(
         charge,
@@ -46,7 +46,7 @@ def create(
 
 
 def settle(records: Records, refund: Document, *, succeeds: bool) -> Document:
-    """Let the bank decide about a pending refund, or return the money of one that succeeded."""
+    """Let the bank decide on a pending refund, or return the money of one that succeeded."""
     charge = records.find("charge", refund["charge"])
     assert charge is not None
     if succeeds:
@@ -77,13 +77,16 @@ def _fail(records: Records, refund: Document, charge: Document) -> Document:
     return refund
 
 
-def _checked_amount(charge: Document, amount: int | None) -> int:
+def _checked_amount(records: Records, charge: Document, amount: int | None) -> int:
     if not charge["paid"]:
         raise wrong_state(f"Charge {charge['id']} was not paid.", code="charge_not_refundable")
-    if charge["disputed"]:
+    disputes = records.find_by_intent("dispute", charge["payment_intent"])
+    lost = sum(dispute["amount"] for dispute in disputes if dispute["status"] == "lost")
+    remaining = charge["amount"] - charge["amount_refunded"] - lost
+    # After a lost dispute about a part of the charge, the rest can be refunded.
+    if any(dispute["status"] not in ("won", "lost") for dispute in disputes) or (lost and remaining <= 0):
         message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
         raise wrong_state(message, code="charge_disputed")
-    remaining = charge["amount"] - charge["amount_refunded"]
     if remaining == 0:
         message = f"Charge {charge['id']} has already been refunded."
         raise wrong_state(message, code="charge_already_refunded")

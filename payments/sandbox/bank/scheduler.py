@@ -55,5 +55,6 @@ class BankScheduler:
                 case "refund_failure":
                     refunds.settle(self._records, document, succeeds=False)
         except ApiError as error:
-            # A test may have decided before, for example by refunding a payment that is disputed.
+            # A test may have acted first, for example by refunding a payment that was to be
+            # disputed.
             logger.info("The bank dropped the task %s of %s: %s", task.kind, task.document, error)

@@ -1,7 +1,7 @@
 """A connection that sends webhooks.
 
-A general HTTP client costs several times the CPU time, and a sale sends hundreds of webhooks a
-second from the process that is also the bank.
+A general HTTP client needs several times as much CPU time, and the process, which is also the bank,
+sends hundreds of webhooks a second during a sale.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class _Answer:
         self.is_kept_alive = False
 
     def on_headers_complete(self) -> None:
-        # The parser forgets it at the end of the message.
+        # The parser forgets the status at the end of the message.
         self.is_kept_alive = self.parser.should_keep_alive()
 
     def on_message_complete(self) -> None:
@@ -34,7 +34,7 @@ class _Answer:
 
 
 class WebhookConnection:
-    """Sends one request at a time to a URL, and keeps the connection open between them."""
+    """Sends one request at a time to a URL, and keeps the connection open between requests."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

@@ -38,7 +38,7 @@ class Delivery:
 
 
 class WebhookSender:
-    """Sends what is due. `wake` tells it that more may be due now."""
+    """Sends due webhooks. `wake` says that more may be due now."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -89,7 +89,7 @@ class WebhookSender:
 
     async def _deliver(self, delivery: Delivery) -> None:
         try:
-            # An event must not be told before it is on disk.
+            # An event must not be sent before it is on disk.
             await self._records.database.saved()
             problem = await self._send(delivery)
             self._record(delivery, problem)
@@ -122,14 +122,16 @@ class WebhookSender:
         return "" if 200 <= status < 300 else f"status {status}"
 
     def _record(self, delivery: Delivery, problem: str) -> None:
-        """Remove a delivery that succeeded or is over; plan the next try of any other."""
+        """Remove a delivery that succeeded or is given up; schedule the next attempt for any
+        other.
+        """
         now = self._records.clock.now()
         database = self._records.database
         if not problem or now - delivery.first_at > GIVE_UP_AFTER_S:
             database.write("DELETE FROM deliveries WHERE number = ?", (delivery.number,))
             return
         pause_s = min(FIRST_PAUSE_S * 2 ** min(delivery.tries, 30), LONGEST_PAUSE_S)
-        # The last try is at the end of the three days.
+        # The last attempt is the first one after the three days.
         due_at = now + pause_s
         database.write(
             "UPDATE deliveries SET tries = tries + 1, due_at = ?, problem = ? WHERE number = ?",
@@ -138,7 +140,7 @@ class WebhookSender:
         logger.info("The webhook %s was not accepted (%s); next try in %.0f s.", delivery.event, problem, pause_s)
 
     def change_receiver(self) -> None:
-        """Close the connections to the receiver that was used until now."""
+        """Close the idle connections to the previous receiver."""
         while self._idle:
             self._idle.pop().close()
 

@@ -115,7 +115,9 @@ class QueueSession:
         await self._stay(entry, lambda latest: latest.is_over)
 
     async def _leave(self, entry: EntryView) -> None:
-        """Leave the queue while a subscription is open, so that it can show the entry ending."""
+        """Leave the queue while a subscription is open, so that the subscription can show the end
+        of the entry.
+        """
         async with asyncio.TaskGroup() as group:
             subscribed = group.create_task(self._stay(entry, lambda latest: latest.is_over))
             await asyncio.sleep(self._person.patience_s)

@@ -108,7 +108,7 @@ def bank_agrees(dump: StoreDump, receipts: Receipts) -> Iterator[str]:
     owed = {order.id: order.total.minor for order in dump.sold_orders if order.payment is not None}
     for order_id in sorted(kept.keys() | owed.keys()):
         if kept.get(order_id, 0) != owed.get(order_id, 0):
-            yield f"order {order_id} costs {owed.get(order_id, 0)}, and the bank has kept {kept.get(order_id, 0)}"
+            yield f"order {order_id} costs {owed.get(order_id, 0)}, but the bank has kept {kept.get(order_id, 0)}"
 
 
 def nothing_left_over(dump: StoreDump, receipts: Receipts) -> Iterator[str]:

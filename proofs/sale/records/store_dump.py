@@ -41,7 +41,7 @@ class Account:
 class StoreDump:
     concert: Concert
     orders: tuple[Order, ...]
-    """All orders in MongoDB, with those that ended unpaid."""
+    """All orders in MongoDB, including those that ended unpaid."""
     tiers: Mapping[TierId, TierCounters]
     owners: Mapping[Unit, str]
     """For each unit that is not free, the id of its hold, or `=` and the id of its order."""
@@ -53,7 +53,10 @@ class StoreDump:
 
     @property
     def sold_orders(self) -> tuple[Order, ...]:
-        return tuple(order for order in self.orders if order.status is OrderStatus.PAID)
+        return tuple(order for order in self.orders if order.status in _SOLD)
+
+
+_SOLD = frozenset({OrderStatus.PAID, OrderStatus.FULFILLED})
 
 
 class StoreDumpMissing(RuntimeError):

@@ -2,7 +2,7 @@
 -- flow counts.
 local RECHECK_MS = 500
 
--- Ends the entries that are due: those of absent people, calls that were not claimed, and expired
+-- Ends what is due: entries of absent people, calls that were not claimed, and expired
 -- passes. A pass with an active hold is checked again later, until that hold has ended. No grace
 -- period extends a sale that is over. Returns how many entries were ended, and whether there may be
 -- more.

@@ -3,10 +3,12 @@
 local MAX_EVENTS = 1000000
 local MAX_CHANGES, KEPT_CHANGES = 8000, 6000
 
--- Publishes a hint, unless no hub has called read_snapshot since the last hint.
+-- Publishes a hint with the epoch and the version, unless no hub has called read_snapshot since the
+-- last hint. The version has already been raised.
 local function publish_hint()
   if redis.call('HSETNX', STATE, 'hinted', '1') == 1 then
-    redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), 'changed')
+    local epoch, version = epoch_and_version()
+    redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), tostring(epoch) .. ':' .. tostring(version))
   end
 end
 

@@ -5,11 +5,21 @@
 local COUNTERS = {BUYING = 'held', SOLD = 'sold', WITHDRAWN = 'withdrawn', ENDED = 'held'}
 local HOLD_STATES = {BUYING = 'BUYING', SOLD = 'SOLD', WITHDRAWN = 'SOLD', ENDED = 'ENDED'}
 
--- Returns the hold of an order, or an ended one made from `origin_text` if the store lacks it.
-local function read_or_make_hold(id, person, origin_text)
-  local origin = cjson.decode(origin_text)
-  return read_hold(id) or {person = person, digest = origin.digest, state = 'ENDED', reason = '', units = {},
-    lines = origin.lines, created_ms = origin.created_ms, deadline_ms = now, order_version = 0, pass = origin.pass}
+-- Returns the hold of an order, or one made from `origin_text` if the store lacks it. If only the
+-- hold was lost, its units still have their owner and are still counted, so the hold is made with
+-- them.
+local function read_or_make_hold(id, person, origin_text, stock_state, units)
+  local known = read_hold(id)
+  if known then return known end
+  local origin, left, state = cjson.decode(origin_text), {}, 'ENDED'
+  for _, unit in ipairs(units) do
+    local owner = redis.call('HGET', UNITS, unit)
+    if owner == id or owner == '=' .. id then left[#left + 1] = unit end
+    if owner == '=' .. id then state = HOLD_STATES[stock_state] end
+  end
+  return {person = person, digest = origin.digest, state = state, counter = COUNTERS[stock_state], reason = '',
+    units = left, lines = origin.lines, created_ms = origin.created_ms, deadline_ms = now, order_version = 0,
+    pass = origin.pass}
 end
 
 -- Returns the counter in which the units of a hold are counted.
@@ -24,8 +34,8 @@ local function has_stock_state(record, stock_state)
   return record.state == HOLD_STATES[stock_state] and (record.state ~= 'SOLD' or record.counter == COUNTERS[stock_state])
 end
 
--- Takes one unit that has no owner. If its number is higher than those of all units taken so far,
--- the skipped numbers become free units.
+-- Takes one unit that has no owner. If its number is higher than the numbers of all units taken so
+-- far, the skipped numbers become free units.
 local function take_unit(unit, owner)
   local tier, number = string.match(unit, '^(.*):(%d+)$')
   number = tonumber(number)
@@ -39,7 +49,7 @@ local function take_unit(unit, owner)
   redis.call('HSET', UNITS, unit, owner)
 end
 
--- Updates the person's counts and active holds: the order's units replace those of its hold.
+-- Updates the person's counts and active holds: the order's units replace its hold's.
 local function move_person_units(record, id, before, after, units_now)
   local person = read_person(record.person)
   local from, to = before == 'held' and 'held' or 'owned', after == 'held' and 'held' or 'owned'

@@ -7,7 +7,7 @@ local WORKER_GAP_MS = 5000
 local BUYING_MS = 60000
 local now, worker_ms, grace_until_ms, is_trusted, is_idle
 
--- Returns a reply that refuses the call, or nil if the call is allowed. `epoch` is that of the
+-- Returns a reply that refuses the call, or nil if the call is allowed. `epoch` is the epoch of the
 -- calling recovery, or ''.
 local function check_incarnation(incarnation, epoch)
   local seen = redis.call('HMGET', STATE, 'incarnation', 'mark', 'now_ms', 'worker_ms', 'grace_until_ms', 'is_idle')
@@ -31,6 +31,11 @@ end
 
 local function is_due(deadline_ms)
   return deadline_ms <= now and is_counting()
+end
+
+-- Returns the epoch and the version of the concert. Clients use them to compare objects.
+local function epoch_and_version()
+  return unpack(redis.call('HMGET', STATE, 'epoch', 'version'))
 end
 
 -- Returns the earliest time at which a deadline can take effect. People are shown this time.

@@ -148,8 +148,8 @@ local function position_of(entry)
 end
 
 -- Returns a reply with the current entry: its JSON, the time until which no deadline takes effect,
--- and its position.
+-- its position, and the epoch and the version at which it was read.
 local function entry_reply(word, person, entry)
   local position = position_of(entry)
-  return {word, entry_json(person, entry), string.format('%d', grace_until_ms), position}
+  return {word, entry_json(person, entry), string.format('%d', grace_until_ms), position, epoch_and_version()}
 end

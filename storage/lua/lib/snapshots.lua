@@ -31,7 +31,8 @@ local function queue_fields(departed)
   return fields
 end
 
--- Returns epoch and version, then four fields per tier: id, units on sale, held, sold.
+-- Returns epoch and version, then six fields per tier: id, units on sale, held, sold, the price of
+-- a ticket that is held at this version, and the rules as they are stored.
 local function stock_fields()
   local fields = redis.call('HMGET', STATE, 'epoch', 'version')
   local words, counters, caps = redis.call('HGETALL', TIERS), {}, read_proposed_caps()
@@ -40,7 +41,8 @@ local function stock_fields()
     local tier = string.match(field, '^(.*)|top$')
     if tier then
       local on_sale = count_on_sale(top, counters[tier .. '|withdrawn'], counters[tier .. '|capacity'], caps[tier])
-      for _, value in ipairs({tier, on_sale, counters[tier .. '|held'], counters[tier .. '|sold']}) do
+      local held, sold, price_minor = counters[tier .. '|held'], counters[tier .. '|sold'], counters[tier .. '|price']
+      for _, value in ipairs({tier, on_sale, held, sold, price_minor, counters[tier .. '|rules'] or ''}) do
         fields[#fields + 1] = value
       end
     end

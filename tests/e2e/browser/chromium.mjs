@@ -1,4 +1,5 @@
-// Opens Chromium and records what pages must not do: request another host, log an error, or throw.
+// Opens Chromium and records what pages must not do: request another host, log an error or a warning,
+// or throw.
 import { chromium } from 'playwright-core';
 
 const ARGUMENTS = [
@@ -23,6 +24,7 @@ export class Browser {
     this.shots = shots;
     this.foreignRequests = [];
     this.errors = [];
+    this.warnings = [];
     this.addresses = [];
   }
 
@@ -36,6 +38,7 @@ export class Browser {
       page.on('pageerror', (error) => this.errors.push(String(error)));
       page.on('console', (message) => {
         if (message.type() === 'error') this.errors.push(message.text().slice(0, 300));
+        if (message.type() === 'warning') this.warnings.push(message.text().slice(0, 300));
       });
       page.on('framenavigated', (frame) => this.addresses.push(frame.url()));
     });
@@ -65,7 +68,8 @@ export class Browser {
   }
 
   report() {
-    return { foreignRequests: this.foreignRequests, errors: this.errors, addresses: this.addresses };
+    const { foreignRequests, errors, warnings, addresses } = this;
+    return { foreignRequests, errors, warnings, addresses };
   }
 
   #recordRequest(address) {

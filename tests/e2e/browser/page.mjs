@@ -102,7 +102,7 @@ export class Page {
     return this.tab.locator('.result-window').textContent();
   }
 
-  // Returns the number in the first field with this name in the result: that of the first tier.
+  // Returns the number in the first field with this name in the result, which is the first tier's.
   async firstNumber(field) {
     const text = await this.tab.locator('.result-window').textContent();
     return Number(new RegExp(`"${field}":\\s(\\d+)`).exec(text)[1]);

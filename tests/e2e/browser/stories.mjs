@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { Page } from './page.mjs';
 import { countSubscribes, recordSockets, runningFields, untilOnlyTheseRun } from './sockets.mjs';
 
-const FIND_CONCERT = '{ concert(slug: "lantern-ferry-royal-albert-hall") { id } }';
+const FIND_CONCERT = '{ concert(by: {slug: "lantern-ferry-royal-albert-hall"}) { id } }';
 
 // Opens a page as Bob. Its clock can be advanced, and its sockets are recorded.
 async function openAsBob(browser, url) {
@@ -75,6 +75,33 @@ async function payWithTestCard({ payment }) {
   if (!answer.ok) throw new Error(`the sandbox answered ${answer.status}`);
 }
 
+// Waits for the mail with the link of a transfer, and returns the link.
+async function linkInTheMailbox(url) {
+  for (let attempt = 0; attempt < 120; attempt += 1) {
+    const listed = await (await fetch(`${url}/dev/mailbox`)).text();
+    for (const [, path] of listed.matchAll(/href="(\/dev\/mailbox\/\w+)"/g)) {
+      const link = /href="([^"]+\/tickets\/accept#[^"]+)"/.exec(await (await fetch(url + path)).text());
+      if (link) return link[1];
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  throw new Error('the mailbox has no mail with a link');
+}
+
+// Waits until the newest mails to a person have these subjects, newest first, and returns their paths.
+async function mailsTo(url, address, ...subjects) {
+  let found = [];
+  for (let attempt = 0; attempt < 120; attempt += 1) {
+    const listed = await (await fetch(`${url}/dev/mailbox`)).text();
+    found = [...listed.matchAll(/href="(\/dev\/mailbox\/\w+)">([^<]*)<\/a>[^<]*<br>([^<]*)/g)]
+      .filter(([, , , below]) => below.includes(address))
+      .slice(0, subjects.length);
+    if (subjects.every((subject, index) => found[index]?.[2].startsWith(subject))) return found.map(([, path]) => path);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  throw new Error(`the mailbox has ${found.map(([, , subject]) => subject)}; expected ${subjects}`);
+}
+
 export const stories = {
   async readingTheCatalog(browser, url) {
     const page = await Page.open(await browser.openPerson(), url);
@@ -110,10 +137,97 @@ export const stories = {
     seen.bought = order.status;
     seen.payment = await payInTheBrowser(browser, person, order);
     await page.untilLiveLineShows('you have bought');
-    seen.paid = (await page.run('SyncPayment')).data.syncOrderPayment.order.status;
+    // The order is FULFILLED as soon as its document is ready.
+    seen.paid = /^(PAID|FULFILLED)$/.test((await page.run('SyncPayment')).data.syncOrderPayment.order.status);
     await browser.screenshot(page.tab, 'bought');
     const { me } = (await page.run('Me')).data;
     seen.orders = me.orders.nodes.length;
+    return seen;
+  },
+
+  // An organizer moves a concert that is sold, and then cancels it; its buyer gets the mails.
+  async movingAndCancelingAConcert(browser, url) {
+    const person = await browser.openPerson();
+    const page = await Page.open(person, url);
+    await page.signInAs('olivia');
+    const created = (await page.run('CreateConcert')).data.createConcert.concert;
+    const seen = { created: created.status };
+    seen.published = (await page.run('PublishConcert')).data.publishConcert.concert.status;
+    await page.signOut();
+    await page.signInAs('carol');
+    await payWithTestCard((await page.run('BuyThere')).data.purchaseTickets.order);
+    await page.run('SyncPayment');
+    await mailsTo(url, 'carol', 'Your tickets for Pier Session');
+    await page.signOut();
+    await page.signInAs('olivia');
+    const moved = (await page.run('MoveConcert')).data.updateConcert.concert;
+    seen.venue = `${moved.venue.name}, ${moved.venue.city}`;
+    seen.isLater = moved.startsAtLocal > created.startsAtLocal;
+    await page.untilResultShows('Brighton Dome');
+    await browser.screenshot(page.tab, 'moved');
+    await mailsTo(url, 'carol', 'New date or venue: Pier Session', 'Your tickets');
+    seen.canceled = (await page.run('CancelConcert')).data.cancelConcert.concert.status;
+    await page.untilResultShows('"status": "CANCELLED"');
+    await browser.screenshot(page.tab, 'canceled');
+    const subjects = ['Refund for your order', 'Canceled: Pier Session', 'New date or venue: Pier Session', 'Your tickets'];
+    const paths = await mailsTo(url, 'carol', ...subjects);
+    const again = (await page.run('CancelConcert')).data.cancelConcert.concert.cancellation;
+    seen.refunded = [again.refundedOrders, again.openOrders];
+    const tab = await person.newPage();
+    await tab.goto(`${url}/dev/mailbox`);
+    await browser.screenshot(tab, 'mailbox');
+    const names = ['refund', 'cancellation', 'new-date', 'confirmation'];
+    for (const [index, name] of names.entries()) {
+      await tab.goto(url + paths[index]);
+      await browser.screenshot(tab, `mail-${name}`);
+    }
+    return seen;
+  },
+
+  // A holder passes a ticket on, and scanners try the old and the new code.
+  async passingATicketOn(browser, url) {
+    const page = await Page.open(await browser.openPerson(), url);
+    await page.signInAs('olivia');
+    await page.run('JoinQueue');
+    await page.untilLiveLineShows('it is your turn');
+    await page.run('ClaimPass');
+    await page.run('HoldTickets');
+    await payWithTestCard((await page.run('BuyTickets')).data.purchaseTickets.order);
+    await page.run('SyncPayment');
+    const seen = { mine: (await page.run('MyTickets')).data.me.tickets.nodes.length };
+    seen.offered = (await page.run('PassOn')).data.transferTicket.ticket.transfer.email;
+    await page.untilResultShows('"email": "bob@onsale.example"');
+    await browser.screenshot(page.tab, 'offered');
+
+    const bob = await browser.openPerson();
+    const tab = await bob.newPage();
+    await tab.goto(await linkInTheMailbox(url));
+    await tab.getByRole('link', { name: 'Sign in' }).click();
+    await tab.getByLabel('Name').fill('bob');
+    await tab.getByLabel('Password').fill('bob');
+    await tab.getByRole('button', { name: 'Sign in' }).click();
+    await tab.getByLabel('Name on the ticket').fill('Bob Demo');
+    await browser.screenshot(tab, 'accepting');
+    await tab.getByRole('button', { name: 'Accept the ticket' }).click();
+    await tab.getByText('The ticket is yours, in the name of Bob Demo.').waitFor();
+    await browser.screenshot(tab, 'accepted');
+    seen.address = new URL(tab.url()).pathname + new URL(tab.url()).hash;
+    const pdf = await tab.getByRole('link', { name: 'Download the ticket' }).getAttribute('href');
+    seen.pdf = (await fetch(pdf)).headers.get('content-type');
+
+    seen.old = (await page.run('CheckIn')).data.checkInTicket.reason;
+    const bobs = await Page.open(await browser.openPerson(), url);
+    await bobs.signInAs('bob');
+    // Bob may have bought others in another story, so this is the newest of his tickets.
+    seen.his = (await bobs.run('MyTickets')).data.me.tickets.nodes[0].holderName;
+    await browser.screenshot(bobs.tab, 'my-tickets');
+    await bobs.signOut();
+    await bobs.signInAs('olivia');
+    seen.first = (await bobs.run('CheckIn')).data.checkInTicket.ticket.holderName;
+    await browser.screenshot(bobs.tab, 'checked-in');
+    seen.second = (await bobs.run('CheckIn')).data.checkInTicket.checkIn.deviceId;
+    await bobs.untilResultShows('"deviceId": "north gate"');
+    await browser.screenshot(bobs.tab, 'already-checked-in');
     return seen;
   },
 
@@ -411,6 +525,8 @@ export const stories = {
       const before = askedAtS.length;
       elapsedS += 0.5;
       await page.tab.clock.runFor(500);
+      // A request that the page has just sent arrives before this one.
+      await page.tab.evaluate(() => fetch('/livez').then((answer) => answer.text()));
       if (askedAtS.length > before && elapsedS < 120) {
         await page.tab.waitForFunction((token) => sessionStorage['onsale.session'].includes(token), newest);
       }

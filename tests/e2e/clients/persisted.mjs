@@ -1,7 +1,7 @@
 // Runs persisted operations with Apollo Client, urql, graphql-ws and graphql-sse, each twice, and
 // prints one line of JSON for each run: what the client received, and what it sent (the method, and
 // the document unless it sent only the hash). The last argument makes the documents of this process
-// different from those of others.
+// different from the documents of others.
 import { createHash } from 'node:crypto';
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';

@@ -1,0 +1,1 @@
+"""`python -m bench.hold_layers`: measures the CPU time of a hold, and how the layers share it."""

@@ -1,0 +1,1 @@
+"""Renders the results of the benchmarks as Markdown tables and SVG charts."""

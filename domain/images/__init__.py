@@ -1,0 +1,1 @@
+"""Images of concerts: their sizes, and the rules for uploads."""

@@ -1,0 +1,1 @@
+"""Resolvers for drafts that are copied from other concerts, and for drafts that are deleted."""

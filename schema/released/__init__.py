@@ -1,0 +1,1 @@
+"""The SDL of the last release, and what has changed since."""

@@ -1,0 +1,1 @@
+"""The catalog in MongoDB: the details of concerts, and the pages that list them."""

@@ -1,0 +1,1 @@
+"""Turns settings into the objects that the parts of a process use."""
