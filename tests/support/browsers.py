@@ -32,7 +32,7 @@ class BrowserDriver:
             answer = (answers or {})[report.pop("ask")]
             self._send(await answer(**report))
             report = await self._read()
-        assert "error" not in report, report
+        assert "error" not in report, f"{report.pop('error')}\n{report}"
         return report
 
     def _send(self, value: object) -> None:
