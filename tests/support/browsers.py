@@ -24,12 +24,16 @@ class BrowserDriver:
         assert process.stdout is not None
         self.process, self._stdin, self._stdout = process, process.stdin, process.stdout
 
-    async def run(self, answers: Answers | None = None, **story: object) -> dict[str, Any]:
+    async def run(self, **story: object) -> dict[str, Any]:
         """Run a story, and return what it saw and what its pages must not do."""
+        return await self.run_answering({}, story)
+
+    async def run_answering(self, answers: Answers, story: Mapping[str, object]) -> dict[str, Any]:
+        """Run a story that asks for things which only its test can do."""
         self._send(story)
         report = await self._read()
         while "ask" in report:
-            answer = (answers or {})[report.pop("ask")]
+            answer = answers[report.pop("ask")]
             self._send(await answer(**report))
             report = await self._read()
         assert "error" not in report, f"{report.pop('error')}\n{report}"
