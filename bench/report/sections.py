@@ -29,10 +29,10 @@ _QUEUE_FIGURES = {
 }
 _FILES = ("script", "style")
 _PUSH_FIGURES = {
-    "push_p50_ms": "From the request of the hold, p50",
+    "push_p50_ms": "From the request, p50",
     "push_p99_ms": "The same, p99",
     "push_max_ms": "The same, the slowest",
-    "push_from_answer_p99_ms": "From the answer to the hold, p99",
+    "push_from_answer_p99_ms": "From the answer, p99",
 }
 
 
@@ -195,14 +195,14 @@ def _render_pages(result: Mapping[str, Any]) -> str:
     head = ("Page", "Form", "Performance", "Accessibility", "Best practices", "LCP in ms", "Blocked ms", "CLS")
     cells = [[row["page"], row["form"], *_figures(row, (*names, "layout_shift"))] for row in result["rows"]]
     sizes = [[page, *(kib(files[kind]) for kind in _FILES)] for page, files in result["sizes"].items()]
-    pushes = f"{number(result['pushes'])} holds, {number(result['sockets'])} other sockets"
+    pushes = f"{number(result['pushes'])} changes, {number(result['sockets'])} other sockets"
     times = [(what, number(result[name])) for name, what in _PUSH_FIGURES.items()]
     return "\n\n".join(
         (
             _describe(result),
             table(head, cells),
             table(("Page", "KiB of script", "KiB of styles"), sizes),
-            table((f"From a hold to the pixel, in ms ({pushes})", "Measured"), times),
+            table((f"From a change to the pixel, in ms ({pushes})", "Measured"), times),
         )
     )
 

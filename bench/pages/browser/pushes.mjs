@@ -1,34 +1,42 @@
-// Opens the page of a concert, holds one ticket after another, and prints for each how many
-// milliseconds passed until Chromium had painted the new number of tickets.
-// node pushes.mjs <Chromium>, with the rest as JSON on standard input: {url, token, holds, pauseMs,
-// concertId, tierId, available, document}
+// Opens the page of a concert, where another person holds a ticket and releases it in turn. Prints for
+// each of these changes how many milliseconds passed until Chromium had painted the new number.
+// node pushes.mjs <Chromium>, with the rest as JSON on standard input: {url, token, changes, pauseMs,
+// concertId, tierId, capacity, hold, release}
 import { text } from 'node:stream/consumers';
 
 import { chromium } from 'playwright-core';
 
 const [executablePath] = process.argv.slice(2);
 const given = JSON.parse(await text(process.stdin));
+const { capacity, concertId, tierId, token } = given;
+const shownWith = (available) => `${available} tickets left`;
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-quic'] });
 try {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, locale: 'en-GB' });
   await page.goto(given.url);
-  await page.getByText(new RegExp(`\\b${given.available}\\b`)).first().waitFor();
+  await page.getByText(shownWith(capacity)).first().waitFor();
   const pushes = [];
-  for (let number = 1; number <= given.holds; number += 1) {
+  const change = async (query, input, available) => {
     await page.waitForTimeout(given.pauseMs * (0.5 + Math.random()));
-    pushes.push(await page.evaluate(holdAndWatch, { ...given, expected: given.available - number }));
+    const { data, ...times } = await page.evaluate(sendAndWatch, { token, query, input, shown: shownWith(available) });
+    pushes.push(times);
+    return data;
+  };
+  while (pushes.length < given.changes) {
+    const lines = [{ tierId, quantity: 1 }];
+    const held = await change(given.hold, { concertId, lines, idempotencyKey: crypto.randomUUID() }, capacity - 1);
+    await change(given.release, { holdId: held.holdTickets.hold.id }, capacity);
   }
   console.log(JSON.stringify(pushes));
 } finally {
   await browser.close();
 }
 
-// Runs in the page, so that all times are read from one clock.
-async function holdAndWatch({ token, document: query, concertId, tierId, expected }) {
-  const shown = new RegExp(`\\b${expected}\\b`);
+// Runs in the page, so that all times are read from one clock. The mutation is another person's.
+async function sendAndWatch({ token, query, input, shown }) {
   const painted = new Promise((resolve) => {
     const observer = new MutationObserver(() => {
-      if (!shown.test(document.body.textContent)) return;
+      if (!document.body.textContent.includes(shown)) return;
       observer.disconnect();
       // The message arrives after the frame that the callback belongs to has been produced.
       const channel = new MessageChannel();
@@ -37,7 +45,6 @@ async function holdAndWatch({ token, document: query, concertId, tierId, expecte
     });
     observer.observe(document.body, { subtree: true, childList: true, characterData: true });
   });
-  const input = { concertId, lines: [{ tierId, quantity: 1 }], idempotencyKey: crypto.randomUUID() };
   const sentMs = performance.now();
   const answer = await fetch('/graphql', {
     method: 'POST',
@@ -47,7 +54,7 @@ async function holdAndWatch({ token, document: query, concertId, tierId, expecte
   });
   const { data } = await answer.json();
   const answeredMs = performance.now();
-  if (data?.holdTickets.__typename !== 'HoldTicketsSuccess') throw new Error(`refused: ${JSON.stringify(data)}`);
+  if (!/Success$/.test(Object.values(data ?? {})[0]?.__typename)) throw new Error(`refused: ${JSON.stringify(data)}`);
   const paintedMs = await painted;
-  return { answerMs: answeredMs - sentMs, sentToPixelMs: paintedMs - sentMs, answerToPixelMs: paintedMs - answeredMs };
+  return { data, sentToPixelMs: paintedMs - sentMs, answerToPixelMs: paintedMs - answeredMs };
 }
