@@ -2,9 +2,9 @@
 
 Lighthouse audits the catalog and the page of a concert, as on a desktop and on a phone, five times
 each. Then one page shows a concert while 1,000 other sockets watch its stock: a person holds a
-ticket and releases it in turn, and the time runs until Chromium has painted the new number. The sizes of the files that each
-page loads are those of the build. The results are written to bench/results/pages.json. Chromium,
-the server, the stores and the clients share the machine.
+ticket and releases it in turn, and the time runs until Chromium has painted the new number. The
+sizes of the files that each page loads are those of the build. The results are written to
+bench/results/pages.json. Chromium, the server, the stores and the clients share the machine.
 """
 
 import argparse
