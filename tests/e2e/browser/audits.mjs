@@ -9,10 +9,10 @@ const CONTROLS = new Set([
   ...['slider', 'spinbutton', 'switch', 'tab', 'textbox'],
 ]);
 
-// Returns the violations of axe in both themes, as lines: theme, rule, element, what is wrong.
-export async function findViolations(tab) {
+// Returns the violations of axe, by default in both themes, as lines: theme, rule, element, what is wrong.
+export async function findViolations(tab, themes = THEMES) {
   const found = [];
-  for (const colorScheme of THEMES) {
+  for (const colorScheme of themes) {
     await tab.emulateMedia({ colorScheme });
     await untilStill(tab);
     await tab.evaluate(axe.source);
@@ -68,9 +68,9 @@ function hasLeftOrReturned() {
 }
 
 // Returns everything that is wrong with a page in its present state.
-export async function audit(tab) {
+export async function audit(tab, themes = THEMES) {
   return {
-    violations: await findViolations(tab),
+    violations: await findViolations(tab, themes),
     unnamed: await findUnnamed(tab),
     unreachable: await findUnreachable(tab),
   };
