@@ -1,5 +1,8 @@
 // All stories, by name.
 import { checks } from './checks.mjs';
 import { journeys } from './journeys.mjs';
+import { organizers } from './organizers.mjs';
+import { outages } from './outages.mjs';
+import { queue } from './queue.mjs';
 
-export const stories = { ...checks, ...journeys };
+export const stories = { ...checks, ...journeys, ...organizers, ...outages, ...queue };
