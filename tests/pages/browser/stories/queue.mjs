@@ -39,7 +39,7 @@ export const queue = {
     const calls = said.filter(({ politeness }) => politeness === 'assertive');
     const spoken = said.filter(({ text }) => /position \d+/.test(text));
     return {
-      first: positions.length > 30 ? 'many positions' : positions,
+      positions: positions.length > 30 ? 'many' : positions,
       isFalling,
       calls: calls.map(({ text }) => text.slice(0, 'It is your turn!'.length)),
       // Positions are spoken politely, and far less often than they change.
