@@ -13,7 +13,7 @@ ONE_ORDER = {"orders": 1, "held": 0, "sold": 2}
 
 
 def refused(*fields: str) -> dict[str, object]:
-    """What a form shows that refuses these fields: the first has the focus, and all keep their text."""
+    """What a form shows that refuses these fields; the first of them has the focus."""
     return {"name": "name" in fields, "email": "email" in fields, "focused": fields[0], "kept": True}
 
 

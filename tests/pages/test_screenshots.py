@@ -3,7 +3,6 @@
 `make screenshots` runs this alone.
 """
 
-from pathlib import Path
 
 import pytest
 

@@ -108,7 +108,7 @@ export class Buyer {
   }
 
   async holdTickets() {
-    await this.press('Hold tickets');
+    await this.press('Hold these tickets');
     await this.heading('Your tickets are held');
   }
 

@@ -79,7 +79,7 @@ export const mistakes = {
   async clickingTwice(browser, url) {
     const { api, concert, buyer } = await openChoice(browser, url, 'Two clicks', 'buyer843');
     await buyer.choose('Standing', 2);
-    await buyer.button('Hold tickets').dblclick();
+    await buyer.button('Hold these tickets').dblclick();
     await buyer.heading('Your tickets are held');
     await buyer.field('Name').fill('Ann Example');
     await buyer.field('Email').fill('ann@onsale.example');
@@ -147,13 +147,13 @@ export const mistakes = {
     const { api, concert, buyer } = await openChoice(browser, url, 'Offline', 'buyer846');
     await buyer.choose('Standing', 2);
     await buyer.context.setOffline(true);
-    await buyer.press('Hold tickets');
+    await buyer.press('Hold these tickets');
     await buyer.sees(/offline|connection/i);
     await buyer.sees('€64.00');
     await buyer.screenshot('holding-while-offline');
     await buyer.context.setOffline(false);
     const held = buyer.tab.getByRole('heading', { level: 1, name: 'Your tickets are held' });
-    const again = buyer.button('Hold tickets');
+    const again = buyer.button('Hold these tickets');
     await held.or(again).first().waitFor();
     if (await again.isVisible()) await again.click();
     await held.waitFor();

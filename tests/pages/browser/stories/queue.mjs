@@ -73,11 +73,11 @@ export const queue = {
       await person.goto(`${concert.path}/tickets`);
       await person.choose('Standing', 1);
     }
-    await Promise.all(people.map((person) => person.press('Hold tickets')));
+    await Promise.all(people.map((person) => person.press('Hold these tickets')));
     const ends = await Promise.all(
       people.map(async ({ tab }) => {
         const held = tab.getByRole('heading', { name: 'Your tickets are held' });
-        const soldOut = tab.getByRole('alert').filter({ hasText: /sold out|taken|no tickets/i });
+        const soldOut = tab.getByText('None are left.', { exact: false }).first();
         await held.or(soldOut).first().waitFor();
         return (await held.isVisible()) ? 'held' : 'sold out';
       }),
