@@ -1,5 +1,6 @@
 import { defineConfig } from "vite";
 
+import { firstQuery } from "./build/firstQuery";
 import { inlinedDocuments, trustedDocuments } from "./build/documents";
 import { compiledMessages } from "./build/messages";
 import { schemaForCache } from "./build/schema";
@@ -20,10 +21,10 @@ export default defineConfig({
   logLevel: "warn",
   server: { proxy },
   preview: { proxy },
-  plugins: [inlinedDocuments(), compiledMessages(), schemaForCache(), trustedDocuments(), compressed()],
+  plugins: [inlinedDocuments(), compiledMessages(), schemaForCache(), trustedDocuments(), compressed(), firstQuery()],
   // Every file is served from /assets under a name that contains its hash. No file is inlined as a
   // `data:` URL, except in Monaco's own styles, so that the pages can have a strict content security
-  // policy (web/pages.py).
+  // policy (web/pages/policies.py).
   build: {
     outDir: "dist",
     assetsInlineLimit: 0,

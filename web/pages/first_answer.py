@@ -50,8 +50,8 @@ def read_first_query(dist: Path) -> FirstQuery | None:
     try:
         query = orjson.loads((dist / "first-query.json").read_bytes())
         texts = orjson.loads((dist / "trusted-documents.json").read_bytes()).values()
-        begins = re.compile(rf"query {re.escape(query['name'])}\b")
-        text = next(text for text in texts if begins.match(text))
+        begin = re.compile(rf"^query {re.escape(query['name'])}\b", re.MULTILINE)
+        text = next(text for text in texts if begin.search(text))
         return FirstQuery(text, query["name"], query["variables"])
     except FileNotFoundError:
         return None
@@ -119,7 +119,7 @@ class FirstAnswer:
         if not answer.is_public:
             return None
         given = {
-            "id": hash_.hex(),
+            "hash": hash_.hex(),
             "variables": query.variables,
             "data": answer.payload["data"],
             "serverTime": asked_at,
