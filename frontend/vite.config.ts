@@ -1,6 +1,6 @@
 import { defineConfig } from "vite";
 
-import { firstQuery } from "./build/firstQuery";
+import { firstQuery } from "./vite/firstQuery";
 import { inlinedDocuments, trustedDocuments } from "./build/documents";
 import { compiledMessages } from "./build/messages";
 import { schemaForCache } from "./build/schema";
