@@ -1,17 +1,17 @@
 import { defineConfig } from "vite";
 
+import { inlinedDocuments, trustedDocuments } from "./vite/documents";
 import { firstQuery } from "./vite/firstQuery";
-import { inlinedDocuments, trustedDocuments } from "./build/documents";
-import { compiledMessages } from "./build/messages";
-import { schemaForCache } from "./build/schema";
-import { compressed } from "./build/output";
+import { compiledMessages } from "./vite/messages";
+import { schemaForCache } from "./vite/schema";
+import { compressed } from "./vite/output";
 
 const server = process.env.ONSALE_URL ?? "http://localhost:8000";
 
 // `vite` serves the sources and passes the API's requests on. The Host header must stay as it is,
 // because the server accepts sockets only from its own pages.
 const proxy = Object.fromEntries(
-  ["/graphql", "/pages", "/login", "/logout", "/images", "/schema.graphql"].map((path) => [
+  ["/graphql", "/pages", "/login", "/logout", "/media", "/schema.graphql"].map((path) => [
     path,
     { target: server, ws: path === "/graphql" },
   ]),
