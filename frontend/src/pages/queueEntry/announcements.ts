@@ -4,7 +4,7 @@ import { useEffect, useRef } from "react";
 
 import { useAnnounce } from "../../components/announce";
 import { useFormat } from "../../messages/format";
-import { useText } from "./text";
+import { useT } from "./messages";
 import type { Queue } from "./useQueue";
 
 const QUIET_MS = 30_000;
@@ -22,7 +22,7 @@ export function isWorthTelling(told: Told | null, position: number, now: number)
 }
 
 export function useQueueAnnouncements(queue: Queue): void {
-  const t = useText();
+  const t = useT();
   const format = useFormat();
   const announce = useAnnounce();
   const position = queue.concert?.myQueueEntry?.position ?? null;

@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import { Money, type MoneyValue } from "../../components/money";
 import { StockBadge } from "../../components/stockBadge";
 import type { Concert, Stock, WaitingRoom } from "./stage";
-import { useText } from "./text";
+import { useT } from "./messages";
 import type { Queue } from "./useQueue";
 
 export function Aside({ queue }: { queue: Queue }): ReactNode {
@@ -22,7 +22,7 @@ export function Aside({ queue }: { queue: Queue }): ReactNode {
 }
 
 export function OrganizerMessage({ text }: { text: string }): ReactNode {
-  const t = useText();
+  const t = useT();
   if (!text) return null;
   return (
     <section className="queue-message" aria-labelledby="queue-message">
@@ -37,7 +37,7 @@ export function OrganizerMessage({ text }: { text: string }): ReactNode {
 }
 
 function NextSteps({ concert, room }: { concert: Concert; room: WaitingRoom }): ReactNode {
-  const t = useText();
+  const t = useT();
   return (
     <section className="queue-card" aria-labelledby="queue-steps">
       <h2 className="queue-card-title" id="queue-steps">
@@ -61,13 +61,13 @@ function NextSteps({ concert, room }: { concert: Concert; room: WaitingRoom }): 
   );
 }
 
-export function durationWords(seconds: number, t: ReturnType<typeof useText>): string {
+export function durationWords(seconds: number, t: ReturnType<typeof useT>): string {
   if (seconds < 120 && seconds % 60 !== 0) return t("seconds", { count: seconds });
   return t("minutes", { count: Math.floor(seconds / 60) });
 }
 
 export function Tickets({ concert }: { concert: Concert }): ReactNode {
-  const t = useText();
+  const t = useT();
   const { stock } = concert;
   if (!stock) return null;
   const names = new Map(concert.tiers.map((tier) => [tier.id, tier.name]));

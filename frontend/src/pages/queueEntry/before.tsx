@@ -13,7 +13,7 @@ import { useRefusal } from "../../messages/refusals";
 import { useSession } from "../../shop/session";
 import { OrganizerMessage, Tickets } from "./aside";
 import type { Concert } from "./stage";
-import { useText } from "./text";
+import { useT } from "./messages";
 import type { Joining } from "./useJoin";
 import type { Queue } from "./useQueue";
 
@@ -43,12 +43,12 @@ export function Before({ queue, joining, join }: BeforeProps): ReactNode {
 }
 
 function BeforeStage({ queue, joining, join, concert }: BeforeProps & { concert: Concert }): ReactNode {
-  const t = useText();
-  const { signIn } = useSession();
+  const t = useT();
+  const { signIn, isLost } = useSession();
   if (queue.stage === "signedOut") {
     return (
-      <Words title={t("signedOut.title")} text={t("signedOut.text")}>
-        <Button onPress={signIn}>{t("signedOut.button")}</Button>
+      <Words title={isLost ? t("session.lost.title") : t("signedOut.title")} text={isLost ? t("session.lost.text") : t("signedOut.text")}>
+        <Button onPress={signIn}>{isLost ? t("session.signIn") : t("signedOut.button")}</Button>
       </Words>
     );
   }
@@ -64,7 +64,7 @@ function BeforeStage({ queue, joining, join, concert }: BeforeProps & { concert:
 }
 
 function NotOpen({ concert, refresh }: { concert: Concert; refresh: () => void }): ReactNode {
-  const t = useText();
+  const t = useT();
   const opensAt = concert.waitingRoom?.prequeueStartsAt ?? concert.waitingRoom?.opensAt;
   useEffect(() => {
     if (!opensAt) return undefined;
@@ -88,7 +88,7 @@ function NotOpen({ concert, refresh }: { concert: Concert; refresh: () => void }
 }
 
 function Joins({ joining, join, concert }: { joining: Joining; join: () => void; concert: Concert }): ReactNode {
-  const t = useText();
+  const t = useT();
   const refusal = useRefusal();
   if (joining.kind === "refused") {
     return (

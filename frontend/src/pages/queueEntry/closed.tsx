@@ -5,11 +5,11 @@ import type { ReactNode } from "react";
 import { LinkButton } from "../../components/button";
 import { PageTitle } from "../../components/pageTitle";
 import { Tickets } from "./aside";
-import { useText } from "./text";
+import { useT } from "./messages";
 import type { Queue } from "./useQueue";
 
 export function Closed({ queue }: { queue: Queue }): ReactNode {
-  const t = useText();
+  const t = useT();
   const { concert, stage } = queue;
   if (!concert) return null;
   if (stage === "noQueue") {

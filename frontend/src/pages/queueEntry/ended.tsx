@@ -9,7 +9,7 @@ import { PageTitle } from "../../components/pageTitle";
 import { useRefusal } from "../../messages/refusals";
 import { Tickets } from "./aside";
 import type { QueueEntry } from "./stage";
-import { useText } from "./text";
+import { useT } from "./messages";
 import type { Joining } from "./useJoin";
 import type { Queue } from "./useQueue";
 
@@ -22,7 +22,7 @@ interface EndedProps {
 }
 
 export function Ended({ queue, joining, join }: EndedProps): ReactNode {
-  const t = useText();
+  const t = useT();
   const announce = useAnnounce();
   const entry = queue.concert?.myQueueEntry;
   const end = endOf(entry);
@@ -48,7 +48,7 @@ export function Ended({ queue, joining, join }: EndedProps): ReactNode {
 }
 
 function NextStep({ queue, joining, join }: EndedProps): ReactNode {
-  const t = useText();
+  const t = useT();
   const refusal = useRefusal();
   const { concert } = queue;
   if (!concert) return null;

@@ -4,12 +4,12 @@ import type { ReactNode } from "react";
 
 import { useFormat } from "../../messages/format";
 import type { QueueEntry } from "./stage";
-import { useText, type Text } from "./text";
+import { useT, type Translate } from "./messages";
 import type { Queue } from "./useQueue";
 import { bandOf, type WaitEstimate } from "./waitBand";
 
 export function Estimate({ queue }: { queue: Queue }): ReactNode {
-  const t = useText();
+  const t = useT();
   const { number } = useFormat();
   const entry = queue.concert?.myQueueEntry;
   const estimate = entry?.estimatedWait;
@@ -33,14 +33,14 @@ export function Estimate({ queue }: { queue: Queue }): ReactNode {
   );
 }
 
-function bandWords(estimate: WaitEstimate, t: Text, number: (value: number) => string): string {
+function bandWords(estimate: WaitEstimate, t: Translate, number: (value: number) => string): string {
   const { unit, from, to } = bandOf(estimate);
   if (unit === "soon") return t("estimate.soon");
   if (unit === "hours") return t("estimate.hours", { from: number(from), to: number(to) });
   return from === to ? t("estimate.about", { count: to }) : t("estimate.minutes", { from: number(from), to });
 }
 
-function wordsOf(seconds: number, t: Text): string {
+function wordsOf(seconds: number, t: Translate): string {
   const minutes = Math.ceil(seconds / 60);
   return minutes <= 1 ? t("estimate.aMinute") : t("minutes", { count: minutes });
 }

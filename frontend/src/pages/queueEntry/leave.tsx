@@ -10,10 +10,10 @@ import { Dialog } from "../../components/dialog";
 import { Notice } from "../../components/notice";
 import { useRefusal } from "../../messages/refusals";
 import { LEAVE_QUEUE } from "./operations";
-import { useText } from "./text";
+import { useT } from "./messages";
 
 export function Leave({ concertId, onLeft }: { concertId: string; onLeft: () => void }): ReactNode {
-  const t = useText();
+  const t = useT();
   const refusal = useRefusal();
   const announce = useAnnounce();
   const [isOpen, setOpen] = useState(false);

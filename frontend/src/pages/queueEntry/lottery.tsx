@@ -8,10 +8,10 @@ import { Clock } from "../../components/clock";
 import { DateTime } from "../../components/dateTime";
 import { LOTTERY_PROOF } from "./operations";
 import type { Concert, QueueEntry } from "./stage";
-import { useText } from "./text";
+import { useT } from "./messages";
 
 export function Lottery({ concert, entry }: { concert: Concert; entry: QueueEntry }): ReactNode {
-  const t = useText();
+  const t = useT();
   const opensAt = concert.waitingRoom?.opensAt;
   const lottery = concert.waitingRoom?.lottery;
   const isBefore = entry.state === "PREQUEUED";
@@ -44,7 +44,7 @@ export function Lottery({ concert, entry }: { concert: Concert; entry: QueueEntr
 }
 
 function Proof({ concertId }: { concertId: string }): ReactNode {
-  const t = useText();
+  const t = useT();
   const [isWanted, setWanted] = useState(false);
   const [{ data, fetching }] = useQuery({ query: LOTTERY_PROOF, variables: { concertId }, pause: !isWanted });
   const proof = data?.queueEntry?.lotteryProof;

@@ -5,10 +5,10 @@ import type { ReactNode } from "react";
 import { Clock } from "../../components/clock";
 import { DateTime } from "../../components/dateTime";
 import type { Concert, QueueEntry } from "./stage";
-import { useText } from "./text";
+import { useT } from "./messages";
 
 export function Opening({ concert, entry }: { concert: Concert; entry: QueueEntry }): ReactNode {
-  const t = useText();
+  const t = useT();
   const opensAt = concert.waitingRoom?.opensAt;
   if (entry.state !== "PREQUEUED" || !opensAt) return null;
   return (

@@ -3,7 +3,6 @@
 import "./page.css";
 
 import { useEffect, type ReactNode } from "react";
-import { useParams } from "wouter";
 
 import { Button, LinkButton } from "../../components/button";
 import { Notice } from "../../components/notice";
@@ -15,14 +14,13 @@ import { Closed } from "./closed";
 import { Ended } from "./ended";
 import { Frame } from "./frame";
 import type { Stage } from "./stage";
-import { useText } from "./text";
+import { useT } from "./messages";
 import { Turn } from "./turn";
 import { useJoin, type Joining } from "./useJoin";
 import { useQueue, type Queue } from "./useQueue";
 import { Waiting } from "./waiting";
 
-export default function QueueEntryPage(): ReactNode {
-  const { slug = "" } = useParams<{ slug: string }>();
+export default function QueueEntryPage({ slug }: { slug: string }): ReactNode {
   const queue = useQueue(slug);
   const { joining, join } = useJoin(queue.concert?.id, queue.refresh);
   const isWanted = queue.stage === "joining" && joining.kind === "idle";
@@ -57,7 +55,7 @@ function StageOf({ queue, joining, join }: StageProps): ReactNode {
 }
 
 function Nothing({ queue }: { queue: Queue }): ReactNode {
-  const t = useText();
+  const t = useT();
   const refusal = useRefusal();
   if (queue.isLoading) {
     return (

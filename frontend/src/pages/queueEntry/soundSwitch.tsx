@@ -4,10 +4,10 @@ import { useEffect, useState, type ReactNode } from "react";
 
 import { Checkbox } from "../../components/checkbox";
 import { allowSound, chooseSound, isSoundChosen, playChime } from "./chime";
-import { useText } from "./text";
+import { useT } from "./messages";
 
 export function SoundSwitch(): ReactNode {
-  const t = useText();
+  const t = useT();
   const [isOn, setOn] = useState(isSoundChosen);
   useEffect(() => {
     // After a reload, browsers stay silent until the person has touched the page once.

@@ -16,13 +16,13 @@ import { playChime } from "./chime";
 import { Leave } from "./leave";
 import { CLAIM_QUEUE_PASS } from "./operations";
 import { SoundSwitch } from "./soundSwitch";
-import { useText } from "./text";
+import { useT } from "./messages";
 import type { Queue } from "./useQueue";
 
 const CHIMES = 3;
 
 export function Turn({ queue }: { queue: Queue }): ReactNode {
-  const t = useText();
+  const t = useT();
   const { concert, stage } = queue;
   const isReady = stage === "ready";
   useCall(isReady, concert?.name ?? "");
@@ -64,7 +64,7 @@ export function Turn({ queue }: { queue: Queue }): ReactNode {
 
 /** Claims the pass and goes on. Claiming again returns the same pass, so a second click is harmless. */
 function Enter({ queue }: { queue: Queue }): ReactNode {
-  const t = useText();
+  const t = useT();
   const refusal = useRefusal();
   const announce = useAnnounce();
   const [, navigate] = useLocation();
@@ -98,7 +98,7 @@ function Enter({ queue }: { queue: Queue }): ReactNode {
 
 /** Says the call aloud once, whatever the person is doing on the page. */
 function useCall(isReady: boolean, name: string): void {
-  const t = useText();
+  const t = useT();
   const announce = useAnnounce();
   const words = `${t("turn.title")} ${t("turn.announce", { name })}`;
   const isTold = useRef(false);

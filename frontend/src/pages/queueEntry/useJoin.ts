@@ -1,9 +1,10 @@
 /** Asks for a place until the server has given one, or has refused it for good. */
 
+import type { ResultOf } from "@graphql-typed-document-node/core";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useClient, type Client } from "urql";
 
-import { outcomeOf, type Problem } from "../../api/outcome";
+import { outcomeOf, type Outcome, type Problem } from "../../api/outcome";
 import { JOIN_QUEUE } from "./operations";
 import { solveChallenge } from "./proofOfWork";
 
@@ -26,6 +27,10 @@ class Refused extends Error {
   }
 }
 
+function asProblem(error: unknown): Problem {
+  return error instanceof Refused ? error.problem : { code: "INTERNAL", message: String(error), retryable: true };
+}
+
 /** Joining twice returns the same place, so it is safe to ask again after any failure. */
 export function useJoin(concertId: string | undefined, onChange: () => void): { joining: Joining; join: () => void } {
   const client = useClient();
@@ -42,7 +47,7 @@ export function useJoin(concertId: string | undefined, onChange: () => void): { 
         setJoining({ kind: "idle" });
       })
       .catch((error: unknown) => {
-        if (error instanceof Refused) setJoining({ kind: "refused", problem: error.problem });
+        if (!controller.signal.aborted) setJoining({ kind: "refused", problem: asProblem(error) });
       })
       .finally(() => {
         running.current = null;
@@ -65,18 +70,25 @@ async function joinUntilDone(
   let waitMs = FIRST_WAIT_MS;
   tell({ kind: "asking" });
   while (!signal.aborted) {
-    const result = await client.mutation(JOIN_QUEUE, { concertId, proof }).toPromise();
-    const { success, problem, refusal } = outcomeOf(result, result.data?.joinQueue);
+    const { success, problem, refusal } = await ask(client, concertId, proof);
     if (success) return;
     if (refusal?.__typename === "ChallengeRequiredError") {
       tell({ kind: "solving" });
       proof = { challenge: refusal.challenge, nonce: await solveChallenge(refusal, signal) };
-    } else if (problem.retryable && problem.code !== "ROOM_NOT_OPEN") {
-      tell({ kind: "repeating", problem });
-      await pause(Math.max((problem.retryAfterSeconds ?? 0) * 1_000, waitMs) * (1 + Math.random() / 2), signal);
-      waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
-    } else throw new Refused(problem);
+      continue;
+    }
+    if (!problem.retryable || problem.code === "ROOM_NOT_OPEN") throw new Refused(problem);
+    tell({ kind: "repeating", problem });
+    await pause(Math.max((problem.retryAfterSeconds ?? 0) * 1_000, waitMs) * (1 + Math.random() / 2), signal);
+    waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS);
   }
+}
+
+type Joined = ResultOf<typeof JOIN_QUEUE>["joinQueue"];
+
+async function ask(client: Client, concertId: string, proof: Proof | null): Promise<Outcome<Joined>> {
+  const result = await client.mutation(JOIN_QUEUE, { concertId, proof }).toPromise();
+  return outcomeOf(result, result.data?.joinQueue);
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -24,7 +24,7 @@ export interface Queue {
 }
 
 export function useQueue(slug: string): Queue {
-  const { session } = useSession();
+  const { session, isKnown } = useSession();
   const [{ data, error, fetching }, execute] = useQuery({
     query: QUEUE_ENTRY_PAGE,
     variables: { slug },
@@ -38,16 +38,13 @@ export function useQueue(slug: string): Queue {
   useStockOfOthers(concert);
   useHeartbeats(concert);
   const status = live?.roomStatus ?? concert?.waitingRoom?.status;
-  const stage = concert ? stageOf(concert, status, session !== null) : null;
+  const stage = concert && isKnown ? stageOf(concert, status, session !== null) : null;
   usePolling(stage, refresh);
-  useEffect(() => {
-    refresh();
-  }, [session?.name, refresh]);
   return {
-    concert,
+    concert: isKnown ? concert : null,
     live,
     stage,
-    isLoading: fetching && !data,
+    isLoading: !isKnown || (fetching && !data),
     problem: !data && error ? problemOf(error) : null,
     refresh,
   };

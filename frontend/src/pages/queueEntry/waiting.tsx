@@ -14,11 +14,11 @@ import { Lottery } from "./lottery";
 import { Opening } from "./opening";
 import { SoundSwitch } from "./soundSwitch";
 import type { QueueEntry } from "./stage";
-import { useText } from "./text";
+import { useT } from "./messages";
 import type { Queue } from "./useQueue";
 
 export function Waiting({ queue }: { queue: Queue }): ReactNode {
-  const t = useText();
+  const t = useT();
   const format = useFormat();
   const { concert, live } = queue;
   const entry = concert?.myQueueEntry;
@@ -65,7 +65,7 @@ export function Waiting({ queue }: { queue: Queue }): ReactNode {
 }
 
 function Place({ entry, isLottery }: { entry: QueueEntry; isLottery: boolean }): ReactNode {
-  const t = useText();
+  const t = useT();
   const { number } = useFormat();
   if (isLottery) {
     return (
@@ -97,7 +97,7 @@ function Place({ entry, isLottery }: { entry: QueueEntry; isLottery: boolean }):
 
 /** How far the person has come since this browser first saw the place. */
 function Progress({ entry, position }: { entry: QueueEntry; position: number }): ReactNode {
-  const t = useText();
+  const t = useT();
   const [first, setFirst] = useState(position);
   useEffect(() => {
     const key = `onsale.queue-start.${entry.id}.${String(entry.number)}.${String(entry.round)}`;
@@ -111,7 +111,7 @@ function Progress({ entry, position }: { entry: QueueEntry; position: number }):
 }
 
 function StatusNotice({ queue }: { queue: Queue }): ReactNode {
-  const t = useText();
+  const t = useT();
   const status = queue.live?.roomStatus ?? queue.concert?.waitingRoom?.status;
   if (status === "PAUSED") {
     return (
