@@ -1,0 +1,56 @@
+/** What a mutation has led to: its success, or a problem that the page explains to the person. */
+
+import type { CombinedError } from "urql";
+
+interface Result {
+  error?: CombinedError | undefined;
+}
+
+/** An error of the API, a top-level error, or `NETWORK` if no answer arrived. */
+export interface Problem {
+  code: string;
+  rule?: string | null;
+  message: string;
+  /** Whether the same request may succeed later. */
+  retryable: boolean;
+  retryAfterSeconds?: number | null;
+}
+
+type Named = { __typename: string };
+export type SuccessOf<Payload> = Extract<Payload, { __typename: `${string}Success` }>;
+type ErrorOf<Payload> = Exclude<Payload, { __typename: `${string}Success` }>;
+
+export type Outcome<Payload> =
+  | { success: SuccessOf<Payload>; problem?: undefined; refusal?: undefined }
+  | { success?: undefined; problem: Problem; refusal?: ErrorOf<Payload> };
+
+const WORTH_REPEATING: ReadonlySet<string> = new Set(["NETWORK", "RATE_LIMITED", "UNAVAILABLE"]);
+
+/** `payload` is the field of the mutation: a success, or a type that implements DomainError. */
+export function outcomeOf<Payload extends Named>(result: Result, payload: Payload | null | undefined): Outcome<Payload> {
+  if (!payload) return { problem: problemOf(result.error) };
+  if (payload.__typename.endsWith("Success")) return { success: payload as SuccessOf<Payload> };
+  const refusal = payload as ErrorOf<Payload>;
+  return { problem: { ...(refusal as unknown as Problem), rule: ruleOf(payload) }, refusal };
+}
+
+export function problemOf(error: CombinedError | undefined): Problem {
+  const first = error?.graphQLErrors[0];
+  const code = first ? String(first.extensions.code ?? "INTERNAL") : "NETWORK";
+  const wait = first?.extensions.retryAfterSeconds;
+  return {
+    code,
+    message: first?.message ?? error?.message ?? "",
+    retryable: WORTH_REPEATING.has(code),
+    retryAfterSeconds: typeof wait === "number" ? wait : null,
+  };
+}
+
+const RULES = ["reason", "admission", "ended", "problem", "scope", "call", "status"] as const;
+
+/** The field of an error that says which rule was broken has another name in each type. */
+function ruleOf(payload: Named): string | null {
+  const fields = payload as unknown as Record<string, unknown>;
+  const name = RULES.find((rule) => typeof fields[rule] === "string");
+  return name ? String(fields[name]) : null;
+}
