@@ -131,7 +131,7 @@ schema: .venv/run.stamp ## write the SDL to schema/schema.graphql
 schema-changes: .venv/run.stamp ## print the changes of the SDL since the last release that break clients, or may break them
 	@$(BIN)/python -m schema.released
 
-frontend: frontend/dist/graphiql.html ## build the pages, including GraphiQL (needs Node.js 20.19 or later with npm)
+frontend: frontend/dist/index.html ## build the pages, including GraphiQL (needs Node.js 20.19 or later with npm)
 
 sbom: .venv/dev.stamp ## write the software bill of materials to build/sbom (CycloneDX JSON, for Python and the pages)
 	@mkdir -p build/sbom
@@ -190,14 +190,14 @@ HAS_NODE := { command -v npm && node -e 'const [major, minor] = process.versions
 
 NEEDS_NODE := $(HAS_NODE) || { echo 'The pages need Node.js 20.19 or later with npm.'; exit 1; }
 
-frontend/dist/graphiql.html: frontend/node_modules/.package-lock.json $(shell find frontend/src frontend/*.* -type f)
+frontend/dist/index.html: frontend/node_modules/.package-lock.json $(shell find frontend/src frontend/*.* -type f)
 	@$(NEEDS_NODE)
-	@$(STEP) 'Building GraphiQL: about half a minute, after each change to the pages' --into frontend/dist -- \
+	@$(STEP) 'Building the pages: about half a minute, after each change to the pages' --into frontend/dist -- \
 	  npm --prefix frontend run --silent build
 
 frontend/node_modules/.package-lock.json: frontend/package-lock.json
 	@$(NEEDS_NODE)
-	@$(STEP) 'Installing the build tools for GraphiQL, once: about half a minute and 250 MB' --into frontend/node_modules -- \
+	@$(STEP) 'Installing the build tools for the pages, once: about half a minute and 300 MB' --into frontend/node_modules -- \
 	  npm --prefix frontend ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

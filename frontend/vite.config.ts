@@ -1,20 +1,40 @@
 import { defineConfig } from "vite";
 
-// Every file is served from /assets under a name that contains its hash. No file is inlined as a
-// `data:` URL, except in Monaco's own styles, so that the page can have a strict content security
-// policy (web/pages.py).
+import { inlinedDocuments, trustedDocuments } from "./build/documents";
+import { compiledMessages } from "./build/messages";
+import { schemaForCache } from "./build/schema";
+import { compressed } from "./build/output";
+
+const server = process.env.ONSALE_URL ?? "http://localhost:8000";
+
+// `vite` serves the sources and passes the API's requests on. The Host header must stay as it is,
+// because the server accepts sockets only from its own pages.
+const proxy = Object.fromEntries(
+  ["/graphql", "/pages", "/login", "/logout", "/images", "/schema.graphql"].map((path) => [
+    path,
+    { target: server, ws: path === "/graphql" },
+  ]),
+);
+
 export default defineConfig({
   logLevel: "warn",
+  server: { proxy },
+  preview: { proxy },
+  plugins: [inlinedDocuments(), compiledMessages(), schemaForCache(), trustedDocuments(), compressed()],
+  // Every file is served from /assets under a name that contains its hash. No file is inlined as a
+  // `data:` URL, except in Monaco's own styles, so that the pages can have a strict content security
+  // policy (web/pages.py).
   build: {
     outDir: "dist",
     assetsInlineLimit: 0,
     target: "es2022",
+    manifest: "manifest.json",
     rollupOptions: {
-      input: "graphiql.html",
+      input: ["index.html", "graphiql.html"],
       // Libraries contain "use client" directives for React Server Components, which we do not use.
       onwarn: (warning, warn) => warning.code === "MODULE_LEVEL_DIRECTIVE" || warn(warning),
     },
-    // Monaco is one large chunk, and the page needs all of it.
+    // Monaco is one large chunk, and GraphiQL needs all of it.
     chunkSizeWarningLimit: 6_000,
     reportCompressedSize: false,
   },

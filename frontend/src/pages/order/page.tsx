@@ -1,0 +1,14 @@
+import "./page.css";
+
+import type { ReactNode } from "react";
+
+import { PageTitle } from "../../components/pageTitle";
+
+export default function OrderPage({ id }: { id: string }): ReactNode {
+  return (
+    <div className="page">
+      <PageTitle>order</PageTitle>
+      <p>{id}</p>
+    </div>
+  );
+}
