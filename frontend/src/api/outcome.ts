@@ -2,15 +2,14 @@
 
 import type { CombinedError } from "urql";
 
+import type { Refusal } from "../messages/refusals";
+
 interface Result {
   error?: CombinedError | undefined;
 }
 
 /** An error of the API, a top-level error, or `NETWORK` if no answer arrived. */
-export interface Problem {
-  code: string;
-  rule?: string | null;
-  message: string;
+export interface Problem extends Refusal {
   /** Whether the same request may succeed later. */
   retryable: boolean;
   retryAfterSeconds?: number | null;

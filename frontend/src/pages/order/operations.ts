@@ -51,8 +51,8 @@ export const OrderPage = graphql(`
     order(id: $id) {
       ...OrderFields
       tickets { id code qrSvg transfer { email expiresAt } }
+      hold { id version epoch state expiresAt }
     }
-    me { id name email }
   }
 `);
 

@@ -1,12 +1,14 @@
 /** What a payment can lead to, at any provider. */
 
 import type { PaymentFieldsFragment } from "../../api/generated/graphql";
+import type texts from "./messages/en.json";
 
 export type Payment = PaymentFieldsFragment;
 
 export type PaymentOutcome =
-  /** The provider has accepted the payment, or has ended it otherwise; the server knows more. */
-  | { kind: "settled" }
+  | { kind: "accepted" }
+  /** The order cannot be paid anymore. */
+  | { kind: "canceled" }
   /** The bank is deciding. */
   | { kind: "processing" }
   /** `message` is the provider's, in the language of the page if it has one. */
@@ -29,7 +31,14 @@ export interface FieldsProps {
   onOutcome(outcome: PaymentOutcome): void;
 }
 
-const WORDS: Record<string, string> = {
+type DeclineKey = Extract<keyof typeof texts, `decline.${string}`>;
+type Word = DeclineKey extends `decline.${infer Name}` ? Name : never;
+
+const WORDS: Record<string, Word> = {
+  card_declined: "default",
+  generic_decline: "default",
+  do_not_honor: "default",
+  fraudulent: "default",
   insufficient_funds: "insufficient_funds",
   expired_card: "expired_card",
   invalid_expiry_month: "expired_card",
@@ -53,7 +62,8 @@ const WORDS: Record<string, string> = {
   withdrawal_count_limit_exceeded: "limit",
 };
 
-/** Returns the name of the text for a decline, or null if only the provider's words are left. */
-export function declineText(code: string): string | null {
-  return Object.hasOwn(WORDS, code) ? (WORDS[code] ?? null) : null;
+/** Returns the key of the text for a decline, or null for a code that this page does not know. */
+export function declineKey(code: string): DeclineKey | null {
+  const word = Object.hasOwn(WORDS, code) ? WORDS[code] : undefined;
+  return word ? `decline.${word}` : null;
 }

@@ -60,7 +60,7 @@ export async function readSandboxIntent(payment: Payment): Promise<PaymentOutcom
 
 function outcomeOfStatus(status: string | undefined): PaymentOutcome {
   if (status === "processing" || status === "requires_action") return { kind: "processing" };
-  return { kind: "settled" };
+  return { kind: status === "canceled" ? "canceled" : "accepted" };
 }
 
 /** Returns the answer, or null if there was none. */

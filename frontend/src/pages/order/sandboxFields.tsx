@@ -16,7 +16,7 @@ export function SandboxFields({ payment, onPayer, onOutcome }: FieldsProps): Rea
   useEffect(() => {
     readSandboxIntent(payment).then((outcome) => outcome && onOutcome(outcome), () => undefined);
     // The intent of an order never changes.
-  }, [payment.intentId]); // eslint-disable-line
+  }, [payment.intentId]);
 
   const choice = ([name, number]: readonly [TestCard, string]): ReactNode => (
     <label key={name} className="test-card">

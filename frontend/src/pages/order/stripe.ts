@@ -113,7 +113,7 @@ function declined({ decline_code, code, message }: StripeError): PaymentOutcome 
 function outcomeOfStatus(status: string | undefined): PaymentOutcome {
   if (status === "processing") return { kind: "processing" };
   if (status === "requires_payment_method" || status === "requires_action") return { kind: "declined", code: "" };
-  return { kind: "settled" };
+  return { kind: status === "canceled" ? "canceled" : "accepted" };
 }
 
 /** After a redirect, Stripe adds the secret of the intent to the address, which must not keep it. */

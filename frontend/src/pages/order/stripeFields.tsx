@@ -49,7 +49,7 @@ export function StripeFields({ payment, onPayer, onOutcome }: FieldsProps): Reac
       close();
     };
     // The intent of an order never changes, and the callbacks are stable.
-  }, [payment.intentId, attempt]); // eslint-disable-line
+  }, [payment.intentId, attempt]);
 
   useEffect(() => elements.current?.update({ locale: language }), [language]);
   useEffect(() => onThemeChange(() => elements.current?.update({ appearance: readAppearance() })), []);

@@ -1,11 +1,5 @@
 import { graphql } from "../../api/generated";
 
-export const TransferViewer = graphql(`
-  query TransferViewer {
-    me { id name email }
-  }
-`);
-
 export const AcceptTicketTransfer = graphql(`
   mutation AcceptTicketTransfer($input: AcceptTicketTransferInput!) {
     acceptTicketTransfer(input: $input) {
