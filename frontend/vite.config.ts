@@ -1,9 +1,9 @@
 import { defineConfig } from "vite";
 
-import { inlinedDocuments, trustedDocuments } from "./build/documents";
-import { compiledMessages } from "./build/messages";
-import { schemaForCache } from "./build/schema";
-import { compressed } from "./build/output";
+import { inlinedDocuments, trustedDocuments } from "./vite/documents";
+import { compiledMessages } from "./vite/messages";
+import { schemaForCache } from "./vite/schema";
+import { compressed } from "./vite/output";
 
 const server = process.env.ONSALE_URL ?? "http://localhost:8000";
 
