@@ -52,6 +52,11 @@ export class Api {
     return { ...concert, path: `/concerts/${concert.slug}` };
   }
 
+  async findConcert(slug) {
+    const query = 'query ($slug: String!) { concert(by: {slug: $slug}) { id slug name tiers { id name } } }';
+    return { ...(await this.ask(null, query, { slug })).concert, path: `/concerts/${slug}` };
+  }
+
   async configureRoom(concert, settings) {
     await this.mutate('olivia', 'configureWaitingRoom', { concertId: concert.id, settings });
   }
