@@ -3,7 +3,6 @@
 `make screenshots` runs this alone.
 """
 
-
 import pytest
 from PIL import Image
 
