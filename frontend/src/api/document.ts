@@ -8,7 +8,7 @@ type Node = DocumentInput & { __key: number };
 const byHash = new Map<string, Node>();
 const hashes = new Map<number, string>();
 
-/** The build replaces each `graphql(…)` by a call of this function (build/documents.ts). */
+/** The build replaces each `graphql(…)` by a call of this function (vite/documents.ts). */
 export function trustedDocument(text: string, hash: string): DocumentInput {
   const node = createRequest(text, {}).query as Node;
   byHash.set(hash, node);
