@@ -1,4 +1,4 @@
-/** The settings that the server provides to its pages (web/pages.py). */
+/** The settings that the server provides to its pages (web/pages/files.py). */
 
 export interface DemoPerson {
   name: string;
