@@ -21,6 +21,7 @@ export const HOLD_PAGE = graphql(`
       version
       epoch
       venue { name city timeZone }
+      image { alt sizes { url width height } }
       tiers {
         id
         name

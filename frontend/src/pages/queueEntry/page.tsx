@@ -5,6 +5,7 @@ import "./page.css";
 import { useEffect, type ReactNode } from "react";
 
 import { Button, LinkButton } from "../../components/button";
+import { ConcertLink } from "../../components/concertLink";
 import { Notice } from "../../components/notice";
 import { PageTitle } from "../../components/pageTitle";
 import { Skeleton } from "../../components/skeleton";
@@ -12,7 +13,6 @@ import { useRefusal } from "../../messages/refusals";
 import { Before } from "./before";
 import { Closed } from "./closed";
 import { Ended } from "./ended";
-import { Frame } from "./frame";
 import type { Stage } from "./stage";
 import { useT } from "./messages";
 import { Turn } from "./turn";
@@ -30,9 +30,10 @@ export default function QueueEntryPage({ slug }: { slug: string }): ReactNode {
   }, [isWanted, join]);
   if (!queue.concert) return <Nothing queue={queue} />;
   return (
-    <Frame concert={queue.concert}>
+    <div className="page queue">
+      <ConcertLink concert={queue.concert} />
       <StageOf queue={queue} joining={joining} join={join} />
-    </Frame>
+    </div>
   );
 }
 
