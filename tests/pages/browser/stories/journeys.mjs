@@ -13,9 +13,10 @@ export async function buyTickets(buyer, concert, { name, look = async () => unde
   await look('catalog');
   await buyer.findConcert(concert);
   await look('concert');
-  await buyer.joinQueue();
-  await buyer.press('Sign in and join');
+  await buyer.press('Sign in to join the queue');
   await buyer.fillInLogin(name);
+  await buyer.heading(concert.name);
+  await buyer.joinQueue();
   await buyer.untilCalled();
   await look('turn');
   await buyer.enterShop();
