@@ -1,7 +1,6 @@
 import { defineConfig } from "vite";
 
 import { inlinedDocuments, trustedDocuments } from "./vite/documents";
-import { firstQuery } from "./vite/firstQuery";
 import { compiledMessages } from "./vite/messages";
 import { compressed } from "./vite/output";
 import { schemaForCache } from "./vite/schema";
@@ -29,7 +28,7 @@ export default defineConfig(({ mode }) => ({
     compiledMessages(),
     schemaForCache(),
     compressed(),
-    ...(mode === "graphiql" ? [] : [trustedDocuments(), firstQuery(), sizes()]),
+    ...(mode === "graphiql" ? [] : [trustedDocuments(), sizes()]),
   ],
   // Every file is served from /assets under a name that contains its hash. No file is inlined as a
   // `data:` URL, except in Monaco's own styles, so that the pages can have a strict content security
