@@ -17,11 +17,19 @@ const proxy = Object.fromEntries(
   ]),
 );
 
-export default defineConfig({
+// The shop and GraphiQL are two builds, so that no file of the shop contains what only GraphiQL needs.
+// `vite build` empties dist and builds the shop; `vite build --mode graphiql` adds GraphiQL.
+export default defineConfig(({ mode }) => ({
   logLevel: "warn",
   server: { proxy },
   preview: { proxy },
-  plugins: [inlinedDocuments(), compiledMessages(), schemaForCache(), trustedDocuments(), compressed(), firstQuery()],
+  plugins: [
+    inlinedDocuments(),
+    compiledMessages(),
+    schemaForCache(),
+    compressed(),
+    ...(mode === "graphiql" ? [] : [trustedDocuments(), firstQuery()]),
+  ],
   // Every file is served from /assets under a name that contains its hash. No file is inlined as a
   // `data:` URL, except in Monaco's own styles, so that the pages can have a strict content security
   // policy (web/pages/policies.py).
@@ -29,9 +37,10 @@ export default defineConfig({
     outDir: "dist",
     assetsInlineLimit: 0,
     target: "es2022",
-    manifest: "manifest.json",
+    emptyOutDir: mode !== "graphiql",
+    manifest: mode === "graphiql" ? false : "manifest.json",
     rollupOptions: {
-      input: ["index.html", "graphiql.html"],
+      input: mode === "graphiql" ? "graphiql.html" : "index.html",
       // Libraries contain "use client" directives for React Server Components, which we do not use.
       onwarn: (warning, warn) => warning.code === "MODULE_LEVEL_DIRECTIVE" || warn(warning),
     },
@@ -40,4 +49,5 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   worker: { format: "es" },
-});
+  optimizeDeps: { entries: ["index.html"] },
+}));

@@ -52,6 +52,15 @@ export function useSecondsUntil(instant: string | number | null | undefined): nu
   return Math.max(Math.floor((at - now) / SECOND), 0);
 }
 
+/** Returns whether the instant has passed; it renders again only when that changes. */
+export function useHasPassed(instant: string | null | undefined): boolean {
+  const at = instant ? Date.parse(instant) : Number.POSITIVE_INFINITY;
+  return useSyncExternalStore(
+    (listener) => everyTick(SECOND, listener),
+    () => serverNow() >= at,
+  );
+}
+
 /** Calls the listener just after each full interval, and when the page becomes visible again. */
 function everyTick(intervalMs: number, listener: () => void): () => void {
   let timer: ReturnType<typeof setTimeout>;
