@@ -9,8 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,32 +30,25 @@ MAX_BYTES = 100_000
 MAX_WAIT_S = 0.5
 """How long a document waits for the answer, in seconds. A store that is away may take longer."""
 _REQUEST_ID = "first-answer"
+_NAME = "Concerts"
+"""The name of the query (frontend/src/pages/concerts/operations.ts). An untouched page sends no
+variables with it.
+"""
+_BEGIN = re.compile(rf"^query {_NAME}\b", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class FirstQuery:
-    """The query that an untouched page sends first."""
+def read_first_query(dist: Path) -> str | None:
+    """Return the text of the first query from the trusted documents of the shop built in `dist`.
 
-    text: str
-    name: str
-    variables: Mapping[str, object]
-
-
-def read_first_query(dist: Path) -> FirstQuery | None:
-    """Return the first query of the shop that is built in `dist`, or None if there is none.
-
-    The build writes its name and variables, and its text among the trusted documents.
+    Returns None if there is none.
     """
     try:
-        query = orjson.loads((dist / "first-query.json").read_bytes())
         texts = orjson.loads((dist / "trusted-documents.json").read_bytes()).values()
-        begin = re.compile(rf"^query {re.escape(query['name'])}\b", re.MULTILINE)
-        text = next(text for text in texts if begin.search(text))
-        return FirstQuery(text, query["name"], query["variables"])
+        return next((text for text in texts if _BEGIN.search(text)), None)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, StopIteration):
-        logger.exception("the first query of the shop cannot be read; build the pages again")
+    except (OSError, ValueError, AttributeError, TypeError):
+        logger.exception("the trusted documents of the shop cannot be read; build the pages again")
         return None
 
 
@@ -106,24 +98,16 @@ class FirstAnswer:
         return complete
 
     async def _build_element(self) -> bytes | None:
-        query = read_first_query(self._dist)
-        if query is None:
+        text = read_first_query(self._dist)
+        if text is None:
             return None
         logs.request_id.set(_REQUEST_ID)
-        hash_ = hash_document(query.text)
-        operation = Operation(query.text, query.variables, query.name, hash_)
-        asked_at = datetime.now(UTC)
-        answer = await self._engine.executor.execute(
-            operation, self._resources.context(None, _REQUEST_ID, None), queries_only=True
-        )
+        hash_, asked_at = hash_document(text), datetime.now(UTC)
+        context = self._resources.context(None, _REQUEST_ID, None)
+        answer = await self._engine.executor.execute(Operation(text, {}, _NAME, hash_), context, queries_only=True)
         if not answer.is_public:
             return None
-        given = {
-            "hash": hash_.hex(),
-            "variables": query.variables,
-            "data": answer.payload["data"],
-            "serverTime": asked_at,
-        }
+        given = {"hash": hash_.hex(), "variables": {}, "data": answer.payload["data"], "serverTime": asked_at}
         content = orjson.dumps(given, option=orjson.OPT_UTC_Z)
         return build_data_block(content) if len(content) <= MAX_BYTES else None
 
