@@ -2,7 +2,7 @@
 
 import { persistedExchange } from "@urql/exchange-persisted";
 import type { Client as Socket, Sink } from "graphql-ws";
-import { Client, fetchExchange, mapExchange, subscriptionExchange, type CombinedError } from "urql";
+import { Client, fetchExchange, mapExchange, stringifyDocument, subscriptionExchange, type CombinedError } from "urql";
 
 import { fetchFrom } from "../network";
 import { SESSION_LOST } from "../session";
@@ -36,8 +36,11 @@ export function openClient(credentials: Credentials, socket: Socket): Client {
       }),
       fetchExchange,
       subscriptionExchange({
-        forwardSubscription: (payload) => ({
-          subscribe: (sink) => ({ unsubscribe: socket.subscribe(payload as { query: string }, sink as Sink) }),
+        // graphql-ws sends only messages with a text, so sockets get it with its hash.
+        forwardSubscription: (payload, { query }) => ({
+          subscribe: (sink) => ({
+            unsubscribe: socket.subscribe({ ...payload, query: stringifyDocument(query) }, sink as Sink),
+          }),
         }),
       }),
     ],
