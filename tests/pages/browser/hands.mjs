@@ -1,15 +1,18 @@
 // Three ways to use a page: with a mouse, with a finger, and with nothing but the keyboard.
 const MOST_TABS = 300;
 
+// The label of an option, which covers it.
+const labelOf = (option) => option.locator('xpath=ancestor::label[1]');
+
 export const mouse = {
   press: (control) => control.click(),
-  choose: (option) => option.check(),
+  choose: (option) => labelOf(option).click(),
   fill: (field, text) => field.fill(text),
 };
 
 export const finger = {
   press: (control) => control.tap(),
-  choose: (option) => option.check(),
+  choose: (option) => labelOf(option).tap(),
   fill: async (field, text) => {
     await field.tap();
     await field.fill(text);

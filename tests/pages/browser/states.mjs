@@ -87,6 +87,7 @@ async function visitPurchase(buyer, api, look) {
   await look(buyer, 'checkout');
   await buyer.payWith('Declined');
   await buyer.sees('The payment was declined');
+  buyer.browser.dropErrors('a status of 402');
   await look(buyer, 'checkout-declined');
   await buyer.payWith('Succeeds');
   await buyer.untilFulfilled();

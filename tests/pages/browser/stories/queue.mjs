@@ -26,12 +26,14 @@ export const queue = {
     await buyer.untilPosition(40);
     await hide(buyer.tab);
     const titles = await watchTitle(buyer.tab);
-    for (let number = 2; number <= 40; number += 1) await leave(number);
-    await buyer.tab.waitForFunction(() => document.title.startsWith('1 in the queue'));
+    for (let number = 2; number <= 40; number += 1) {
+      await leave(number);
+      const start = `${41 - number} in the queue`;
+      await buyer.tab.waitForFunction((wanted) => document.title.startsWith(wanted), start);
+    }
     await leave(1);
     await buyer.tab.waitForFunction(() => document.title.startsWith('Your turn!'));
     const positions = (await titles()).map((title) => Number.parseInt(title, 10)).filter((one) => !Number.isNaN(one));
-    const isFalling = positions.every((position, index) => index === 0 || position < positions[index - 1]);
     await show(buyer.tab);
     await buyer.untilCalled();
     await buyer.screenshot('called-in-a-hidden-tab');
@@ -39,8 +41,7 @@ export const queue = {
     const calls = said.filter(({ politeness }) => politeness === 'assertive');
     const spoken = said.filter(({ text }) => /position \d+/.test(text));
     return {
-      positions: positions.length > 30 ? 'many' : positions,
-      isFalling,
+      positions,
       calls: calls.map(({ text }) => text.slice(0, 'It is your turn!'.length)),
       // Positions are spoken politely, and far less often than they change.
       positionsAreSpokenRarely: spoken.length < positions.length / 3,
