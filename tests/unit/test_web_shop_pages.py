@@ -130,7 +130,7 @@ async def test_checkout_runs_the_scripts_of_stripe_if_stripe_is_paid(dist: Path)
     assert found["img-src"] == ["'self'", "data:", "blob:", "https://*.stripe.com"]
 
 
-async def test_checkout_with_the_sandbox_sends_requests_to_it_and_knows_no_stripe(dist: Path) -> None:
+async def test_checkout_with_the_sandbox_reaches_it_and_knows_no_stripe(dist: Path) -> None:
     async with visitor(dist) as browser:
         policy = (await browser.get(CHECKOUT)).headers["content-security-policy"]
     assert "stripe" not in policy
@@ -138,7 +138,7 @@ async def test_checkout_with_the_sandbox_sends_requests_to_it_and_knows_no_strip
     assert rules(policy)["script-src"] == ["'self'"]
 
 
-async def test_page_in_development_shows_images_under_either_name_of_this_machine(dist: Path) -> None:
+async def test_page_in_development_may_show_images_of_the_public_host(dist: Path) -> None:
     found = await policies(dist, DEVELOPMENT, SANDBOX, "/")
     assert found["img-src"] == ["'self'", "http://localhost:8000", "data:", "blob:"]
 
