@@ -11,7 +11,7 @@ const server = process.env.ONSALE_URL ?? "http://localhost:8000";
 // `vite` serves the sources and passes the API's requests on. The Host header must stay as it is,
 // because the server accepts sockets only from its own pages.
 const proxy = Object.fromEntries(
-  ["/graphql", "/pages", "/login", "/logout", "/images", "/schema.graphql"].map((path) => [
+  ["/graphql", "/pages", "/login", "/logout", "/media", "/schema.graphql"].map((path) => [
     path,
     { target: server, ws: path === "/graphql" },
   ]),
@@ -32,7 +32,7 @@ export default defineConfig(({ mode }) => ({
   ],
   // Every file is served from /assets under a name that contains its hash. No file is inlined as a
   // `data:` URL, except in Monaco's own styles, so that the pages can have a strict content security
-  // policy (web/pages.py).
+  // policy (web/pages/policies.py).
   build: {
     outDir: "dist",
     assetsInlineLimit: 0,

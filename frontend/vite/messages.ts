@@ -3,7 +3,7 @@
 import { compileMessage } from "@lingui/message-utils/compileMessage";
 import type { Plugin } from "vite";
 
-const MESSAGES = /\/src\/.*\/?messages\/[a-z]{2}\.json$/;
+const MESSAGES = /\/src\/(?:.*\/)?messages\/(?:\w+\/)?[a-z]{2}\.json$/;
 
 export function compiledMessages(): Plugin {
   return {

@@ -1,32 +1,29 @@
-/** Sentences for the errors of the API, by `code` and `rule`. */
+/** Sentences for the errors of the API in the person's language (`refusals/*.json`). */
 
-import { useT } from "./i18n";
-import type shared from "./en.json";
+import type { CombinedError } from "urql";
 
-export interface Refusal {
-  code: string;
-  rule?: string | null;
-  message: string;
-  /** Further data of the error, which the sentence may contain, such as `available`. */
-  [field: string]: unknown;
-}
+import { useFormat } from "./format";
+import { texts } from "./i18n";
+import { findSentence, type Refusal } from "./sentences";
 
-type Key = keyof typeof shared;
+export type { Refusal };
 
-/** Returns the sentence in the person's language, or the server's if there is none for the code. */
+type Texts = typeof import("./refusals/en.json");
+
+const useSentences = texts<Texts>(import.meta.glob("./refusals/*.json"));
+
+/** Returns the sentence for an error: what happened, and what to do next. */
 export function useRefusal(): (error: Refusal) => string {
-  const t = useT();
-  return (error) => {
-    const { code, rule, message } = error;
-    const values = Object.fromEntries(Object.entries(error).filter(isPrintable));
-    for (const key of rule ? [`refusal.${code}.${rule}`, `refusal.${code}`] : [`refusal.${code}`]) {
-      const sentence = t(key as Key, values);
-      if (sentence !== key) return sentence; // a missing text is returned as its key
-    }
-    return message;
-  };
+  const t = useSentences();
+  const { dateTime } = useFormat();
+  return (error) => findSentence((key, values) => t(key as keyof Texts, values), error, (time) => dateTime(time, null, "dateTime"));
 }
 
-function isPrintable(entry: [string, unknown]): entry is [string, string | number] {
-  return typeof entry[1] === "string" || typeof entry[1] === "number";
+/** Returns the sentence for a request that got no result, such as `useQuery`'s `error`. */
+export function useFailure(): (error: CombinedError) => string {
+  const refusal = useRefusal();
+  return ({ graphQLErrors: [first], message }) => {
+    if (!first) return refusal({ code: "UNREACHABLE", message });
+    return refusal({ ...first.extensions, code: String(first.extensions.code), message: first.message });
+  };
 }
