@@ -8,6 +8,7 @@ import { useQuery, useSubscription } from "urql";
 import { useConnection } from "../../api/connection";
 import type { ConcertQuery } from "../../api/generated/graphql";
 import { Button, LinkButton } from "../../components/button";
+import { DateTime } from "../../components/dateTime";
 import { Notice } from "../../components/notice";
 import { PageTitle } from "../../components/pageTitle";
 import { Poster } from "../../components/poster";
@@ -51,7 +52,9 @@ function Details({ concert }: { concert: ConcertData }): ReactNode {
       </div>
       <div className="concert-main">
         <NextStep concert={concert} />
-        <p className="concert-description">{concert.description}</p>
+        <p className="concert-description">
+          <bdi>{concert.description}</bdi>
+        </p>
         <Tiers concert={concert} />
         <Facts concert={concert} />
       </div>
@@ -59,14 +62,25 @@ function Details({ concert }: { concert: ConcertData }): ReactNode {
   );
 }
 
-function ConcertTitle({ concert: { name, artist, genre, venue } }: { concert: ConcertData }): ReactNode {
+function ConcertTitle({ concert }: { concert: ConcertData }): ReactNode {
   const t = useT();
+  const { name, artist, genre, startsAt, venue } = concert;
   const isInName = artist !== null && name.startsWith(artist);
   return (
     <>
-      <p className="concert-kind">{[genre && t(`genre.${genre}`), venue.city].filter(Boolean).join(" · ")}</p>
+      {genre && <p className="concert-kind">{t(`genre.${genre}`)}</p>}
       <PageTitle>{name}</PageTitle>
-      {artist && !isInName && <p className="lead">{artist}</p>}
+      {artist && !isInName && (
+        <p className="concert-artist">
+          <bdi>{artist}</bdi>
+        </p>
+      )}
+      <p className="concert-when">
+        <DateTime value={startsAt} timeZone={venue.timeZone} format="dateTime" />
+        <bdi>
+          {venue.name}, {venue.city}
+        </bdi>
+      </p>
     </>
   );
 }
