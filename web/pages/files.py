@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from auth.dev_issuer.demo_users import DEMO_USERS
+from auth.plain_pages import STYLESHEET, STYLESHEET_PATH
 from payments.checkout import Checkout
 from settings import Settings
 from web.content_negotiation import accepts_encoding
@@ -43,9 +44,13 @@ def file_routes(settings: Settings, checkout: Checkout, dist: Path = DIST) -> li
     async def page_settings(request: Request) -> Response:
         return JSONResponse(list_page_settings(settings, checkout), headers={"Cache-Control": "no-cache"})
 
+    async def stylesheet(request: Request) -> Response:
+        return FileResponse(STYLESHEET, headers={"Cache-Control": "no-cache"})
+
     return [
         Route("/pages/settings.json", page_settings),
         Route("/schema.graphql", schema),
+        Route(STYLESHEET_PATH, stylesheet),
         Mount("/assets", Assets(dist / "assets")),
     ]
 
