@@ -52,15 +52,14 @@ export function useLanguage(): Language {
  */
 export function texts<Texts>(pages: Loaders): () => Translate<Texts> {
   const catalogs = new Map<Language, Promise<I18n>>();
-  const loaded = new Map<Language, I18n>();
 
   function load(language: Language): Promise<I18n> {
     const known = catalogs.get(language);
     if (known) return known;
-    const catalog = Promise.all([read(SHARED, language), read(pages, language)]).then(([shared, own]) => {
+    const catalog: Promise<I18n> = Promise.all([read(SHARED, language), read(pages, language)]).then(([shared, own]) => {
       const i18n = setupI18n({ locale: language, messages: { [language]: { ...shared, ...own } } });
-      loaded.set(language, i18n);
-      return i18n;
+      // React then reads the value in the same render, without suspending.
+      return Object.assign(catalog, { status: "fulfilled", value: i18n }).value;
     });
     catalogs.set(language, catalog);
     catalog.catch(() => catalogs.delete(language)); // the next attempt loads it again
@@ -70,7 +69,7 @@ export function texts<Texts>(pages: Loaders): () => Translate<Texts> {
   if (typeof document !== "undefined") load(current).catch(() => undefined);
   return () => {
     const language = useLanguage();
-    const i18n = loaded.get(language) ?? use(load(language));
+    const i18n = use(load(language));
     return (key, values) => i18n._(key, values);
   };
 }
