@@ -8,7 +8,7 @@ interface Result {
   error?: CombinedError | undefined;
 }
 
-/** An error of the API, a top-level error, or `NETWORK` if no answer arrived. */
+/** An error of the API, a top-level error, or `UNREACHABLE` if no answer arrived. */
 export interface Problem extends Refusal {
   /** Whether the same request may succeed later. */
   retryable: boolean;
@@ -23,33 +23,25 @@ export type Outcome<Payload> =
   | { success: SuccessOf<Payload>; problem?: undefined; refusal?: undefined }
   | { success?: undefined; problem: Problem; refusal?: ErrorOf<Payload> };
 
-const WORTH_REPEATING: ReadonlySet<string> = new Set(["NETWORK", "RATE_LIMITED", "UNAVAILABLE"]);
+const WORTH_REPEATING: ReadonlySet<string> = new Set(["UNREACHABLE", "RATE_LIMITED", "UNAVAILABLE"]);
 
 /** `payload` is the field of the mutation: a success, or a type that implements DomainError. */
 export function outcomeOf<Payload extends Named>(result: Result, payload: Payload | null | undefined): Outcome<Payload> {
   if (!payload) return { problem: problemOf(result.error) };
   if (payload.__typename.endsWith("Success")) return { success: payload as SuccessOf<Payload> };
   const refusal = payload as ErrorOf<Payload>;
-  return { problem: { ...(refusal as unknown as Problem), rule: ruleOf(payload) }, refusal };
+  return { problem: refusal as unknown as Problem, refusal };
 }
 
 export function problemOf(error: CombinedError | undefined): Problem {
   const first = error?.graphQLErrors[0];
-  const code = first ? String(first.extensions.code ?? "INTERNAL") : "NETWORK";
+  const code = first ? String(first.extensions.code ?? "INTERNAL") : "UNREACHABLE";
   const wait = first?.extensions.retryAfterSeconds;
   return {
+    ...first?.extensions,
     code,
     message: first?.message ?? error?.message ?? "",
     retryable: WORTH_REPEATING.has(code),
     retryAfterSeconds: typeof wait === "number" ? wait : null,
   };
-}
-
-const RULES = ["reason", "admission", "ended", "problem", "scope", "call", "status"] as const;
-
-/** The field of an error that says which rule was broken has another name in each type. */
-function ruleOf(payload: Named): string | null {
-  const fields = payload as unknown as Record<string, unknown>;
-  const name = RULES.find((rule) => typeof fields[rule] === "string");
-  return name ? String(fields[name]) : null;
 }

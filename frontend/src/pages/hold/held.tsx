@@ -123,7 +123,7 @@ function GiveBack({ concert, hold, onEnd }: Omit<HeldProps, "onChange">): ReactN
     const outcome = await holding.release(hold.id);
     if (outcome.problem) {
       setProblem(outcome.problem);
-      if (outcome.problem.code !== "NETWORK") onEnd();
+      if (outcome.problem.code !== "UNREACHABLE") onEnd();
       return;
     }
     setOpen(false);

@@ -28,10 +28,9 @@ export function RefusalNotice({ problem, concert }: { problem: Problem; concert:
   );
 }
 
-/** Sentences with numbers that only this page has a place for. */
+/** A sentence with numbers that only this page has a place for. */
 function detailOf(problem: Problem, t: ReturnType<typeof useT>): string | null {
-  if (problem.code === "SOLD_OUT") return t("refused.soldOut", { count: Number(problem.available ?? 0) });
-  if (problem.code === "LIMIT_EXCEEDED" && problem.rule === "PERSON") {
+  if (problem.code === "LIMIT_EXCEEDED" && problem.scope === "PERSON") {
     const { limit, held, owned } = problem as unknown as Record<string, number>;
     return t("refused.limitOfPerson", { limit: limit ?? 0, held: held ?? 0, owned: owned ?? 0 });
   }
