@@ -102,7 +102,7 @@ function ConcertTickets({ group: { concert, tickets }, isFirst }: { group: Group
               <DateTime value={concert.startsAt} timeZone={timeZone} hasOwnTime />
             </p>
             <p className="soft">
-              <bdi>{concert.venue.name}</bdi>, <bdi>{concert.venue.city}</bdi>
+              <bdi>{`${concert.venue.name}, ${concert.venue.city}`}</bdi>
               {concert.doorsAt && ` · ${t("tickets.doors", { time: format.dateTime(concert.doorsAt, timeZone, "time") })}`}
             </p>
           </div>
