@@ -65,7 +65,7 @@ function OrderConcert({ order: { concert } }: { order: OrderFieldsFragment }): R
         <DateTime value={concert.startsAt} timeZone={concert.venue.timeZone} hasOwnTime />
       </p>
       <p className="soft">
-        <bdi>{concert.venue.name}</bdi>, <bdi>{concert.venue.city}</bdi>
+        <bdi>{`${concert.venue.name}, ${concert.venue.city}`}</bdi>
       </p>
     </div>
   );

@@ -50,9 +50,14 @@ function OrderShown({ order }: { order: Order }): ReactNode {
                 {isHolder && <Downloads id={order.id} isOrder />}
               </div>
               <ul role="list" className="ticket-list">
-                {tickets.map((ticket) => (
+                {tickets.map((ticket, index) => (
                   <li key={ticket.id}>
-                    <TicketCard ticket={ticket} timeZone={concert?.venue.timeZone ?? null} />
+                    <TicketCard
+                      ticket={ticket}
+                      timeZone={concert?.venue.timeZone ?? null}
+                      index={index + 1}
+                      count={tickets.length}
+                    />
                   </li>
                 ))}
               </ul>

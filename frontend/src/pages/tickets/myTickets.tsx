@@ -102,7 +102,7 @@ function ConcertTickets({ group: { concert, tickets }, isFirst }: { group: Group
               <DateTime value={concert.startsAt} timeZone={timeZone} hasOwnTime />
             </p>
             <p className="soft">
-              <bdi>{concert.venue.name}</bdi>, <bdi>{concert.venue.city}</bdi>
+              <bdi>{`${concert.venue.name}, ${concert.venue.city}`}</bdi>
               {concert.doorsAt && ` · ${t("tickets.doors", { time: format.dateTime(concert.doorsAt, timeZone, "time") })}`}
             </p>
           </div>
@@ -110,9 +110,9 @@ function ConcertTickets({ group: { concert, tickets }, isFirst }: { group: Group
       )}
       {concert?.status === "CANCELLED" && <Notice tone="warning">{t("tickets.canceledConcert")}</Notice>}
       <ul role="list" className="ticket-list">
-        {tickets.map((ticket) => (
+        {tickets.map((ticket, index) => (
           <li key={ticket.id}>
-            <TicketCard ticket={ticket} timeZone={timeZone} />
+            <TicketCard ticket={ticket} timeZone={timeZone} index={index + 1} count={tickets.length} />
           </li>
         ))}
       </ul>

@@ -22,14 +22,18 @@ export interface TicketCardProps {
   ticket: ShownTicket;
   /** The zone of the venue. */
   timeZone: string | null;
+  /** Which of the tickets beside it this is, from 1. */
+  index?: number;
+  count?: number;
 }
 
 /** A ticket with its code, and what its holder can do with it. */
-export function TicketCard({ ticket, timeZone }: TicketCardProps): ReactNode {
+export function TicketCard({ ticket, timeZone, index = 1, count = 1 }: TicketCardProps): ReactNode {
   const t = useT();
+  const format = useFormat();
   const { tier, holderName, state, code, qrSvg } = ticket;
   const isHeld = state === "VALID" && code !== null;
-  const names = { tier: tier?.name ?? "", holder: holderName };
+  const names = { index: format.number(index), tier: tier?.name ?? "", holder: holderName };
   return (
     <article className={isHeld ? "ticket" : "ticket ticket-dead"}>
       <div className="ticket-text">
@@ -40,9 +44,12 @@ export function TicketCard({ ticket, timeZone }: TicketCardProps): ReactNode {
         <p>
           <bdi>{t("ticket.holder", { name: holderName })}</bdi>
         </p>
-        <p className="soft tabular">{t("ticket.order", { number: ticket.orderNumber })}</p>
+        <p className="soft tabular">
+          {count > 1 && `${t("ticket.position", { index: format.number(index), count: format.number(count) })} · `}
+          {t("ticket.order", { number: ticket.orderNumber })}
+        </p>
         <TicketState ticket={ticket} timeZone={timeZone} />
-        {isHeld && <TicketActions ticket={ticket} />}
+        {isHeld && <TicketActions ticket={ticket} names={names} />}
       </div>
       {isHeld && qrSvg && <QrCode svg={qrSvg} label={t("ticket.code", names)} />}
     </article>
@@ -73,10 +80,11 @@ function Dead({ title, children }: { title: string; children: ReactNode }): Reac
   );
 }
 
-function TicketActions({ ticket }: { ticket: ShownTicket }): ReactNode {
+type Names = Record<"index" | "tier" | "holder", string>;
+
+function TicketActions({ ticket, names }: { ticket: ShownTicket; names: Names }): ReactNode {
   const t = useT();
   const [isPassedOn, setIsPassedOn] = useState(false);
-  const names = { tier: ticket.tier?.name ?? "", holder: ticket.holderName };
   const canPassOn = !ticket.checkIn && !ticket.transfer;
   return (
     <>
