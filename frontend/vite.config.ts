@@ -1,10 +1,10 @@
 import { defineConfig } from "vite";
 
 import { inlinedDocuments, trustedDocuments } from "./vite/documents";
-import { firstQuery } from "./vite/firstQuery";
 import { compiledMessages } from "./vite/messages";
-import { schemaForCache } from "./vite/schema";
 import { compressed } from "./vite/output";
+import { schemaForCache } from "./vite/schema";
+import { sizes } from "./vite/sizes";
 
 const server = process.env.ONSALE_URL ?? "http://localhost:8000";
 
@@ -28,7 +28,7 @@ export default defineConfig(({ mode }) => ({
     compiledMessages(),
     schemaForCache(),
     compressed(),
-    ...(mode === "graphiql" ? [] : [trustedDocuments(), firstQuery()]),
+    ...(mode === "graphiql" ? [] : [trustedDocuments(), sizes()]),
   ],
   // Every file is served from /assets under a name that contains its hash. No file is inlined as a
   // `data:` URL, except in Monaco's own styles, so that the pages can have a strict content security

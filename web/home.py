@@ -5,21 +5,9 @@ import html
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from auth.plain_pages import plain_page
 from settings import Settings
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>Onsale</title>
-<h1>Onsale</h1>
-<p>Concert tickets for thousands of buyers.</p>
-{shop}
-{api}
-<p>Readiness: <a href="/readyz">/readyz</a></p>
-</html>
-"""
 _HOW_TO_BUILD = """<p>The API is running. The pages of the shop have not been built yet: install Node.js 20.19 or
 later with npm, then</p>
 <pre>make frontend</pre>
@@ -27,6 +15,8 @@ later with npm, then</p>
 _TRY_IT = """<p>Try it at <a href="/graphql">/graphql</a>, or from a shell:</p>
 <pre>curl {url}graphql -H 'content-type: application/json' \\
   -d '{{"query": "{{ concerts(first: 5) {{ nodes {{ id name startsAt }} }} }}"}}'</pre>"""
+_INTRODUCTION = "<p>Concert tickets for thousands of buyers.</p>"
+_READINESS = '<p>Readiness: <a href="/readyz">/readyz</a></p>'
 _ADDRESS = "<p>The GraphQL API is at /graphql.</p>"
 
 
@@ -38,8 +28,10 @@ def build_page(settings: Settings, request: Request) -> HTMLResponse:
     """
     shop = "" if settings.is_production else _HOW_TO_BUILD
     api = _TRY_IT if settings.allows_graphiql else _ADDRESS
-    content = _PAGE.format(shop=shop, api=api.format(url=html.escape(str(request.base_url))))
-    return HTMLResponse(content, headers={"Cache-Control": "no-cache"})
+    example = api.format(url=html.escape(str(request.base_url)))
+    return plain_page(
+        "Onsale", f"{_INTRODUCTION}\n{shop}\n{example}\n{_READINESS}", heading="Onsale is running", is_wide=True
+    )
 
 
 def starting(settings: Settings) -> str:

@@ -13,6 +13,12 @@ const GENERATED = new URL("../src/api/generated/persisted-documents.json", impor
 const CALL = /\bgraphql\(`([^`]*)`\)/g;
 const OPERATION = /\b(?:query|mutation|subscription)\s+(\w+)/;
 
+/** `variables` are the parts of the path that the operation needs. */
+const FIRST_ANSWERS = [
+  { path: "/", operation: "Concerts", variables: [] },
+  { path: "/concerts/{slug}", operation: "Concert", variables: ["slug"] },
+];
+
 interface Document {
   text: string;
   hash: string;
@@ -46,8 +52,19 @@ export function trustedDocuments(): Plugin {
     generateBundle() {
       const byHash = Object.fromEntries([...readDocuments().values()].map(({ hash, text }) => [hash, text]));
       this.emitFile({ type: "asset", fileName: "trusted-documents.json", source: JSON.stringify(byHash, null, 1) });
+      this.emitFile({ type: "asset", fileName: "first-answers.json", source: JSON.stringify(firstAnswers(), null, 1) });
     },
   };
+}
+
+/** Returns the document whose answer the server puts into each page (src/api/firstAnswer.ts). */
+function firstAnswers(): { path: string; hash: string; variables: string[] }[] {
+  const documents = readDocuments();
+  return FIRST_ANSWERS.map(({ operation, ...rest }) => {
+    const hash = documents.get(operation)?.hash;
+    if (!hash) throw new Error(`vite/documents.ts names the operation ${operation}, which no page has`);
+    return { ...rest, hash };
+  });
 }
 
 /** Returns the documents by the name of their operation. */

@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from auth.dev_issuer.demo_users import DEMO_USERS
+from auth.plain_pages import STYLESHEET, STYLESHEET_PATH
 from payments.checkout import Checkout
 from settings import Settings
 from web.content_negotiation import accepts_encoding
@@ -43,21 +44,21 @@ def file_routes(settings: Settings, checkout: Checkout, dist: Path = DIST) -> li
     async def page_settings(request: Request) -> Response:
         return JSONResponse(list_page_settings(settings, checkout), headers={"Cache-Control": "no-cache"})
 
+    async def stylesheet(request: Request) -> Response:
+        return FileResponse(STYLESHEET, headers={"Cache-Control": "no-cache"})
+
     return [
         Route("/pages/settings.json", page_settings),
         Route("/schema.graphql", schema),
+        Route(STYLESHEET_PATH, stylesheet),
         Mount("/assets", Assets(dist / "assets")),
     ]
 
 
-def find_shop_documents(settings: Settings, dist: Path = DIST) -> Path | None:
-    """Return the file with the documents of the shop if the server must know them from its start.
-
-    In development, a build may change them at any time; a page then registers what it sends.
-    """
-    is_strict = settings.is_production or settings.trusted_documents is not None
+def find_shop_documents(dist: Path = DIST) -> Path | None:
+    """Return the file with the documents of the shop, or None if the pages are not built."""
     file = dist / "trusted-documents.json"
-    return file if is_strict and file.is_file() else None
+    return file if file.is_file() else None
 
 
 def list_page_settings(settings: Settings, checkout: Checkout) -> dict[str, object]:

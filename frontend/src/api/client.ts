@@ -1,8 +1,15 @@
 /** The client of the API: documents by hash, one normalized cache, and one socket for all pushes. */
 
 import { persistedExchange } from "@urql/exchange-persisted";
-import type { Client as Socket, Sink } from "graphql-ws";
-import { Client, fetchExchange, mapExchange, subscriptionExchange, type CombinedError } from "urql";
+import type { Client as Socket, Sink, SubscribePayload } from "graphql-ws";
+import {
+  Client,
+  fetchExchange,
+  mapExchange,
+  subscriptionExchange,
+  type CombinedError,
+  type Operation,
+} from "urql";
 
 import { fetchFrom } from "../network";
 import { SESSION_LOST } from "../session";
@@ -16,6 +23,12 @@ import { learnFromHeader } from "./serverClock";
 export interface Credentials {
   signed(init: RequestInit | undefined): Promise<RequestInit>;
   lose(): void;
+}
+
+/** What urql hands over for a subscription. */
+interface Unsent {
+  query?: string | undefined;
+  variables: unknown;
 }
 
 /** Makes a client with an empty cache. Call it again when another person signs in. */
@@ -32,12 +45,11 @@ export function openClient(credentials: Credentials, socket: Socket): Client {
         generateHash: (_, document) => Promise.resolve(hashOf(document)),
         preferGetForPersistedQueries: false,
         enableForMutation: true,
-        enableForSubscriptions: true,
       }),
       fetchExchange,
       subscriptionExchange({
-        forwardSubscription: (payload) => ({
-          subscribe: (sink) => ({ unsubscribe: socket.subscribe(payload as { query: string }, sink as Sink) }),
+        forwardSubscription: (payload, operation) => ({
+          subscribe: (sink) => ({ unsubscribe: socket.subscribe(withHash(payload, operation), sink as Sink) }),
         }),
       }),
     ],
@@ -56,6 +68,12 @@ async function fetchSigned(credentials: Credentials, url: RequestInfo | URL, ini
     if (!init?.signal?.aborted) report("request", false);
     throw error;
   }
+}
+
+/** Over a socket, the text is sent with its hash, because graphql-ws refuses messages without a text. */
+function withHash({ query = "", variables }: Unsent, operation: Operation): SubscribePayload {
+  const persistedQuery = { version: 1, sha256Hash: hashOf(operation.query) };
+  return { query, variables: variables as Record<string, unknown>, extensions: { persistedQuery } };
 }
 
 function isLost(error: CombinedError): boolean {

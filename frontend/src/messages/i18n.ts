@@ -52,25 +52,26 @@ export function useLanguage(): Language {
  */
 export function texts<Texts>(pages: Loaders): () => Translate<Texts> {
   const catalogs = new Map<Language, Promise<I18n>>();
-  const loaded = new Map<Language, I18n>();
 
   function load(language: Language): Promise<I18n> {
     const known = catalogs.get(language);
     if (known) return known;
-    const catalog = Promise.all([read(SHARED, language), read(pages, language)]).then(([shared, own]) => {
-      const i18n = setupI18n({ locale: language, messages: { [language]: { ...shared, ...own } } });
-      loaded.set(language, i18n);
-      return i18n;
-    });
+    const catalog = Promise.all([read(SHARED, language), read(pages, language)]).then(([shared, own]) =>
+      setupI18n({ locale: language, messages: { [language]: { ...shared, ...own } } }),
+    );
     catalogs.set(language, catalog);
-    catalog.catch(() => catalogs.delete(language)); // the next attempt loads it again
+    // React reads these fields of a promise, so a component does not suspend for texts that are there.
+    catalog.then(
+      (value) => Object.assign(catalog, { status: "fulfilled", value }),
+      () => catalogs.delete(language), // the next attempt loads it again
+    );
     return catalog;
   }
 
   if (typeof document !== "undefined") load(current).catch(() => undefined);
   return () => {
-    const language = useLanguage();
-    const i18n = loaded.get(language) ?? use(load(language));
+    // `use` is called in each render: React fails if a component that it resumes leaves it out.
+    const i18n = use(load(useLanguage()));
     return (key, values) => i18n._(key, values);
   };
 }

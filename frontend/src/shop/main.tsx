@@ -3,6 +3,7 @@
 import "../styles/tokens.css";
 import "../styles/base.css";
 import "../components/components.css";
+import "../components/display.css";
 import "./layout.css";
 
 import { StrictMode, Suspense } from "react";
