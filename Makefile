@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room test-keycloak test-programs page-types
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room test-keycloak test-pages test-programs screenshots page-types page-sizes
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -29,6 +29,13 @@ ORDER = $(if $(filter random,$(SEED)),,--randomly-seed=$(or $(SEED),1) --hypothe
 # share servers and a build of the pages.
 IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+test-pages: .venv/dev.stamp test-programs ## run all journeys of buyers in Chromium, also the long ones (20 minutes)
+	@$(BIN)/python -m pytest tests/pages --pages
+
+screenshots: .venv/dev.stamp test-programs ## take screenshots of all pages into build/screenshots, and those of the README
+	@$(BIN)/python -m pytest tests/pages/test_screenshots.py --pages
+	@mkdir -p docs/screenshots && cp build/screenshots/readme/*.png docs/screenshots/
+
 audit: .venv/dev.stamp test-programs ## run the tests that attack a server, and those of the protocols and of real clients
 	@$(BIN)/python -m pytest $(IN_PARALLEL) $(AUDITS)
 
@@ -39,7 +46,7 @@ AUDITS := $(addprefix tests/e2e/, test_graphql_audits.py test_graphql_cop_probes
   test_trusted_documents.py 'test_frontend_graphiql.py::test_page_follows_the_story[visitingAnotherSite]') \
   $(addprefix tests/unit/, test_schema_hidden.py test_web_graphiql_off.py)
 
-check: .venv/dev.stamp lint types unit ## run the fast checks (format, lint, types, and the SDL and its lint) and the unit tests
+check: .venv/dev.stamp lint types page-sizes unit ## run the fast checks (format, lint, types, the SDL and its lint, the sizes of the pages) and the unit tests
 
 format: .venv/dev.stamp ## format the code
 	@$(BIN)/ruff check --fix .
@@ -56,6 +63,10 @@ types: .venv/dev.stamp
 page-types:
 	@if $(HAS_NODE); then $(MAKE) -s --no-print-directory frontend/node_modules/.package-lock.json && \
 	  npm --prefix frontend run --silent types; fi
+
+# Builds the pages, so that the unit tests compare their sizes with the limits.
+page-sizes:
+	@if $(HAS_NODE); then $(MAKE) -s --no-print-directory frontend; fi
 
 unit: .venv/dev.stamp
 	@$(BIN)/python -m pytest tests/unit
@@ -90,6 +101,9 @@ bench-memory: .venv/run.stamp ## measure the memory of a subscribed socket, at 1
 
 bench-mixed: .venv/run.stamp ## measure holds while their changes are pushed to 5,000 sockets (8 minutes; ROUNDS=3 SECONDS=8 SOCKETS=5000 SERVER_PYTHON=)
 	@exec $(BIN)/python -m bench.mixed $(RUN_OPTIONS)
+
+bench-pages: .venv/run.stamp frontend ## audit the pages with Lighthouse, and measure how fast a push is painted (15 minutes; ROUNDS=5 SOCKETS=1000 CHANGES=300)
+	@exec $(BIN)/python -m bench.pages $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SOCKETS),--sockets $(SOCKETS)) $(if $(CHANGES),--changes $(CHANGES))
 
 bench-report: .venv/run.stamp ## render the results of the benchmarks into docs/performance.md and docs/charts
 	@$(BIN)/python -m bench.report
@@ -131,7 +145,7 @@ schema: .venv/run.stamp ## write the SDL to schema/schema.graphql
 schema-changes: .venv/run.stamp ## print the changes of the SDL since the last release that break clients, or may break them
 	@$(BIN)/python -m schema.released
 
-frontend: frontend/dist/graphiql.html ## build the pages, including GraphiQL (needs Node.js 20.19 or later with npm)
+frontend: frontend/dist/index.html ## build the pages: the shop, and GraphiQL (needs Node.js 20.19 or later with npm)
 
 sbom: .venv/dev.stamp ## write the software bill of materials to build/sbom (CycloneDX JSON, for Python and the pages)
 	@mkdir -p build/sbom
@@ -180,24 +194,28 @@ endef
 
 # The API works without its pages, so a failure here must not prevent it from starting.
 pages:
-	@if ! $(HAS_NODE); then \
-	  echo 'GraphiQL is not built: it needs Node.js 20.19 or later with npm. The API runs without it.'; \
-	elif ! $(MAKE) -s --no-print-directory frontend; then \
-	  echo 'GraphiQL is not built, see above. The API starts without it; run make frontend later.'; fi
+	@if $(HAS_NODE); then \
+	  $(MAKE) -s --no-print-directory frontend || \
+	    echo 'The pages are not built, see above. The API starts without them; run make frontend later.'; \
+	elif [ -f frontend/dist/index.html ]; then \
+	  echo 'Without Node.js 20.19 or later, the pages stay as they were built in frontend/dist.'; \
+	else \
+	  echo 'The shop is not built: that needs Node.js 20.19 or later with npm. The API runs without it.'; \
+	  echo 'Install them and repeat, or copy frontend/dist from a machine that has built it.'; fi
 
 HAS_NODE := { command -v npm && node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
   process.exit(major * 100 + minor < 2019 ? 1 : 0)'; } > /dev/null 2>&1
 
 NEEDS_NODE := $(HAS_NODE) || { echo 'The pages need Node.js 20.19 or later with npm.'; exit 1; }
 
-frontend/dist/graphiql.html: frontend/node_modules/.package-lock.json $(shell find frontend/src frontend/*.* -type f)
+frontend/dist/index.html: frontend/node_modules/.package-lock.json schema/schema.graphql $(shell find frontend/src frontend/vite frontend/*.* -type f -not -path '*/generated/*')
 	@$(NEEDS_NODE)
-	@$(STEP) 'Building GraphiQL: about half a minute, after each change to the pages' --into frontend/dist -- \
+	@$(STEP) 'Building the pages: about a minute, after each change to them' --into frontend/dist -- \
 	  npm --prefix frontend run --silent build
 
 frontend/node_modules/.package-lock.json: frontend/package-lock.json
 	@$(NEEDS_NODE)
-	@$(STEP) 'Installing the build tools for GraphiQL, once: about half a minute and 250 MB' --into frontend/node_modules -- \
+	@$(STEP) 'Installing the build tools for the pages, once: about half a minute and 300 MB' --into frontend/node_modules -- \
 	  npm --prefix frontend ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

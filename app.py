@@ -45,7 +45,7 @@ from resolvers.call_limits import CallLimits
 from resolvers.context import Resources
 from resolvers.demo import load_demo
 from resolvers.tickets.transfer_mails import QueuedTransferMails
-from schema import DocumentRules, Engine, TrustedDocumentsError, build_engine
+from schema import Engine
 from settings import Settings, SettingsError
 from storage.connect import Stores, open_stores
 from storage.embedded.process import ServerStartError
@@ -56,8 +56,9 @@ from tickets.concert_keys import ConcertKeys
 from tickets.documents.library import open_library
 from tickets.documents.links import DownloadLinks
 from web import health, home, logs, payment_webhooks
+from web.configuration.engine import make_engine
 from web.configuration.keys import make_pass_signer, make_ticket_keys
-from web.configuration.limits import make_operation_limits, make_rate_limits, make_socket_limits
+from web.configuration.limits import make_rate_limits, make_socket_limits
 from web.configuration.payment import make_checkout
 from web.development import mailbox_page
 from web.event_streams import EventStreams
@@ -66,11 +67,14 @@ from web.images import media, uploads
 from web.metrics import metrics_routes
 from web.middleware import DirectRoute, RequestMiddleware, compress
 from web.organizers import order_exports
-from web.pages import Pages
+from web.pages.files import DIST, file_routes
+from web.pages.first_answers import FirstAnswers
+from web.pages.graphiql import GraphiqlPage
+from web.pages.shop import ShopPages
 from web.payment_webhooks import PaymentWebhooks
 from web.proxies import ProxyMiddleware
 from web.server import BACKLOG, Server, configure_gc, make_config, run_program
-from web.tickets import downloads, gate_files, transfer_page
+from web.tickets import downloads, gate_files
 from workers.documents.mailed_files import AttachedDocuments
 from workers.effects.handlers import open_effect_handlers
 from workers.runner import run_workers
@@ -90,6 +94,7 @@ class AppState(TypedDict):
     payment_webhooks: PaymentWebhooks
     gate_files: gate_files.GateFiles
     ticket_downloads: downloads.TicketDownloads
+    first_answers: FirstAnswers
     image_uploads: uploads.ImageUploads
     media_files: media.MediaFiles
     order_exports: order_exports.OrderExports
@@ -114,19 +119,19 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
     The caller owns `stores`. If it is None, the application opens its own stores. If `engine` is
     None, the application builds its own.
     """
-    engine = engine or _build_engine(settings)
+    engine = engine or make_engine(settings)
+    checkout = make_checkout(settings.payment)
+    shop = ShopPages(settings, checkout)
     return Starlette(
         routes=[
-            *home.routes(settings),
             *health.routes,
             *jwks_routes,
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
             *metrics_routes(settings.metrics_from),
-            *Pages(settings).routes(),
+            *file_routes(settings, checkout),
             *backchannel_logout.routes,
             *payment_webhooks.routes,
-            *transfer_page.routes,
             *gate_files.routes,
             *downloads.routes,
             *uploads.routes,
@@ -135,7 +140,9 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
             *mailbox_page.routes(settings),
             *login_routes(lambda request: request.state.login),
             *_issuer_routes(settings),
+            *shop.routes(),
         ],
+        exception_handlers={404: shop.respond_to_error},
         middleware=[
             Middleware(ProxyMiddleware, settings.trusted_proxies),
             Middleware(RequestMiddleware),
@@ -144,21 +151,6 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
         ],
         lifespan=lambda _: _lifespan(settings, stores, engine),
     )
-
-
-def _build_engine(settings: Settings) -> Engine:
-    rules = DocumentRules(
-        persisted_bytes=settings.persisted_documents_bytes,
-        allows_introspection=settings.allows_introspection,
-        trusted_file=settings.trusted_documents,
-        limits=make_operation_limits(settings.limit),
-    )
-    try:
-        return build_engine(rules)
-    except TrustedDocumentsError as error:
-        raise SettingsError(
-            f"ONSALE_TRUSTED_DOCUMENTS is {str(settings.trusted_documents)!r}, and it has problems:\n{error}"
-        ) from error
 
 
 @asynccontextmanager
@@ -211,7 +203,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
                 allows_loopback_origins=not settings.is_production,
                 limits=make_socket_limits(settings.limit),
                 engine=engine,
-                page=Pages(settings).graphiql,
+                page=GraphiqlPage(settings).answer,
             ) as service,
         ):
             session_ends.follow(service.connection_counter.callers)
@@ -233,6 +225,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
                 ),
                 gate_files=gate_files.make_gate_files(stores, ticket_keys, resources.key_rings),
                 ticket_downloads=downloads.TicketDownloads(stores, callers, library, DownloadLinks(ticket_keys)),
+                first_answers=FirstAnswers(engine, resources, DIST),
                 image_uploads=uploads.make_image_uploads(stores, callers, settings.limit, site.origin),
                 order_exports=order_exports.make_order_exports(resources, callers, settings.limit.exports_per_person),
                 media_files=media.MediaFiles(stores.images.read_file, stores.detached_tasks),
@@ -298,7 +291,7 @@ async def run(settings: Settings) -> None:
     of opening.
     """
     logs.configure(settings.log_format)
-    engine = _build_engine(settings)
+    engine = make_engine(settings)
     async with AsyncExitStack() as stack:
         owns_data = settings.redis_url is None or settings.mongo_url is None
         if owns_data:

@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from auth.login_limit import LoginLimit, TooManyLogins
-from auth.login_pages import failure_page
+from auth.plain_pages import failure_page
 from auth.public_site import SETTING, Site
 from auth.sessions.cookies import LOGIN_LASTS_S, LoginCookies
 from auth.sessions.oidc_client import IssuerUnavailable, LoginRefused, OidcClient
@@ -33,7 +33,7 @@ from domain.errors import Forbidden, SessionLost, TemporarilyUnavailable, Unauth
 
 log = logging.getLogger(__name__)
 
-HOME = "/graphql"
+HOME = "/"
 MAX_LOGINS = 8
 """The maximum number of logins in progress in one browser. Beyond it, the oldest is forgotten."""
 MAX_RETURN_CHARACTERS = 1_000

@@ -282,7 +282,11 @@ class DocumentRules:
     allows_introspection: bool = True
     """Whether clients may query the schema, and whether errors suggest names from it."""
     trusted_file: Path | None = None
-    """The file of trusted documents. If it is set, clients may run no other documents."""
+    """The file of trusted documents. If it is set, clients may run no other documents, except those
+    in `shop_file`.
+    """
+    shop_file: Path | None = None
+    """The file with the documents of the shop, which clients may always run by hash."""
     limits: OperationLimits = DEFAULT_LIMITS
     """The limits on all documents, including trusted ones, and on their operations."""
 
@@ -311,10 +315,12 @@ def build_engine(rules: DocumentRules) -> Engine:
 
 
 def _open_documents(rules: DocumentRules, cache: DocumentCache) -> DocumentSource:
-    if rules.trusted_file is not None:
-        trusted = read_trusted_documents(rules.trusted_file, cache, rules.limits)
-        return TrustedDocuments(trusted, cache if rules.allows_introspection else None)
-    return AnyDocuments(cache, PersistedDocuments(rules.persisted_bytes) if rules.persisted_bytes else None)
+    trusted = read_trusted_documents(rules.trusted_file, cache, rules.limits) if rules.trusted_file else None
+    shop = read_trusted_documents(rules.shop_file, cache, rules.limits) if rules.shop_file else {}
+    if trusted is not None:
+        return TrustedDocuments({**trusted, **shop}, cache if rules.allows_introspection else None)
+    persisted = PersistedDocuments(rules.persisted_bytes) if rules.persisted_bytes else None
+    return AnyDocuments(cache, persisted, known=shop)
 
 
 _ENGINE = build_engine(DocumentRules())

@@ -1,6 +1,6 @@
-"""Content negotiation (RFC 9110, section 12.5.1).
+"""Content negotiation (RFC 9110, sections 12.5.1 and 12.5.3).
 
-Selects the media type that a client prefers from those we offer.
+Selects the media type that a client prefers from those we offer, and the encodings it accepts.
 """
 
 from collections.abc import Iterator
@@ -79,3 +79,9 @@ def _quality(text: str) -> float:
     except ValueError:
         return 0.0
     return quality if 0.0 <= quality <= 1.0 else 0.0
+
+
+def accepts_encoding(header: str, encoding: str) -> bool:
+    """Return whether an Accept-Encoding header allows a content coding other than `identity`."""
+    given = {range_.pattern: range_.quality for range_ in _ranges(header)}
+    return given.get(encoding, given.get("*", 0.0)) > 0

@@ -31,7 +31,7 @@ from web.http_errors import (
     internal_error,
 )
 from web.middleware import COMPRESSED_FROM_BYTES, compress
-from web.pages import build_missing_page
+from web.pages.graphiql import build_missing_page
 from web.request_parsing import IndexedHeaders
 
 logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from subscriptions.transport_ws import GraphQLSocket
 from web.event_streams import EventStreams
 from web.graphql import GraphQLEndpoint
 from web.operation_runner import HubOperationRunner
-from web.pages import build_missing_page
+from web.pages.graphiql import build_missing_page
 
 _DEFAULTS = Limits()
 

@@ -1,39 +1,37 @@
-"""Links to the parts of Onsale: the page at `/`, and the banner in the terminal."""
+"""The page at `/` of a server without built pages, and the banner in the terminal."""
 
 import html
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.routing import BaseRoute, Route
 
+from auth.plain_pages import plain_page
 from settings import Settings
 
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>Onsale</title>
-<h1>Onsale</h1>
-<p>Concert tickets for thousands of buyers.</p>
-{api}
-<p>Readiness: <a href="/readyz">/readyz</a></p>
-</html>
-"""
+_HOW_TO_BUILD = """<p>The API is running. The pages of the shop have not been built yet: install Node.js 20.19 or
+later with npm, then</p>
+<pre>make frontend</pre>
+<p>and reload. Or copy the folder <code>frontend/dist</code> from a machine on which they are built.</p>"""
 _TRY_IT = """<p>Try it at <a href="/graphql">/graphql</a>, or from a shell:</p>
 <pre>curl {url}graphql -H 'content-type: application/json' \\
   -d '{{"query": "{{ concerts(first: 5) {{ nodes {{ id name startsAt }} }} }}"}}'</pre>"""
+_INTRODUCTION = "<p>Concert tickets for thousands of buyers.</p>"
+_READINESS = '<p>Readiness: <a href="/readyz">/readyz</a></p>'
 _ADDRESS = "<p>The GraphQL API is at /graphql.</p>"
 
 
-def routes(settings: Settings) -> list[BaseRoute]:
-    """Return the route of the page. It shows an example query only if GraphiQL is on."""
+def build_page(settings: Settings, request: Request) -> HTMLResponse:
+    """Return the page.
+
+    It says how to build the shop in development only, and shows an example query only if GraphiQL
+    is on.
+    """
+    shop = "" if settings.is_production else _HOW_TO_BUILD
     api = _TRY_IT if settings.allows_graphiql else _ADDRESS
-
-    async def home(request: Request) -> HTMLResponse:
-        return HTMLResponse(PAGE.format(api=api.format(url=html.escape(str(request.base_url)))))
-
-    return [Route("/", home)]
+    example = api.format(url=html.escape(str(request.base_url)))
+    return plain_page(
+        "Onsale", f"{_INTRODUCTION}\n{shop}\n{example}\n{_READINESS}", heading="Onsale is running", is_wide=True
+    )
 
 
 def starting(settings: Settings) -> str:

@@ -41,7 +41,7 @@ _SECURE_HEADERS = (*_SECURITY_HEADERS, (b"strict-transport-security", b"max-age=
 
 
 COMPRESSED_FROM_BYTES = 1_024
-_COMPRESSION_LEVEL = 5
+COMPRESSION_LEVEL = 5
 """For our JSON, level 9 needs 2.7 times the CPU time of level 5 and saves 2 to 7 %."""
 _UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/pdf")
 
@@ -51,7 +51,7 @@ def compress(app: ASGIApp) -> ASGIApp:
     return GZipMiddleware(
         app,
         minimum_size=COMPRESSED_FROM_BYTES,
-        compresslevel=_COMPRESSION_LEVEL,
+        compresslevel=COMPRESSION_LEVEL,
         exclude_content_types=_UNCOMPRESSED,
     )
 

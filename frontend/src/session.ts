@@ -5,6 +5,10 @@
  * different users.
  */
 
+import { stringifyDocument } from "@urql/core";
+
+import { hashOf } from "./api/document";
+import { graphql } from "./api/generated";
 import { fetchFrom } from "./network";
 import type { Settings } from "./settings";
 
@@ -49,7 +53,7 @@ const RENEW_EARLY_MS = 60_000;
  */
 const RENEW_GAP_MS = 10_000;
 
-const WHO = "query WhoAmI { me { name email roles } }";
+const WHO = graphql(`query WhoAmI { me { name email roles } }`);
 
 export class Sessions {
   #current: Session | null = null;
@@ -60,20 +64,37 @@ export class Sessions {
   #renewedAt = Number.NEGATIVE_INFINITY;
   #endpoints: Promise<Endpoints> | null = null;
   #losing: Promise<void> | null = null;
-  readonly #settings: Settings;
+  #isKnown = false;
+  readonly #settings: Promise<Settings>;
+  readonly #onLost: () => void;
 
-  private constructor(settings: Settings) {
+  private constructor(settings: Promise<Settings>, onLost: () => void) {
     this.#settings = settings;
+    this.#onLost = onLost;
   }
 
   /** Finds out who is signed in, in this tab or in the browser. */
   static async open(settings: Settings): Promise<Sessions> {
-    const sessions = new Sessions(settings);
-    const stored = sessionStorage.getItem(TAB_KEY);
-    if (stored) sessions.#adoptTab(JSON.parse(stored) as TabSession);
-    else await sessions.#readCookieSession();
-    document.addEventListener("visibilitychange", sessions.#readAgain);
+    const sessions = new Sessions(Promise.resolve(settings), goToLogin);
+    await sessions.#start();
     return sessions;
+  }
+
+  /**
+   * Returns at once, and finds out later who is signed in; see `isKnown`. Calls `onLost` when the
+   * browser's session has ended without a sign-out.
+   */
+  static start(settings: Promise<Settings>, onLost: () => void): Sessions {
+    const sessions = new Sessions(settings, onLost);
+    sessions.#start().catch(() => undefined); // the server is unavailable; the next look finds out
+    return sessions;
+  }
+
+  async #start(): Promise<void> {
+    document.addEventListener("visibilitychange", this.#readAgain);
+    const stored = sessionStorage.getItem(TAB_KEY);
+    if (stored) this.#adoptTab(JSON.parse(stored) as TabSession);
+    else await this.#readCookieSession();
   }
 
   /** All tabs share the session, so the user may have signed in or out in another one. */
@@ -87,6 +108,9 @@ export class Sessions {
   };
 
   readonly current = (): Session | null => this.#current;
+
+  /** Whether the server has said who is signed in; until then, `current` is null. */
+  readonly isKnown = (): boolean => this.#isKnown;
 
   /** Returns the token of this tab, valid long enough for a request, or null if it has none. */
   async accessToken(): Promise<string | null> {
@@ -127,10 +151,10 @@ export class Sessions {
     location.assign(next);
   }
 
-  /** Goes to the login page, but only once. Call this if the browser's session is lost. */
+  /** Call this if an answer says that the browser's session is lost. */
   readonly lose = (): void => {
     if (this.#tab) return;
-    this.#losing ??= this.#goToLogin()
+    this.#losing ??= this.#reportLoss()
       .catch(() => undefined) // the server is unavailable; its next answer reports the loss again
       .finally(() => {
         this.#losing = null;
@@ -139,7 +163,8 @@ export class Sessions {
 
   /** Returns the user of the browser's session, null if there is none, or "lost". */
   async #askWho(): Promise<Session | "lost" | null> {
-    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ query: WHO }) };
+    const body = JSON.stringify({ query: stringifyDocument(WHO), documentId: `sha256:${hashOf(WHO)}` });
+    const init = { method: "POST", headers: { "Content-Type": "application/json" }, body };
     const response = await fetchFrom("The server", "/graphql", await this.signed(init));
     const answer = (await response.json()) as { data?: { me?: Me | null } };
     if (isSessionLost(answer)) return "lost";
@@ -151,11 +176,11 @@ export class Sessions {
   async #readCookieSession(): Promise<void> {
     const who = await this.#askWho();
     if (this.#tab) return;
-    if (who === "lost") await this.#goToLogin();
+    if (who === "lost") await this.#reportLoss();
     else this.#adoptCookie(who);
   }
 
-  async #goToLogin(): Promise<void> {
+  async #reportLoss(): Promise<void> {
     // The person may have signed in again in another tab meanwhile.
     const who = await this.#askWho();
     if (this.#tab) return;
@@ -164,18 +189,17 @@ export class Sessions {
       return;
     }
     this.#adopt(null);
-    if (sessionStorage.getItem(LOGIN_STARTED_KEY)) return;
-    sessionStorage.setItem(LOGIN_STARTED_KEY, "yes");
-    location.assign(`/login?${new URLSearchParams({ return: location.pathname + location.search })}`);
+    this.#onLost();
   }
 
   #adoptCookie(session: Session | null): void {
     if (session) sessionStorage.removeItem(LOGIN_STARTED_KEY);
-    if (JSON.stringify(session) !== JSON.stringify(this.#current)) this.#adopt(session);
+    if (!this.#isKnown || JSON.stringify(session) !== JSON.stringify(this.#current)) this.#adopt(session);
   }
 
   #adopt(session: Session | null): void {
     this.#current = session;
+    this.#isKnown = true;
     for (const listener of this.#listeners) listener();
   }
 
@@ -223,21 +247,34 @@ export class Sessions {
   }
 
   async #ask(grant: Record<string, string>): Promise<TokenAnswer> {
-    const { token_endpoint } = await this.#discover();
-    const body = new URLSearchParams({ client_id: this.#settings.clientId, ...grant });
+    const { issuer, clientId } = await this.#settings;
+    const { token_endpoint } = await this.#discover(issuer);
+    const body = new URLSearchParams({ client_id: clientId, ...grant });
     const response = await fetchFrom("The issuer", token_endpoint, { method: "POST", body });
     if (response.status >= 400 && response.status < 500) throw new Refused(await response.text());
     if (!response.ok) throw new Error(`The issuer answered ${response.status}; try again.`);
     return (await response.json()) as TokenAnswer;
   }
 
-  #discover(): Promise<Endpoints> {
-    this.#endpoints ??= discover(this.#settings.issuer).catch((error: unknown) => {
+  #discover(issuer: string): Promise<Endpoints> {
+    this.#endpoints ??= discover(issuer).catch((error: unknown) => {
       this.#endpoints = null;
       throw error;
     });
     return this.#endpoints;
   }
+}
+
+/** Returns the address that signs in at the issuer, and then returns to this page. */
+export function loginAddress(): string {
+  return `/login?${new URLSearchParams({ return: location.pathname + location.search })}`;
+}
+
+/** Goes to the login page, but only once, so that a page without a way back does not loop. */
+function goToLogin(): void {
+  if (sessionStorage.getItem(LOGIN_STARTED_KEY)) return;
+  sessionStorage.setItem(LOGIN_STARTED_KEY, "yes");
+  location.assign(loginAddress());
 }
 
 /** Returns whether the server's answer says that the browser's session has ended. */

@@ -1,8 +1,16 @@
-/** The settings that the server provides to its pages (web/pages.py). */
+/** The settings that the server provides to its pages (web/pages/files.py). */
 
 export interface DemoPerson {
   name: string;
   role: string;
+}
+
+/** Addresses of tools; null if the server does not have one. */
+export interface DeveloperLinks {
+  graphiql: string | null;
+  mailbox: string;
+  /** The payment sandbox, which lists its test cards. */
+  sandbox: string | null;
 }
 
 export interface Settings {
@@ -11,6 +19,8 @@ export interface Settings {
   clientId: string;
   /** Empty unless the server runs its own development issuer. */
   demoPeople: DemoPerson[];
+  /** Null in production. */
+  developer: DeveloperLinks | null;
 }
 
 export async function loadSettings(): Promise<Settings> {

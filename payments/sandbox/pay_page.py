@@ -1,4 +1,7 @@
-"""The page on which a person pays an intent with a test card. It works without JavaScript."""
+"""The page on which a person pays an intent with a test card, and the list of the test cards.
+
+Both work without JavaScript.
+"""
 
 import html
 
@@ -21,19 +24,33 @@ _PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <style>
-  body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto; padding: 0 1rem }}
-  h1 {{ font-size: 1.5rem; margin: 0 }}
+  :root {{ --paper: oklch(0.985 0.005 80); --surface: oklch(1 0 0); --ink: oklch(0.2 0.015 50);
+    --line: oklch(0.88 0.01 70); --accent: oklch(0.53 0.19 32); --on-accent: oklch(0.99 0.005 80) }}
+  @media (prefers-color-scheme: dark) {{
+    :root {{ --paper: oklch(0.17 0.01 50); --surface: oklch(0.21 0.012 50); --ink: oklch(0.95 0.008 80);
+      --line: oklch(0.31 0.012 50); --accent: oklch(0.72 0.17 40); --on-accent: oklch(0.18 0.03 40) }}
+  }}
+  body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem;
+    background: var(--paper); color: var(--ink) }}
+  h1 {{ font-size: 2rem; line-height: 1.1; letter-spacing: -.025em; margin: 0 }}
   p {{ margin: .5rem 0 1rem }}
   [role] {{ border-left: .25rem solid #2a7d4f; padding: .25rem .75rem }}
   [role=alert] {{ border-color: #c0392b }}
-  fieldset {{ border: 1px solid #8888; border-radius: .25rem }}
-  label {{ display: grid; grid-template-columns: auto auto 1fr; gap: 0 .75rem; align-items: baseline }}
+  fieldset, ul {{ border: 1px solid var(--line); border-radius: 14px; background: var(--surface);
+    padding: .75rem 1rem }}
+  ul {{ list-style: none }}
+  label, li {{ display: grid; grid-template-columns: auto auto 1fr; gap: 0 .75rem; align-items: center;
+    min-height: 2.75rem }}
+  li {{ grid-template-columns: auto 1fr }}
   label:has(:checked) {{ font-weight: 600 }}
-  input {{ margin: 0 }}
-  button {{ font: inherit; margin: 1rem 0; padding: .5rem 1.5rem }}
+  input {{ margin: 0; accent-color: var(--accent) }}
+  button {{ font: inherit; font-weight: 600; min-height: 2.75rem; margin: 1rem 0; padding: .5rem 1.5rem; border: 0;
+    border-radius: 999px; background: var(--accent); color: var(--on-accent); cursor: pointer }}
+  :focus-visible {{ outline: 2px solid var(--accent); outline-offset: 2px }}
   @media (max-width: 30rem) {{
     label {{ grid-template-columns: auto 1fr; padding: .25rem 0 }}
     label span {{ grid-column: 2 }}
+    li {{ display: block; padding: .5rem 0 }}
   }}
 </style>
 <h1>{title}</h1>
@@ -65,6 +82,16 @@ def pay_page(intent: Document) -> bytes:
     if is_payable(intent):
         return _page(f"Pay {amount}", _form(intent, amount))
     return _page(f"Payment of {amount}", f'<p role="status">{html.escape(_MESSAGES[intent["status"]])}</p>')
+
+
+def cards_page() -> bytes:
+    """Return the page at `/`: the test cards and what happens with each of them."""
+    cards = "\n".join(
+        f"<li><code>{_grouped(card.number)}</code> <span>{html.escape(card.label)}</span></li>" for card in CARDS
+    )
+    return _page(
+        "Test cards", f"<p>Pay with one of these numbers; any date and any code will do.</p>\n<ul>{cards}</ul>"
+    )
 
 
 def error_page(message: str) -> bytes:

@@ -98,6 +98,8 @@ class Sandbox:
             query = scope["query_string"]
             if area == "pay" and len(rest) == 1:
                 return await self._pay(method, rest[0], query, body)
+            if (method, path) == ("GET", "/"):
+                return Answer(200, pay_page.cards_page(), pay_page.HEADERS)
             identifier = rest[1] if len(rest) > 1 else ""
             pattern = "/".join([rest[0], "*", *rest[2:]]) if identifier else "/".join(rest)
             headers = dict(scope["headers"])

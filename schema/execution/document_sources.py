@@ -1,6 +1,7 @@
 """Sources of the documents that requests send, or identify by hash."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from graphql import GraphQLError
@@ -26,14 +27,24 @@ class DocumentSource(Protocol):
 class AnyDocuments:
     """Accepts all valid documents, and keeps those that are sent with their hash.
 
-    If `persisted` is None, clients cannot send a hash instead of a document.
+    If `persisted` is None, clients cannot send a hash instead of a document, except the hash of a
+    document in `known`.
     """
 
-    def __init__(self, cache: DocumentCache, persisted: PersistedDocuments | None) -> None:
+    def __init__(
+        self,
+        cache: DocumentCache,
+        persisted: PersistedDocuments | None,
+        *,
+        known: Mapping[DocumentHash, Document] = MappingProxyType({}),
+    ) -> None:
         self._cache = cache
         self._persisted = persisted
+        self._known = known
 
     async def read(self, text: str | None, hash_: DocumentHash | None) -> Document:
+        if hash_ is not None and hash_ in self._known:
+            return self._known[hash_]
         if text is None and hash_ is not None:
             if self._persisted is None:
                 return refused_document(_NOT_SUPPORTED)
@@ -41,7 +52,7 @@ class AnyDocuments:
         return refused_document(_NOT_FOUND) if text is None else await self._cache.get(text)
 
     def record_use(self, hash_: DocumentHash, text: str, *, is_signed_in: bool) -> None:
-        if self._persisted is not None:
+        if self._persisted is not None and hash_ not in self._known:
             self._persisted.put(hash_, text, is_signed_in=is_signed_in)
 
 

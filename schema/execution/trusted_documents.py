@@ -18,7 +18,11 @@ _LONGEST_ID_SHOWN = 80
 
 
 class TrustedDocumentsError(ValueError):
-    """Lists all problems of a file, one per line."""
+    """Lists all problems of the file at `path`, one per line."""
+
+    def __init__(self, path: Path, problems: str) -> None:
+        super().__init__(problems)
+        self.path = path
 
 
 def read_trusted_documents(
@@ -35,7 +39,7 @@ def read_trusted_documents(
             documents[hash_document(text)] = document
         problems += [f"{id_[:_LONGEST_ID_SHOWN]!r}: {problem}" for problem in found]
     if problems:
-        raise TrustedDocumentsError("\n".join(problems))
+        raise TrustedDocumentsError(path, "\n".join(problems))
     return documents
 
 
@@ -43,11 +47,13 @@ def _read_file(path: Path) -> Mapping[str, object]:
     try:
         listed = orjson.loads(path.read_bytes())
     except OSError as error:
-        raise TrustedDocumentsError(f"the file cannot be read: {error.strerror}; check the path") from error
+        raise TrustedDocumentsError(path, f"the file cannot be read: {error.strerror}; check the path") from error
     except orjson.JSONDecodeError as error:
-        raise TrustedDocumentsError(f"the file is not valid JSON in UTF-8: {error}") from error
+        raise TrustedDocumentsError(path, f"the file is not valid JSON in UTF-8: {error}") from error
     if not isinstance(listed, dict) or not listed:
-        raise TrustedDocumentsError("the file must be a JSON object that maps SHA-256 hashes to documents, not empty")
+        raise TrustedDocumentsError(
+            path, "the file must be a JSON object that maps SHA-256 hashes to documents, not empty"
+        )
     return listed
 
 

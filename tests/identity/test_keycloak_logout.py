@@ -147,7 +147,7 @@ async def test_logout_ends_a_browser_session_on_both_processes(
             processes.admin.delete(f"sessions/{session['id']}")
         else:
             left = await browser.sign_out()
-            assert (left.status_code, left.headers["location"]) == (302, f"{processes.origin}/graphql")
+            assert (left.status_code, left.headers["location"]) == (302, f"{processes.origin}/")
 
     async with browser.socket() as first, browser.socket(at=second_url) as second:
         seconds = await seconds_until_ended(processes, logout, first, second)

@@ -89,7 +89,7 @@ async def test_session_is_renewed_while_in_use_and_logout_ends_it_at_keycloak(si
         assert site.proxy.count("token authorization_code") == 1
 
         left = await browser.sign_out()
-        assert (left.status_code, left.headers["location"]) == (302, f"{site.origin}/graphql")
+        assert (left.status_code, left.headers["location"]) == (302, f"{site.origin}/")
         assert (browser.session_cookie, site.keycloak_sessions("carol")) == (None, 0)
         assert (await browser.ask(ME)).json()["data"] == {"me": None}
         assert 'name="password"' in (await browser.open_login()).text

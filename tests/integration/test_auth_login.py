@@ -52,7 +52,7 @@ async def browser(site: LoginSite) -> AsyncIterator[Browser]:
 
 async def test_login_ends_with_a_session_and_no_token_in_the_browser(site: LoginSite, browser: Browser) -> None:
     response = await browser.log_in()
-    assert (response.status_code, response.headers["location"]) == (303, f"{site.base}/graphql")
+    assert (response.status_code, response.headers["location"]) == (303, f"{site.base}/")
     assert await viewer_name(site, browser) == "alice"
     assert browser.logins == []
     assert not TOKEN.search(response.text + str(response.headers))
@@ -130,15 +130,15 @@ async def test_login_returns_to_a_path_on_this_site(browser: Browser, path: str)
     ],
 )
 async def test_login_never_returns_to_another_site(browser: Browser, path: str) -> None:
-    assert own_path(path) == "/graphql"
+    assert own_path(path) == "/"
     response = await browser.log_in(f"?{httpx2.QueryParams({'return': path})}")
-    assert response.headers["location"] == f"{browser.base}/graphql"
+    assert response.headers["location"] == f"{browser.base}/"
 
 
 @pytest.mark.parametrize("query", ["?next=http://evil.example/", "?redirect_uri=http://evil.example/"])
 async def test_other_parameters_do_not_change_where_a_login_ends(browser: Browser, query: str) -> None:
     response = await browser.log_in(query)
-    assert response.headers["location"] == f"{browser.base}/graphql"
+    assert response.headers["location"] == f"{browser.base}/"
 
 
 # Several logins in one browser
@@ -195,7 +195,7 @@ async def test_repeated_callback_keeps_the_person_signed_in(site: LoginSite, bro
     await browser.http.get(callback)
     session = browser.session
     response = await browser.http.get(callback)
-    assert (response.status_code, response.headers["location"]) == (303, f"{site.base}/graphql")
+    assert (response.status_code, response.headers["location"]) == (303, f"{site.base}/")
     assert browser.session == session
 
 

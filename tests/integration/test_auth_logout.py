@@ -50,9 +50,9 @@ async def test_logout_ends_the_session_here_and_at_the_issuer(site: LoginSite, b
     location = response.json()["location"]
     assert location.startswith(f"{site.base}/realms/onsale/protocol/openid-connect/logout?")
     query = dict(parse_qsl(urlsplit(location).query))
-    assert query["post_logout_redirect_uri"] == f"{site.base}/graphql"
+    assert query["post_logout_redirect_uri"] == f"{site.base}/"
     back = await browser.http.get(location)
-    assert (back.status_code, urlsplit(back.headers["location"]).path) == (303, "/graphql")
+    assert (back.status_code, urlsplit(back.headers["location"]).path) == (303, "/")
     with pytest.raises(LoginRefused):
         await site.client.refresh(refresh_token or "")
 
@@ -89,4 +89,4 @@ async def test_logout_without_origin_is_refused(site: LoginSite, browser: Browse
 
 async def test_logout_without_a_session_returns_to_the_page(site: LoginSite, browser: Browser) -> None:
     response = await browser.log_out(Accept="application/json")
-    assert response.json() == {"location": f"{site.base}/graphql"}
+    assert response.json() == {"location": f"{site.base}/"}

@@ -79,4 +79,5 @@ def test_step_shows_progress_while_it_runs(tmp_path: Path, monkeypatch: pytest.M
 
 def test_frontend_build_does_not_check_types() -> None:
     scripts = orjson.loads((ROOT / "frontend" / "package.json").read_bytes())["scripts"]
-    assert scripts == {"build": "vite build", "types": "tsc"}
+    assert "tsc" in scripts["types"]
+    assert "tsc" not in scripts["build"]

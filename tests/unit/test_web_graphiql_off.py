@@ -7,16 +7,19 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from payments.checkout import Checkout
 from settings import Settings
 from web import home
-from web.pages import Pages
+from web.pages.graphiql import GraphiqlPage
+from web.pages.shop import ShopPages
 
 TRUSTING = Settings(trusted_documents=Path("list.json"))
 PRODUCTION = Settings(env="production")
 
 
 def browser(settings: Settings, dist: Path) -> httpx2.AsyncClient:
-    app = Starlette(routes=[Route("/graphql", Pages(settings, dist).graphiql), *home.routes(settings)])
+    shop = ShopPages(settings, Checkout(), dist)
+    app = Starlette(routes=[Route("/graphql", GraphiqlPage(settings, dist).answer), *shop.routes()])
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://onsale.example")
 
 
@@ -40,6 +43,13 @@ async def test_home_page_has_no_example_without_graphiql(settings: Settings, tmp
     async with browser(settings, tmp_path) as client:
         page = await client.get("/")
     assert (page.status_code, "concerts(" in page.text) == (200, False)
+
+
+@pytest.mark.parametrize("settings", [PRODUCTION, Settings()])
+async def test_home_page_says_how_to_build_the_shop_in_development(settings: Settings, tmp_path: Path) -> None:
+    async with browser(settings, tmp_path) as client:
+        page = await client.get("/")
+    assert ("make frontend" in page.text) is not settings.is_production
 
 
 async def test_home_page_has_an_example_with_graphiql(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from auth.plain_pages import plain_page
 from settings import Settings
 from storage.connect import Stores
 from storage.mongo.mails.dev_mailbox import MailboxEntry
@@ -23,34 +24,9 @@ MAX_LISTED = 100
 _SHOWN = ("From", "To", "Subject", "Date", "Message-ID")
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>{title} - Onsale</title>
-<style>
-  body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem }}
-  h1 {{ font-size: 1.5rem; overflow-wrap: anywhere }}
-  ul {{ padding-left: 1.25rem }}
-  li {{ margin: .5rem 0; overflow-wrap: anywhere }}
-  dl {{ display: grid; grid-template-columns: auto 1fr; gap: 0 1rem }}
-  dd {{ margin: 0; overflow-wrap: anywhere }}
-  pre {{ font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid #8888; padding: 1rem }}
-  iframe {{ width: 100%; height: 32rem; box-sizing: border-box; border: 1px solid #8888 }}
-  @media (max-width: 30rem) {{ dl {{ display: block }} dt {{ font-weight: 600 }} }}
-</style>
-<h1>{title}</h1>
-{content}
-</html>
-"""
 _FRAME = '<iframe title="The mail as HTML" sandbox="" srcdoc="{html}"></iframe>'
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+# The mail in the frame has styles of its own, and inherits the policy of this page.
+_STYLES = "'self' 'unsafe-inline'"
 _EMPTY = "<p>No mail has been sent yet. Buy a ticket, and reload this page.</p>"
 
 
@@ -82,7 +58,7 @@ async def _show(request: Request) -> Response:
         f'<li><a href="{PATH}/{entry.id}/{number}">{html.escape(name)}</a></li>'
         for number, (name, _) in enumerate(_files(message))
     )
-    content = f"<dl>{headers}</dl>\n<pre>{_linked(_body(message, 'plain'))}</pre>"
+    content = f"<dl>{headers}</dl>\n<pre class='mail'>{_linked(_body(message, 'plain'))}</pre>"
     content += f"\n<h2>Files</h2>\n<ul>{files}</ul>" if files else ""
     content += f"\n<h2>As HTML</h2>\n{_FRAME.format(html=html.escape(_body(message, 'html')))}"
     return _page(entry.subject, f'{content}\n<p><a href="{PATH}">All mails</a></p>')
@@ -146,4 +122,4 @@ def _linked(text: str) -> str:
 
 
 def _page(title: str, content: str) -> HTMLResponse:
-    return HTMLResponse(_PAGE.format(title=html.escape(title), content=content), headers=_HEADERS)
+    return plain_page(title, content, styles=_STYLES, is_wide=True)

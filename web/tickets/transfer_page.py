@@ -1,4 +1,5 @@
-"""The page behind the link of a transfer, on which a person signs in and accepts the ticket.
+"""The page behind the link of a transfer on a server without built pages: a person signs in there
+and accepts the ticket. If the pages are built, the shop has this page.
 
 The token is in the fragment of the URL, so it reaches no server and no log before the person
 accepts. While the person signs in, the page keeps the token in this browser tab only.
@@ -7,9 +8,7 @@ accepts. While the person signs in, the page keeps the token in this browser tab
 import base64
 import hashlib
 
-from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.routing import BaseRoute, Route
 
 PATH = "/tickets/accept"
 
@@ -131,9 +130,5 @@ _HEADERS = {
 }
 
 
-async def _page(request: Request) -> HTMLResponse:
-    del request
+def build_page() -> HTMLResponse:
     return HTMLResponse(_PAGE, headers=_HEADERS)
-
-
-routes: list[BaseRoute] = [Route(PATH, _page)]

@@ -1,0 +1,135 @@
+/** The list of concerts, page by page. */
+
+import { useEffect, useRef, type ReactNode } from "react";
+import { useQuery } from "urql";
+
+import { useConnection } from "../../api/connection";
+import type { ConcertsQuery } from "../../api/generated/graphql";
+import { useAnnounce } from "../../components/announce";
+import { Button } from "../../components/button";
+import { Notice } from "../../components/notice";
+import { Card } from "./card";
+import { isFiltered, useVariables, type Listing } from "./filter";
+import { useT } from "./messages";
+import { Concerts } from "./operations";
+
+/** How many posters are likely to be visible at first. */
+const FIRST_POSTERS = 4;
+
+export function List({ listing }: { listing: Listing }): ReactNode {
+  const starts = [undefined, ...listing.cursors];
+  const list = useRef<HTMLDivElement>(null);
+  const shown = useRef(starts.length);
+  useEffect(() => {
+    // The button that was pressed is gone, so the focus moves on to the first new concert.
+    if (starts.length > shown.current) focusPart(list.current, starts.length - 1);
+    shown.current = starts.length;
+  }, [starts.length]);
+  return (
+    <div ref={list}>
+      {starts.map((after, index) => (
+        <Part key={after ?? "first"} after={after} listing={listing} isLast={index === starts.length - 1} />
+      ))}
+    </div>
+  );
+}
+
+function focusPart(list: HTMLElement | null, index: number): void {
+  const part = list?.children[index] as HTMLElement | undefined;
+  (part?.querySelector<HTMLElement>("h2 a") ?? part)?.focus({ preventScroll: true });
+}
+
+interface PartProps {
+  after: string | undefined;
+  listing: Listing;
+  isLast: boolean;
+}
+
+function Part({ after, listing, isLast }: PartProps): ReactNode {
+  const t = useT();
+  const variables = useVariables(listing.filter, after);
+  const [{ data, error, fetching, stale }, ask] = useQuery({ query: Concerts, variables });
+  const retry = (): void => ask({ requestPolicy: "network-only" });
+  const connection = useConnection();
+  useEffect(() => {
+    if (error && !data && connection === "online") retry();
+  }, [connection]);
+  useCountAnnouncement(after === undefined && !fetching ? data : undefined);
+  if (!data) return error ? <Failed onRetry={retry} /> : <Placeholders />;
+  const { nodes, pageInfo } = data.concerts;
+  if (nodes.length === 0 && after === undefined) return <Nothing listing={listing} />;
+  const next = isLast && pageInfo.hasNextPage ? pageInfo.endCursor : null;
+  return (
+    <section className="part" tabIndex={-1} aria-busy={fetching || stale} aria-label={t("list.label")}>
+      <ul role="list" className="cards">
+        {nodes.map((concert, index) => (
+          <li key={concert.id}>
+            <Card concert={concert} isFirst={after === undefined && index < FIRST_POSTERS} />
+          </li>
+        ))}
+      </ul>
+      {next && (
+        <p className="more">
+          <Button variant="secondary" onPress={() => listing.showMore(next)}>
+            {t("list.more")}
+          </Button>
+        </p>
+      )}
+    </section>
+  );
+}
+
+/** Says how many concerts were found, after each change of the filter. */
+function useCountAnnouncement(data: ConcertsQuery | undefined): void {
+  const t = useT();
+  const announce = useAnnounce();
+  const last = useRef<string>(undefined);
+  const count = data?.concerts.totalCount;
+  const text = count === undefined || count === null ? undefined : t("list.count", { count });
+  useEffect(() => {
+    if (text === undefined) return;
+    if (last.current !== undefined && last.current !== text) announce(text);
+    last.current = text;
+  }, [text, announce]);
+}
+
+function Failed({ onRetry }: { onRetry(): void }): ReactNode {
+  const t = useT();
+  return (
+    <Notice tone="danger" title={t("list.failed")} actions={<Button onPress={onRetry}>{t("tryAgain")}</Button>}>
+      {t("list.failed.text")}
+    </Notice>
+  );
+}
+
+function Nothing({ listing: { filter, clear } }: { listing: Listing }): ReactNode {
+  const t = useT();
+  if (!isFiltered(filter)) return <p className="lead">{t("list.empty")}</p>;
+  return (
+    <div className="nothing">
+      <h2>{t("nothing.title")}</h2>
+      <p className="lead">{filter.search ? t("nothing.search", { text: filter.search }) : t("nothing.text")}</p>
+      <Button onPress={clear}>{t("nothing.action")}</Button>
+    </div>
+  );
+}
+
+function Placeholders(): ReactNode {
+  const t = useT();
+  return (
+    <div role="status" className="part">
+      <span className="visually-hidden">{t("loading")}</span>
+      <div className="cards" aria-hidden="true">
+        {Array.from({ length: 8 }, (_, index) => (
+          <div key={index} className="card">
+            <span className="poster" />
+            <span className="card-words">
+              <span className="skeleton-line" />
+              <span className="skeleton-line" />
+            </span>
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}

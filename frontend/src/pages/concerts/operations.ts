@@ -1,0 +1,89 @@
+import { graphql } from "../../api/generated";
+
+/** Without variables, it is the answer that the server puts into the document of `/`. */
+export const Concerts = graphql(`
+  query Concerts($first: Int = 24, $after: String, $filter: ConcertFilter, $sort: ConcertSort) {
+    concerts(first: $first, after: $after, filter: $filter, sort: $sort) {
+      totalCount
+      isTotalCountExact
+      nodes {
+        ...ConcertCard
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+`);
+
+export const ConcertCard = graphql(`
+  fragment ConcertCard on Concert {
+    id
+    version
+    epoch
+    slug
+    name
+    artist
+    genre
+    status
+    startsAt
+    salesStartAt
+    salesEndAt
+    venue {
+      name
+      city
+      country
+      timeZone
+    }
+    image {
+      alt
+      sizes {
+        url
+        width
+        height
+      }
+    }
+    stock {
+      version
+      epoch
+      soldOut
+      priceRange {
+        lowest {
+          amount
+          currency
+        }
+        highest {
+          amount
+          currency
+        }
+      }
+      tiers {
+        tierId
+        available
+      }
+    }
+    waitingRoom {
+      version
+      epoch
+      status
+      prequeueStartsAt
+      opensAt
+    }
+  }
+`);
+
+/** The places to choose from. Other places are found with the search. */
+export const ConcertPlaces = graphql(`
+  query ConcertPlaces {
+    concerts(first: 100) {
+      nodes {
+        id
+        venue {
+          city
+          country
+        }
+      }
+    }
+  }
+`);
