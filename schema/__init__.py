@@ -42,7 +42,7 @@ from schema.queues import QueueEntry, QueuePosition, find_entry
 from schema.rooms import WaitingRoom, find_room
 from schema.scalars import SCALARS
 from schema.stock.stock import Stock
-from schema.strawberry_fixes import drop_null_defaults, mark_one_of_inputs, read_inputs_by_plan
+from schema.strawberry_fixes import add_plain_fields, drop_null_defaults, mark_one_of_inputs, read_inputs_by_plan
 from schema.viewer import find_viewer
 
 __all__ = [
@@ -263,6 +263,7 @@ CORE_SCHEMA = _SCHEMA._schema  # noqa: SLF001
 drop_null_defaults(CORE_SCHEMA)
 mark_one_of_inputs(CORE_SCHEMA)
 read_inputs_by_plan(CORE_SCHEMA)
+add_plain_fields(CORE_SCHEMA, _SCHEMA.schema_converter, HANDLERS)
 clear_before_mutations(CORE_SCHEMA)
 subscription_fields.wrap_topic_fields(CORE_SCHEMA)
 read_equal_fields_once(CORE_SCHEMA, ["Query", "Viewer"])
