@@ -152,6 +152,7 @@ def _build_engine(settings: Settings) -> Engine:
         allows_introspection=settings.allows_introspection,
         trusted_file=settings.trusted_documents,
         limits=make_operation_limits(settings.limit),
+        compiles_plans=settings.compiled_plans,
     )
     try:
         return build_engine(rules)

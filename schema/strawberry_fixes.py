@@ -138,9 +138,7 @@ class ErrorHandler(Protocol):
     def handle(self, exception: Any, *, info: Info) -> object: ...
 
 
-def add_plain_fields(
-    schema: GraphQLSchema, converter: GraphQLCoreConverter, handlers: Sequence[ErrorHandler]
-) -> None:
+def add_plain_fields(schema: GraphQLSchema, converter: GraphQLCoreConverter, handlers: Sequence[ErrorHandler]) -> None:
     """Give each field a resolver that does what Strawberry's does, without Strawberry's layers."""
     for _, _, field in all_fields(schema):
         definition = field.extensions["strawberry-definition"]
@@ -165,12 +163,15 @@ class _PlainResolver:
         handlers: Sequence[ErrorHandler],
     ) -> None:
         resolver = definition.base_resolver
-        assert resolver is not None and not definition.extensions and callable(resolver.wrapped_func)
+        assert resolver is not None
+        assert callable(resolver.wrapped_func)
+        assert not definition.extensions
         self._call = resolver.wrapped_func
         self._field = definition
         self._converter = converter
         self._takes_self = resolver.self_parameter is not None
-        assert resolver.parent_parameter is None and resolver.root_parameter is None
+        assert resolver.parent_parameter is None
+        assert resolver.root_parameter is None
         self._info_name = resolver.info_parameter.name if resolver.info_parameter else None
         self._arguments = list(self._find_arguments(field))
         self._handlers = [handler for handler in handlers if _returns(field, handler.error_type)]

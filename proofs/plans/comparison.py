@@ -81,5 +81,7 @@ def compare(expected: Outcome, found: Outcome, text: str, raw: dict[str, Any], r
         parts = [repeat(), text, repr(raw), "graphql-core:", expected.answer.decode(), "plan:", found.answer.decode()]
         if expected.calls != found.calls:
             pairs = zip_longest(expected.calls, found.calls)
-            parts.append(next(f"call {n}: {one}, of the plan: {two}" for n, (one, two) in enumerate(pairs) if one != two))
+            parts.append(
+                next(f"call {n}: {one}, of the plan: {two}" for n, (one, two) in enumerate(pairs) if one != two)
+            )
         raise Different("\n".join(parts))

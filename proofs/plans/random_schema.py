@@ -17,7 +17,6 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLScalarType,
-    GraphQLSchema,
     build_schema,
     is_abstract_type,
     is_composite_type,
@@ -40,7 +39,7 @@ _ERRORS = (
     lambda: GraphQLError("wrapped", original_error=ValueError("inner")),
     lambda: domain_errors.Unauthenticated("sign in"),
     lambda: domain_errors.Forbidden("not yours"),
-    lambda: domain_errors.SessionLost("lost"),
+    lambda: domain_errors.SessionLost(),
     lambda: domain_errors.BadUserInput("bad"),
     lambda: domain_errors.TemporarilyUnavailable("the store is down"),
     lambda: domain_errors.NotFound("Concert", "abc"),
@@ -61,7 +60,7 @@ _WRONG: tuple[object, ...] = (object, [], {}, 2**60, float("nan"), "wrong", b"by
 
 
 class Object:
-    """An object of a generated schema. Its fields are its attributes, computed when they are read."""
+    """An object of a generated schema. Its fields are attributes, computed when they are read."""
 
     def __init__(self, world: "RandomWorld", type_name: str, key: str) -> None:
         self.world, self.type_name, self.key = world, type_name, key
@@ -180,7 +179,9 @@ class RandomWorld:
             return _raise_later(error, random.randrange(3)) if random.random() < 0.5 else _raise(error)
         if info is not None and random.random() < 0.05:
             assert info.field_name == name
-            call += repr((info.path.as_list(), [node.name.value for node in info.field_nodes], info.operation.name.value))
+            call += repr(
+                (info.path.as_list(), [node.name.value for node in info.field_nodes], info.operation.name.value)
+            )
             call += repr((str(info.parent_type), str(info.return_type), info.variable_values.coerced, info.root_value))
         value = self._value(random, definition.type, call)
         return _return_later(value, random.randrange(3)) if random.random() < 0.2 else value
@@ -219,7 +220,7 @@ class RandomWorld:
 
     def _leaf(self, random: Random, type_: Any) -> Any:
         if isinstance(type_, GraphQLEnumType):
-            members = list(getattr(type_, "wrapped_cls"))
+            members = list(type_.wrapped_cls)
             return random.choice([*members, members[0].value])
         return random.choice(_LEAVES[type_.name])
 

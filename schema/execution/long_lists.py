@@ -44,7 +44,7 @@ async def _slice_later(found: Any, info: GraphQLResolveInfo[Context]) -> object:
     return _slice(await found, info.context, _is_inside_a_list(info))
 
 
-def _slice(found: object, context: Context, is_inside_list: bool) -> object:  # noqa: FBT001 - see SliceList
+def _slice(found: object, context: Context, is_inside_list: bool) -> object:
     if isinstance(found, Sequence) and len(found) > (MAX_INNER if is_inside_list else 1):
         return context.iterate(found)
     return found

@@ -25,7 +25,7 @@ from graphql import (
 from graphql.execution.executor import collect_iterator_awaitables
 from graphql.pyutils import is_async_iterable, is_awaitable, is_iterable
 
-from schema.plans.running import Complete, PathKey, Run, Step, complete_by_core, fail_item, gather_items, to_path
+from schema.plans.running import Complete, PathKey, Run, Step, complete_by_core, record_error, gather_items, to_path
 
 SliceValue: TypeAlias = Callable[[Any, Any], Any]
 Learn: TypeAlias = Callable[[type], Complete | None]
@@ -170,22 +170,22 @@ class _ListItems:
             if done.__class__ is CoroutineType:
                 later.append(index)
                 done = self._finish(run, done, here)
-        except Exception as error:  # noqa: BLE001 - as graphql-core does
-            done = fail_item(run, self.step, self.type, error, here)
+        except Exception as error:
+            done = record_error(run, self.step, self.type, error, here)
         items.append(done)
 
     async def _complete_later(self, run: Run, item: Awaitable[Any], here: PathKey) -> Any:
         try:
             done = self.complete(await item, run, here)
             return await done if done.__class__ is CoroutineType else done
-        except Exception as error:  # noqa: BLE001 - as graphql-core does
-            return fail_item(run, self.step, self.type, error, here)
+        except Exception as error:
+            return record_error(run, self.step, self.type, error, here)
 
     async def _finish(self, run: Run, done: Awaitable[Any], here: PathKey) -> Any:
         try:
             return await done
-        except Exception as error:  # noqa: BLE001 - as graphql-core does
-            return fail_item(run, self.step, self.type, error, here)
+        except Exception as error:
+            return record_error(run, self.step, self.type, error, here)
 
 
 def _list_completer(items: _ListItems, type_: GraphQLOutputType, slice_value: SliceValue | None) -> Complete:

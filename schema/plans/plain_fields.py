@@ -54,8 +54,8 @@ def add_check(field: GraphQLField, check: Check) -> None:
     plain = get_plain_field(field)
     if plain is not None:
         earlier = plain.check
-        plain.check = check if earlier is None else lambda source, context: check(source, context) and earlier(
-            source, context
+        plain.check = (
+            check if earlier is None else lambda source, context: check(source, context) and earlier(source, context)
         )
 
 

@@ -17,6 +17,8 @@ PathKey: TypeAlias = tuple[Any, str | int, str | None]
 """The path of a value: the path of its parent, its key, and the name of the parent's type. It is a
 plain tuple, because a `Path` of graphql-core takes six times as long to create.
 """
+Select: TypeAlias = Callable[[Any, "Run", PathKey | None], Any]
+"""Answers a selection set for an object at a path, which is None for the root."""
 Complete: TypeAlias = Callable[[Any, "Run", PathKey], Any]
 """Completes the value at a path. Returns what JSON shows, or a coroutine that returns it."""
 
@@ -26,9 +28,7 @@ class Run:
 
     __slots__ = ("_core", "_make_core", "context", "root", "variables")
 
-    def __init__(
-        self, root: object, context: object, variables: dict[str, Any], make_core: Callable[[], Core]
-    ) -> None:
+    def __init__(self, root: object, context: object, variables: dict[str, Any], make_core: Callable[[], Core]) -> None:
         self.root = root
         self.context = context
         self.variables = variables
@@ -90,7 +90,7 @@ def to_path(path: PathKey) -> Path:
     return Path(None if parent is None else to_path(parent), key, type_name)
 
 
-def _core_info(run: Run, step: Step, path: Path) -> graphql.GraphQLResolveInfo:
+def _core_info(run: Run, step: Step, path: Path) -> graphql.GraphQLResolveInfo[Any]:
     return run.core.build_resolve_info(step.definition, step.nodes, step.parent_type, path)
 
 
@@ -125,18 +125,18 @@ async def _complete_later(run: Run, step: Step, value: Awaitable[Any], here: Pat
     try:
         done = step.complete(await value, run, here)
         return await done if done.__class__ is CoroutineType else done
-    except Exception as error:  # noqa: BLE001 - as graphql-core does
-        return _record(run, step, step.definition.type, error, here)
+    except Exception as error:
+        return record_error(run, step, step.definition.type, error, here)
 
 
 async def _finish(run: Run, step: Step, done: Awaitable[Any], here: PathKey) -> Any:
     try:
         return await done
-    except Exception as error:  # noqa: BLE001 - as graphql-core does
-        return _record(run, step, step.definition.type, error, here)
+    except Exception as error:
+        return record_error(run, step, step.definition.type, error, here)
 
 
-def _record(run: Run, step: Step, type_: GraphQLOutputType, error: Exception, here: PathKey) -> None:
+def record_error(run: Run, step: Step, type_: GraphQLOutputType, error: Exception, here: PathKey) -> None:
     """Record the error of a value, which is then null. Raises the error if it cannot be null."""
     run.core.handle_field_error(error, type_, step.details, to_path(here))
 
@@ -144,19 +144,15 @@ def _record(run: Run, step: Step, type_: GraphQLOutputType, error: Exception, he
 def fail_field(
     run: Run, step: Step, error: Exception, path: PathKey | None, answer: dict[str, Any], later: list[str]
 ) -> None:
-    """Record the error of a field as `_record` does. If it is raised, the awaitables of the fields
+    """Record the error of a field as `record_error` does. If it is raised, the awaitables of the fields
     before it end in the background.
     """
     try:
-        _record(run, step, step.definition.type, error, step.path(path))
+        record_error(run, step, step.definition.type, error, step.path(path))
     except GraphQLError:
         if later:
             run.core.settle_in_background([answer[key] for key in later])
         raise
-
-
-def fail_item(run: Run, step: Step, type_: GraphQLOutputType, error: Exception, here: PathKey) -> None:
-    _record(run, step, type_, error, here)
 
 
 async def gather_fields(answer: dict[str, Any], later: list[str]) -> dict[str, Any]:

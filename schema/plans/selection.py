@@ -18,19 +18,22 @@ from graphql import (
     GraphQLField,
     GraphQLID,
     GraphQLInt,
+    GraphQLInterfaceType,
     GraphQLLeafType,
+    GraphQLNamedType,
     GraphQLObjectType,
     GraphQLOutputType,
+    GraphQLScalarType,
     GraphQLSchema,
     GraphQLString,
+    GraphQLUnionType,
     OperationDefinitionNode,
     OperationType,
     Undefined,
     get_named_type,
-    is_abstract_type,
+    get_nullable_type,
     is_leaf_type,
     is_list_type,
-    is_object_type,
 )
 from graphql.execution.collect_fields import FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
@@ -53,7 +56,7 @@ def passes(check: Check, source: object, context: object) -> bool:
     """Return whether a check passes. If not, each field of the object repeats it for its error."""
     try:
         return check(source, context)
-    except Exception:  # noqa: BLE001 - raised again by each field
+    except Exception:
         return False
 
 
@@ -70,7 +73,7 @@ class Selections:
     fields: int = 0
     source: Source = field(default_factory=Source)
     _functions: int = 0
-    _classes: list[tuple[ObjectClasses, GraphQLOutputType, dict[str, str]]] = field(default_factory=list)
+    _classes: list[tuple[ObjectClasses, GraphQLNamedType, dict[str, str]]] = field(default_factory=list)
     """The classes of each position, its type, and the name of the function of each object type."""
 
     def compile(self) -> list[Complete]:
@@ -96,7 +99,7 @@ class Selections:
         return VariableValues({}, dict(self.choices))
 
     def _add_function(self, type_: GraphQLObjectType, grouped: Grouped, *, is_inside_list: bool) -> str:
-        """Add the function for these fields, after those for the fields inside. Returns its name."""
+        """Add the function for these fields, after those of the fields inside. Return its name."""
         writer = _SetWriter(self, type_, is_inside_list=is_inside_list)
         lines = [writer.write_field(key, details) for key, details in grouped.items()]
         name = f"select{self._functions}"
@@ -109,9 +112,9 @@ class Selections:
         source.line(1, f"return {source.constant(gather_fields)}(answer, later) if later else answer")
         return name
 
-    def add_classes(self, type_: GraphQLOutputType, details: list[Any], *, is_inside_list: bool) -> ObjectClasses:
+    def add_classes(self, type_: GraphQLNamedType, details: list[Any], *, is_inside_list: bool) -> ObjectClasses:
         """Add the functions for the objects that a field returns, one for each possible type."""
-        possible = self.schema.get_possible_types(type_) if is_abstract_type(type_) else [type_]
+        possible = [type_] if isinstance(type_, GraphQLObjectType) else self._possible_types(type_)
         functions = {
             one.name: self._add_function(one, self._collect(one, details), is_inside_list=is_inside_list)
             for one in possible
@@ -120,15 +123,20 @@ class Selections:
         self._classes.append((classes, type_, functions))
         return classes
 
+    def _possible_types(self, type_: GraphQLNamedType) -> list[GraphQLObjectType]:
+        assert isinstance(type_, GraphQLInterfaceType | GraphQLUnionType)
+        return self.schema.get_possible_types(type_)
+
     def _collect(self, type_: GraphQLObjectType, details: list[Any]) -> Grouped:
         found = collect_subfields(self.schema, self._fragments(), self._values(), self.operation, type_, details)
         return found.grouped_field_set
 
 
 def _learn(
-    type_: GraphQLOutputType, functions: Mapping[str, Complete], type_name_of: TypeNameOf, class_: type
+    type_: GraphQLNamedType, functions: Mapping[str, Complete], type_name_of: TypeNameOf, class_: type
 ) -> Complete | None:
-    if is_object_type(type_) and type_.is_type_of is None:
+    """Return the function for the objects of a plain class, or None for graphql-core."""
+    if isinstance(type_, GraphQLObjectType) and type_.is_type_of is None:
         return functions[type_.name]
     return functions.get(type_name_of(class_) or "")
 
@@ -191,40 +199,43 @@ class _SetWriter:
         return lambda value, context: slice_list(value, context, is_inside_list)
 
     def _write_value(self, step: Step, plain: PlainField, classes: ObjectClasses | None) -> list[str]:
-        """Return the lines that set `value` to what the answer shows, or raise the field's error."""
+        """Return the lines that set `value` to what the answer shows, or raise the field's error.
+
+        As in graphql-core, the arguments are read before the right to see the field is checked.
+        """
         source = self.selections.source
-        named = f"{source.constant(complete_field)}(run, {source.constant(step)}"
+        completed = f"{source.constant(complete_field)}(run, {source.constant(step)}"
+        arguments = make_argument_reader(step.definition, step.nodes[0])
+        before = [] if arguments is None else [f"arguments = {source.constant(arguments)}(run)"]
         if plain.resolve is not None:
-            lines = [f"value = {named}, {self._write_call(step, plain.resolve)}, path, later)"]
+            info = f"{source.constant(Info)}(run, {source.constant(step)}, path)"
+            given = "" if arguments is None else ", **arguments"
+            called = f"{source.constant(plain.resolve)}(source, {info}{given})"
+            lines = [f"value = {completed}, {called}, path, later)"]
         else:
-            assert plain.attribute is not None and plain.attribute.isidentifier()
-            lines = [f"value = source.{plain.attribute}", *self._write_completion(step, classes, f"{named}, value")]
+            assert plain.attribute is not None
+            assert plain.attribute.isidentifier()
+            lines = [f"value = source.{plain.attribute}", *self._write_completion(step, classes, f"{completed}, value")]
         if plain.check is None:
-            return lines
+            return before + lines
         self._checks[plain.check] += 1
         check = source.constant(plain.check)
         return [
+            *before,
             f"if passed{check} or {check}(source, run.context):",
             *(f" {line}" for line in lines),
-            f"else: value = {named}, None, path, later)",
+            f"else: value = {completed}, None, path, later)",
         ]
-
-    def _write_call(self, step: Step, resolve: Callable[..., Any]) -> str:
-        source = self.selections.source
-        read_arguments = make_argument_reader(step.definition, step.nodes[0])
-        arguments = "" if read_arguments is None else f", **{source.constant(read_arguments)}(run)"
-        info = f"{source.constant(Info)}(run, {source.constant(step)}, path)"
-        return f"{source.constant(resolve)}(source, {info}{arguments})"
 
     def _write_completion(self, step: Step, classes: ObjectClasses | None, call: str) -> list[str]:
         """Return the lines that complete `value`, an attribute of the source."""
-        source, type_ = self.selections.source, step.definition.type
+        source = self.selections.source
         odd = f"value = {call}, path, later)"
         unless_null = " and value is not None" if step.is_nullable else ""
-        type_ = type_ if step.is_nullable else type_.of_type
+        type_ = get_nullable_type(step.definition.type)
         if is_list_type(type_):
             return [odd]
-        if classes is None:
+        if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
             return _write_leaf(source, type_, odd, unless_null)
         here = f"(path, {source.constant(step.key)}, {source.constant(step.parent_type.name)})"
         later = f"{source.constant(finish_later)}(run, {source.constant(step)}, value, path, later)"
@@ -260,8 +271,4 @@ def _write_leaf(source: Source, type_: GraphQLLeafType, odd: str, unless_null: s
 
 
 def _has_list(type_: GraphQLOutputType) -> bool:
-    while hasattr(type_, "of_type"):
-        if is_list_type(type_):
-            return True
-        type_ = type_.of_type
-    return False
+    return is_list_type(get_nullable_type(type_))

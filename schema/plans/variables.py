@@ -155,7 +155,7 @@ def _make_leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Callable[[Any], An
             raise OddVariables
         try:
             coerced = coerce_input_value(value)
-        except Exception:  # noqa: BLE001 - graphql-core reports it
+        except Exception:
             raise OddVariables from None
         if coerced is Undefined:
             raise OddVariables
