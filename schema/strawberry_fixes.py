@@ -129,16 +129,21 @@ def selects(info: Info, names: Collection[str]) -> bool:
     return False
 
 
-class ErrorHandler(Protocol):
+class UnionErrorHandler(Protocol):
     """Converts the exceptions of one type to objects of an error type."""
 
-    exception_type: type[Exception]
-    error_type: type
+    @property
+    def exception_type(self) -> type[Exception]: ...
+
+    @property
+    def error_type(self) -> type: ...
 
     def handle(self, exception: Any, *, info: Info) -> object: ...
 
 
-def add_plain_fields(schema: GraphQLSchema, converter: GraphQLCoreConverter, handlers: Sequence[ErrorHandler]) -> None:
+def add_plain_fields(
+    schema: GraphQLSchema, converter: GraphQLCoreConverter, handlers: Sequence[UnionErrorHandler]
+) -> None:
     """Give each field a resolver that does what Strawberry's does, without Strawberry's layers."""
     for _, _, field in all_fields(schema):
         definition = field.extensions["strawberry-definition"]
@@ -160,7 +165,7 @@ class _PlainResolver:
         field: GraphQLField,
         definition: StrawberryField,
         converter: GraphQLCoreConverter,
-        handlers: Sequence[ErrorHandler],
+        handlers: Sequence[UnionErrorHandler],
     ) -> None:
         resolver = definition.base_resolver
         assert resolver is not None

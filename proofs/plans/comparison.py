@@ -64,7 +64,7 @@ async def execute_by_core(
     execution = build_core(schema, document, root, context, raw)
     if not isinstance(execution, graphql.Executor):
         return graphql.ExecutionResult(None, execution)
-    result = execution.execute_operation()
+    result = graphql.execute_root_selection_set(execution)
     return await result if isawaitable(result) else result
 
 

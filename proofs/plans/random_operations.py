@@ -92,7 +92,7 @@ class _Writer:
         directives = self._directives() if may_skip else ""
         return f"{alias}{name}{self._arguments(definition)}{directives}{selections}"
 
-    def _possible(self, type_: Any) -> GraphQLNamedType:
+    def _possible(self, type_: Any) -> Any:
         """Return a type for a fragment: the type itself, a member, or an interface of it."""
         if is_abstract_type(type_):
             return self.random.choice([*self.schema.get_possible_types(type_), *getattr(type_, "interfaces", ())])

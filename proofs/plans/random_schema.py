@@ -16,7 +16,7 @@ from graphql import (
     GraphQLEnumType,
     GraphQLError,
     GraphQLField,
-    GraphQLScalarType,
+    GraphQLObjectType,
     build_schema,
     is_abstract_type,
     is_composite_type,
@@ -116,21 +116,12 @@ class RandomWorld:
         return self.classes[type_.name](self, type_.name, "root")
 
     def _use_leaves(self) -> None:
+        """Use the scalars and enums of the real schema."""
         for name, type_ in self.schema.type_map.items():
-            real = CORE_SCHEMA.type_map.get(name)
-            if isinstance(real, GraphQLScalarType):
-                self.schema.type_map[name].__dict__.update(
-                    coerce_output_value=real.coerce_output_value,
-                    coerce_input_value=real.coerce_input_value,
-                    coerce_input_literal=real.coerce_input_literal,
-                )
-            elif isinstance(type_, GraphQLEnumType) and not name.startswith("__"):
-                type_.__dict__.update(
-                    wrapped_cls=real.wrapped_cls,
-                    coerce_output_value=real.coerce_output_value,
-                    coerce_input_value=real.coerce_input_value,
-                    coerce_input_literal=real.coerce_input_literal,
-                )
+            real: Any = CORE_SCHEMA.type_map.get(name)
+            if is_leaf_type(type_) and real is not None and not name.startswith("__"):
+                copied = ("coerce_output_value", "coerce_input_value", "coerce_input_literal", "wrapped_cls")
+                type_.__dict__.update({key: getattr(real, key) for key in copied if hasattr(real, key)})
 
     def _random(self, *parts: object) -> Random:
         return Random(zlib.crc32(repr((self.seed, *parts)).encode()))
@@ -172,7 +163,8 @@ class RandomWorld:
         self.calls.append(call)
         if info is not None:
             assert info.context is CONTEXT
-        definition = self.schema.type_map[source.type_name].fields[name]
+        type_ = self.schema.type_map[source.type_name]
+        assert isinstance(type_, GraphQLObjectType)
         random = self._random(call)
         if random.random() < self.errors:
             error = random.choice(_ERRORS)()
@@ -183,7 +175,7 @@ class RandomWorld:
                 (info.path.as_list(), [node.name.value for node in info.field_nodes], info.operation.name.value)
             )
             call += repr((str(info.parent_type), str(info.return_type), info.variable_values.coerced, info.root_value))
-        value = self._value(random, definition.type, call)
+        value = self._value(random, type_.fields[name].type, call)
         return _return_later(value, random.randrange(3)) if random.random() < 0.2 else value
 
     def _value(self, random: Random, type_: Any, key: str) -> Any:
@@ -220,7 +212,7 @@ class RandomWorld:
 
     def _leaf(self, random: Random, type_: Any) -> Any:
         if isinstance(type_, GraphQLEnumType):
-            members = list(type_.wrapped_cls)
+            members = list(type_.__dict__["wrapped_cls"])
             return random.choice([*members, members[0].value])
         return random.choice(_LEAVES[type_.name])
 

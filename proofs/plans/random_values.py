@@ -9,6 +9,7 @@ from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLInputType,
+    GraphQLScalarType,
     is_list_type,
     is_non_null_type,
     is_required_input_field,
@@ -22,7 +23,20 @@ _SCALARS: Mapping[str, Callable[[Random], object]] = {
     "SafeInt": lambda random: random.choice([0, 4950, 2**53 - 1]),
 }
 _TEXTS = ("", "a", 'é "quoted" \\ \n', "Q29uY2VydDphYmM", "$x { __typename }")
-_WRONG = (None, 1, -1.5, 2**40, "wrong", True, [], {}, [None], {"unknown": 1}, [[1]], "DEFINITELY_NOT")
+_WRONG: tuple[object, ...] = (
+    None,
+    1,
+    -1.5,
+    2**40,
+    "wrong",
+    True,
+    [],
+    {},
+    [None],
+    {"unknown": 1},
+    [[1]],
+    "DEFINITELY_NOT",
+)
 
 
 def random_json(random: Random, type_: GraphQLInputType) -> Any:
@@ -42,6 +56,7 @@ def _present(random: Random, type_: GraphQLInputType) -> Any:
         return random.choice(list(type_.values))
     if isinstance(type_, GraphQLInputObjectType):
         return _object(random, type_)
+    assert isinstance(type_, GraphQLScalarType)
     make = _SCALARS.get(type_.name)
     return make(random) if make is not None else random.choice(_TEXTS)
 

@@ -121,7 +121,7 @@ class Executor:
         if document.is_introspection:
             return _with_cost(await self._introspect(document, operation, context), prepared)
         if isinstance(prepared, PreparedPlan):
-            make_core = partial(self._build_execution, document, operation, context)
+            make_core = partial(self._rebuild_execution, document, operation, context)
             result = await prepared.plan.execute(None, context, prepared.variables, make_core)
         else:
             result = await execute_by_core(prepared.execution)
@@ -173,6 +173,12 @@ class Executor:
         cost = document.cost(execution.operation, execution.variable_values.coerced)
         limit = cost_limit(document, self._limits)
         return [_too_costly(cost, limit)] if cost > limit else Prepared(execution, cost, limit)
+
+    def _rebuild_execution(self, document: Document, operation: Operation, context: Context) -> Execution:
+        """Return the execution of an operation whose variables are known to be right."""
+        execution = self._build_execution(document, operation, context)
+        assert isinstance(execution, graphql.Executor)
+        return execution
 
     def _build_execution(
         self, document: Document, operation: Operation, context: Context

@@ -1,7 +1,7 @@
 """Compiles an operation of a validated document to a plan, and runs it."""
 
 from collections.abc import Callable, Mapping
-from inspect import isawaitable
+from types import CoroutineType
 from typing import Any
 
 from graphql import (
@@ -20,7 +20,7 @@ from graphql import (
     visit,
 )
 
-from schema.plans.running import Complete, Core, Run
+from schema.plans.running import Core, Run, Select
 from schema.plans.selection import Selections, TypeNameOf
 from schema.plans.source import CannotCompile
 
@@ -30,11 +30,10 @@ _CHOOSING = ("skip", "include")
 class Plan:
     """The compiled form of an operation, for one choice of its @skip and @include variables."""
 
-    __slots__ = ("_functions", "_is_serial", "size")
+    __slots__ = ("_functions", "size")
 
-    def __init__(self, functions: list[Complete], size: int, *, is_serial: bool) -> None:
+    def __init__(self, functions: list[Select], size: int) -> None:
         self._functions = functions
-        self._is_serial = is_serial
         self.size = size
         """The memory that the plan takes, in bytes; an estimate that is rather too high."""
 
@@ -47,9 +46,9 @@ class Plan:
         run = Run(root, context, variables, make_core)
         data: dict[str, Any] | None = {}
         try:
-            for function in self._functions:
-                found = function(root, run, None)
-                if isawaitable(found):
+            for select in self._functions:
+                found = select(root, run, None)
+                if found.__class__ is CoroutineType:
                     found = await found
                 data = {**data, **found} if data else found
         except GraphQLError as error:
@@ -72,7 +71,7 @@ def compile_operation(
         functions = selections.compile()
     except RecursionError:
         raise CannotCompile("the operation is nested too deeply") from None
-    return Plan(functions, estimate_size(selections), is_serial=len(functions) > 1)
+    return Plan(functions, estimate_size(selections))
 
 
 def estimate_size(selections: Selections) -> int:

@@ -25,10 +25,20 @@ from graphql import (
 from graphql.execution.executor import collect_iterator_awaitables
 from graphql.pyutils import is_async_iterable, is_awaitable, is_iterable
 
-from schema.plans.running import Complete, PathKey, Run, Step, complete_by_core, record_error, gather_items, to_path
+from schema.plans.running import (
+    Complete,
+    PathKey,
+    Run,
+    Select,
+    Step,
+    complete_by_core,
+    gather_items,
+    record_error,
+    to_path,
+)
 
 SliceValue: TypeAlias = Callable[[Any, Any], Any]
-Learn: TypeAlias = Callable[[type], Complete | None]
+Learn: TypeAlias = Callable[[type], Select | None]
 """Returns the function that completes objects of a Python class, or None for graphql-core."""
 
 _UNDEFINED = type(Undefined)
@@ -51,7 +61,7 @@ class PlainClasses(dict[type, bool]):
 PLAIN_CLASSES = PlainClasses()
 
 
-class ObjectClasses(dict[type, Complete]):
+class ObjectClasses(dict[type, Select]):
     """The functions that complete the objects of one position, by their Python class.
 
     A class that is missing is left to `complete`, which learns it if its objects are plain.
@@ -171,7 +181,8 @@ class _ListItems:
                 later.append(index)
                 done = self._finish(run, done, here)
         except Exception as error:
-            done = record_error(run, self.step, self.type, error, here)
+            done = None
+            record_error(run, self.step, self.type, error, here)
         items.append(done)
 
     async def _complete_later(self, run: Run, item: Awaitable[Any], here: PathKey) -> Any:
@@ -179,13 +190,15 @@ class _ListItems:
             done = self.complete(await item, run, here)
             return await done if done.__class__ is CoroutineType else done
         except Exception as error:
-            return record_error(run, self.step, self.type, error, here)
+            record_error(run, self.step, self.type, error, here)
+            return None
 
     async def _finish(self, run: Run, done: Awaitable[Any], here: PathKey) -> Any:
         try:
             return await done
         except Exception as error:
-            return record_error(run, self.step, self.type, error, here)
+            record_error(run, self.step, self.type, error, here)
+            return None
 
 
 def _list_completer(items: _ListItems, type_: GraphQLOutputType, slice_value: SliceValue | None) -> Complete:

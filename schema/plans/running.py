@@ -126,14 +126,16 @@ async def _complete_later(run: Run, step: Step, value: Awaitable[Any], here: Pat
         done = step.complete(await value, run, here)
         return await done if done.__class__ is CoroutineType else done
     except Exception as error:
-        return record_error(run, step, step.definition.type, error, here)
+        record_error(run, step, step.definition.type, error, here)
+        return None
 
 
 async def _finish(run: Run, step: Step, done: Awaitable[Any], here: PathKey) -> Any:
     try:
         return await done
     except Exception as error:
-        return record_error(run, step, step.definition.type, error, here)
+        record_error(run, step, step.definition.type, error, here)
+        return None
 
 
 def record_error(run: Run, step: Step, type_: GraphQLOutputType, error: Exception, here: PathKey) -> None:
@@ -144,8 +146,8 @@ def record_error(run: Run, step: Step, type_: GraphQLOutputType, error: Exceptio
 def fail_field(
     run: Run, step: Step, error: Exception, path: PathKey | None, answer: dict[str, Any], later: list[str]
 ) -> None:
-    """Record the error of a field as `record_error` does. If it is raised, the awaitables of the fields
-    before it end in the background.
+    """Record the error of a field as `record_error` does. If it is raised, the awaitables of the
+    fields before it end in the background.
     """
     try:
         record_error(run, step, step.definition.type, error, step.path(path))

@@ -41,7 +41,7 @@ from graphql.execution.values import VariableValues
 from schema.plans.arguments import make_argument_reader
 from schema.plans.completion import PLAIN_CLASSES, ObjectClasses, SliceValue, make_completer, write_enum
 from schema.plans.plain_fields import Check, PlainField, get_plain_field
-from schema.plans.running import Complete, Info, Step, complete_field, fail_field, finish_later, gather_fields
+from schema.plans.running import Info, Select, Step, complete_field, fail_field, finish_later, gather_fields
 from schema.plans.source import CannotCompile, Source
 
 TypeNameOf: TypeAlias = Callable[[type], str | None]
@@ -76,7 +76,7 @@ class Selections:
     _classes: list[tuple[ObjectClasses, GraphQLNamedType, dict[str, str]]] = field(default_factory=list)
     """The classes of each position, its type, and the name of the function of each object type."""
 
-    def compile(self) -> list[Complete]:
+    def compile(self) -> list[Select]:
         """Return the functions of the root fields: one for each field of a mutation, and otherwise
         one for all. Raises CannotCompile.
         """
@@ -133,8 +133,8 @@ class Selections:
 
 
 def _learn(
-    type_: GraphQLNamedType, functions: Mapping[str, Complete], type_name_of: TypeNameOf, class_: type
-) -> Complete | None:
+    type_: GraphQLNamedType, functions: Mapping[str, Select], type_name_of: TypeNameOf, class_: type
+) -> Select | None:
     """Return the function for the objects of a plain class, or None for graphql-core."""
     if isinstance(type_, GraphQLObjectType) and type_.is_type_of is None:
         return functions[type_.name]

@@ -93,6 +93,7 @@ class InputCoercers:
             source.line(depth, f"if value.__class__ is list: value = [{source.constant(item)}(one) for one in value]")
             source.line(depth, f"elif value is not None: {odd}")
             return
+        assert isinstance(type_, GraphQLScalarType | GraphQLEnumType | GraphQLInputObjectType)
         source.line(depth, f"if value is not None: value = {source.constant(self._make_named(type_))}(value)")
 
     def _make_item(self, type_: GraphQLInputType) -> Callable[[Any], Any]:
