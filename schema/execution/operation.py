@@ -124,7 +124,7 @@ class Executor:
             make_core = partial(self._rebuild_execution, document, operation, context)
             result = await prepared.plan.execute(None, context, prepared.variables, make_core)
         else:
-            result = await execute_by_core(prepared.execution)
+            result = await _execute_by_core(prepared.execution)
         return _with_cost(executed_result(result, context, is_public=document.is_public), prepared)
 
     async def _introspect(self, document: Document, operation: Operation, context: Context) -> OperationResult:
@@ -195,7 +195,7 @@ class Executor:
         )
 
 
-async def execute_by_core(execution: Execution) -> graphql.ExecutionResult:
+async def _execute_by_core(execution: Execution) -> graphql.ExecutionResult:
     result = graphql.execute_root_selection_set(execution)
     return await result if isawaitable(result) else result
 

@@ -35,7 +35,6 @@ from schema.execution.operation import (
     Operation,
     OperationResult,
     Prepared,
-    execute_by_core,
     executed_result,
     rejected_result,
 )
@@ -147,7 +146,8 @@ class PreparedOperation:
         if plan is not None:
             result = await plan.execute(snapshot, context, variables, partial(self._build_event, snapshot, context))
         else:
-            result = await execute_by_core(self._build_event(snapshot, context))
+            executed = graphql.execute_subscription_event(self._build_event(snapshot, context))
+            result = await executed if isawaitable(executed) else executed
         if result.errors:
             # The id connects the errors that a client sees with the lines in the log.
             context = replace(context, request_id=secrets.token_hex(8))
