@@ -1,5 +1,6 @@
 """Random operations on a schema, with aliases, fragments, directives, arguments and variables."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -17,8 +18,10 @@ from graphql import (
     is_required_argument,
 )
 
-from proofs.plans.random_values import random_json, spoil, write_literal
+from proofs.plans.random_values import TEXTS, random_json, spoil, write_literal
 
+MAX_ROOTS = 3
+MAX_FIELDS = 60
 _SPOILED = 0.2
 """The share of operations with a wrong variable."""
 
@@ -30,9 +33,19 @@ class RandomOperation:
     """As a client might send them: some are missing, some are wrong."""
 
 
-def random_operation(random: Random, schema: GraphQLSchema, kind: str, *, roots: int = 3) -> RandomOperation:
-    """Return an operation. It may be invalid, because two selected fields can conflict."""
-    return _Writer(random, schema, kind).write(roots)
+def random_operation(
+    random: Random,
+    schema: GraphQLSchema,
+    kind: str,
+    *,
+    texts: Sequence[str] = TEXTS,
+    roots: Collection[str] | None = None,
+) -> RandomOperation:
+    """Return an operation with these texts as arguments, and with these root fields if given.
+
+    It may be invalid, because two selected fields can conflict.
+    """
+    return _Writer(random, schema, kind, texts, roots).write()
 
 
 @dataclass
@@ -40,19 +53,21 @@ class _Writer:
     random: Random
     schema: GraphQLSchema
     kind: str
+    texts: Sequence[str]
+    roots: Collection[str] | None
     variables: dict[str, Any] = field(default_factory=dict)
     declared: list[str] = field(default_factory=list)
     fragments: dict[str, tuple[str, str]] = field(default_factory=dict)
     """The type condition and the text of each named fragment."""
     fields: int = 0
 
-    def write(self, roots: int) -> RandomOperation:
+    def write(self) -> RandomOperation:
         type_ = getattr(self.schema, f"{self.kind}_type")
         depth = self.random.randrange(1, 5)
         if self.kind == "subscription":
             selection = f"{{ {self._field(type_, depth, may_skip=False)} }}"
         else:
-            count = self.random.randrange(1, roots + 1)
+            count = self.random.randrange(1, MAX_ROOTS + 1)
             selection = f"{{ {' '.join(self._field(type_, depth) for _ in range(count))} }}"
         declared = f"({', '.join(self.declared)})" if self.declared else ""
         fragments = [f"fragment {name} on {on} {text}" for name, (on, text) in self.fragments.items()]
@@ -81,7 +96,9 @@ class _Writer:
 
     def _field(self, type_: Any, depth: int, *, may_skip: bool = True) -> str:
         names = [name for name, one in type_.fields.items() if depth > 0 or not _is_composite(one)]
-        if not names or self.fields > 60:
+        if self.roots is not None and type_ in (self.schema.query_type, self.schema.mutation_type):
+            names = [name for name in names if name in self.roots]
+        if not names or self.fields > MAX_FIELDS:
             return "__typename"
         self.fields += 1
         name = self.random.choice(names)
@@ -135,12 +152,12 @@ class _Writer:
         return f"({', '.join(given)})" if given else ""
 
     def _argument(self, argument: GraphQLArgument) -> str:
-        value = random_json(self.random, argument.type)
+        value = random_json(self.random, argument.type, self.texts)
         if self.random.random() < 0.3:
             return write_literal(value, argument.type)
         name = f"v{len(self.variables)}"
         nullable = argument.type.of_type if is_non_null_type(argument.type) else argument.type
-        default = random_json(self.random, nullable) if self.random.random() < 0.3 else None
+        default = random_json(self.random, nullable, self.texts) if self.random.random() < 0.3 else None
         if default is not None:
             # With a default, a variable may be nullable where the argument is not.
             self.declared.append(f"${name}: {nullable} = {write_literal(default, nullable)}")

@@ -1,7 +1,7 @@
 """Random values for input types: JSON for variables, and literals for documents."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -22,7 +22,7 @@ _SCALARS: Mapping[str, Callable[[Random], object]] = {
     "DateTime": lambda random: random.choice(["2026-12-31T20:00:00Z", "2027-01-02T03:04:05.678+02:00"]),
     "SafeInt": lambda random: random.choice([0, 4950, 2**53 - 1]),
 }
-_TEXTS = ("", "a", 'é "quoted" \\ \n', "Q29uY2VydDphYmM", "$x { __typename }")
+TEXTS: Sequence[str] = ("", "a", 'é "quoted" \\ \n', "Q29uY2VydDphYmM", "$x { __typename }")
 _WRONG: tuple[object, ...] = (
     None,
     1,
@@ -39,41 +39,41 @@ _WRONG: tuple[object, ...] = (
 )
 
 
-def random_json(random: Random, type_: GraphQLInputType) -> Any:
-    """Return a value that is right for the type."""
+def random_json(random: Random, type_: GraphQLInputType, texts: Sequence[str] = TEXTS) -> Any:
+    """Return a value that is right for the type. Its strings and ids are some of the texts."""
     if is_non_null_type(type_):
-        return _present(random, type_.of_type)
-    return None if random.random() < 0.15 else _present(random, type_)
+        return _present(random, type_.of_type, texts)
+    return None if random.random() < 0.15 else _present(random, type_, texts)
 
 
-def _present(random: Random, type_: GraphQLInputType) -> Any:
+def _present(random: Random, type_: GraphQLInputType, texts: Sequence[str]) -> Any:
     if is_list_type(type_):
         # A single value is read as a list of one.
         if random.random() < 0.1:
-            return _present_item(random, type_)
-        return [random_json(random, type_.of_type) for _ in range(random.randrange(4))]
+            return _present_item(random, type_, texts)
+        return [random_json(random, type_.of_type, texts) for _ in range(random.randrange(4))]
     if isinstance(type_, GraphQLEnumType):
         return random.choice(list(type_.values))
     if isinstance(type_, GraphQLInputObjectType):
-        return _object(random, type_)
+        return _object(random, type_, texts)
     assert isinstance(type_, GraphQLScalarType)
     make = _SCALARS.get(type_.name)
-    return make(random) if make is not None else random.choice(_TEXTS)
+    return make(random) if make is not None else random.choice(texts)
 
 
-def _present_item(random: Random, type_: Any) -> Any:
+def _present_item(random: Random, type_: Any, texts: Sequence[str]) -> Any:
     item = type_.of_type
-    return _present(random, item.of_type if is_non_null_type(item) else item)
+    return _present(random, item.of_type if is_non_null_type(item) else item, texts)
 
 
-def _object(random: Random, type_: GraphQLInputObjectType) -> dict[str, Any]:
+def _object(random: Random, type_: GraphQLInputObjectType, texts: Sequence[str]) -> dict[str, Any]:
     if type_.is_one_of:
         name, field = random.choice(list(type_.fields.items()))
-        return {name: _present(random, field.type)}
+        return {name: _present(random, field.type, texts)}
     names = list(type_.fields)
     random.shuffle(names)
     return {
-        name: random_json(random, type_.fields[name].type)
+        name: random_json(random, type_.fields[name].type, texts)
         for name in names
         if is_required_input_field(type_.fields[name]) or random.random() < 0.5
     }

@@ -28,6 +28,10 @@ class Source:
         return known
 
     @property
+    def text(self) -> str:
+        return "\n".join(self._lines)
+
+    @property
     def lines(self) -> int:
         return len(self._lines)
 
@@ -42,5 +46,5 @@ class Source:
 
     def run(self) -> dict[str, Any]:
         """Run the source and return its namespace."""
-        exec(compile("\n".join(self._lines), "<plan>", "exec"), self._namespace)  # noqa: S102 - our own source
+        exec(compile(self.text, "<plan>", "exec"), self._namespace)  # noqa: S102 - our own source
         return self._namespace

@@ -13,6 +13,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="usual",
         help="compile operations on their second use, on their first use, or never",
     )
+    parser.addoption("--plan-operations", type=int, default=60, help="random operations on real stores")
+    parser.addoption("--plan-seed", type=int, default=1, help="the seed of the random operations")
 
 
 def pytest_configure(config: pytest.Config) -> None:
