@@ -112,7 +112,8 @@ class DocumentCache:
         self._known: OrderedDict[str, Document] = OrderedDict()
         self._weights: dict[str, int] = {}
         """The characters that each cached document counts as, with its plans."""
-        self._characters = 0
+        self.characters = 0
+        """The characters that all cached documents count as."""
         self._introspections: OrderedDict[tuple[str, str | None], ExecutionResult] = OrderedDict()
         self._thread = _WorkerThread()
 
@@ -137,11 +138,11 @@ class DocumentCache:
         if document is None:
             return
         plans = document.plans.size // BYTES_PER_CHARACTER if document.plans else 0
-        self._characters += len(text) + plans - self._weights.get(text, 0)
+        self.characters += len(text) + plans - self._weights.get(text, 0)
         self._weights[text] = len(text) + plans
-        while self._characters > CACHED_CHARACTERS:
+        while self.characters > CACHED_CHARACTERS:
             dropped, _ = self._known.popitem(last=False)
-            self._characters -= self._weights.pop(dropped)
+            self.characters -= self._weights.pop(dropped)
 
     async def introspect(
         self, document: Document, name: str | None, variables: Mapping[str, object]
