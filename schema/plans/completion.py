@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from enum import Enum
+from functools import lru_cache
 from math import isfinite
 from types import CoroutineType, NoneType
 from typing import Any, TypeAlias
@@ -41,6 +42,8 @@ SliceValue: TypeAlias = Callable[[Any, Any], Any]
 Learn: TypeAlias = Callable[[type], Select | None]
 """Returns the function that completes objects of a Python class, or None for graphql-core."""
 
+MAX_ENUMS = 256
+"""The number of enums whose names are kept. A schema has far fewer."""
 _UNDEFINED = type(Undefined)
 
 
@@ -71,6 +74,7 @@ class ObjectClasses(dict[type, Select]):
         self.learn = learn
 
 
+@lru_cache(maxsize=MAX_ENUMS)
 def write_enum(type_: GraphQLEnumType) -> dict[int, str]:
     """Return the name of each member of the Python enum of the type, by the member's id.
 
