@@ -12,7 +12,8 @@ class CannotCompile(Exception):
 class Source:
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._namespace: dict[str, Any] = {}
+        # Profilers show the generated functions under this name.
+        self._namespace: dict[str, Any] = {"__name__": "schema.plans.generated"}
         self._names: dict[int, str] = {}
 
     def line(self, depth: int, text: str) -> None:
