@@ -9,6 +9,8 @@ from typing import Annotated, Any, Protocol, TypeAlias, TypeVar, cast
 
 import strawberry
 from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
     GraphQLArgument,
     GraphQLField,
     GraphQLInputField,
@@ -16,6 +18,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
+    InlineFragmentNode,
     Undefined,
     get_nullable_type,
     is_leaf_type,
@@ -24,7 +27,6 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import InputContext, convert_argument
 from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition, StrawberryType
 from strawberry.types.field import StrawberryField
-from strawberry.types.nodes import SelectedField
 
 from resolvers.context import Context
 from schema.plans.plain_fields import PlainField, all_fields, set_plain_field
@@ -119,13 +121,25 @@ def _inputs(schema: GraphQLSchema) -> Iterator[GraphQLArgument | GraphQLInputFie
 
 
 def selects(info: Info, names: Collection[str]) -> bool:
-    """Return whether a field with one of these names is selected anywhere below this field."""
-    unread = [inner for field in info.selected_fields for inner in field.selections]
+    """Return whether a field with one of these names is selected anywhere below this field.
+
+    A field that a directive may skip counts too. Strawberry would convert all selections, with
+    their arguments, before their names can be read.
+    """
+    raw_info = info._raw_info  # noqa: SLF001
+    unread = [node.selection_set for node in raw_info.field_nodes]
     while unread:
-        selection = unread.pop()
-        if isinstance(selection, SelectedField) and selection.name in names:
-            return True
-        unread += selection.selections
+        selection_set = unread.pop()
+        for node in selection_set.selections if selection_set else ():
+            match node:
+                case FieldNode():
+                    if node.name.value in names:
+                        return True
+                    unread.append(node.selection_set)
+                case FragmentSpreadNode():
+                    unread.append(raw_info.fragments[node.name.value].selection_set)
+                case InlineFragmentNode():
+                    unread.append(node.selection_set)
     return False
 
 

@@ -159,7 +159,8 @@ class _Writer:
         nullable = argument.type.of_type if is_non_null_type(argument.type) else argument.type
         default = random_json(self.random, nullable, self.texts) if self.random.random() < 0.3 else None
         if default is not None:
-            # With a default, a variable may be nullable where the argument is not.
+            # With a default, a variable may be nullable where the argument is not, and then null.
+            value = None if self.random.random() < 0.2 else value
             self.declared.append(f"${name}: {nullable} = {write_literal(default, nullable)}")
         else:
             self.declared.append(f"${name}: {argument.type}")

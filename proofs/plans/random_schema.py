@@ -196,9 +196,13 @@ class RandomWorld:
 
     def _list(self, random: Random, type_: Any, key: str) -> Any:
         items: list[Any] = []
+        # In some lists, several items are awaited together.
+        share_later = random.choice((0, 0, 0.1, 0.8))
         for index in range(random.randrange(4)):
             item = self._value(random, type_, f"{key}[{index}]")
-            if random.random() < 0.1:
+            if random.random() < self.errors and share_later > 0.5:
+                item = _raise_later(ValueError(f"item {index}"), random.randrange(4))
+            elif random.random() < share_later:
                 item = _return_later(item, random.randrange(3))
             elif random.random() < self.errors:
                 item = _raise_later(ValueError("an item"), 1) if random.random() < 0.5 else KeyError("an item")

@@ -127,7 +127,7 @@ class DocumentPlans:
 
 
 class _OperationPlans:
-    """What is compiled of one operation."""
+    """The compiled parts of one operation."""
 
     __slots__ = ("choosing", "coerce", "is_refused", "may_compile", "node", "plans", "uses")
 

@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import Any, TypeAlias
 
 import graphql
-from graphql import GraphQLError, GraphQLField, GraphQLObjectType, GraphQLOutputType
+from graphql import FieldNode, FragmentDefinitionNode, GraphQLError, GraphQLField, GraphQLObjectType, GraphQLOutputType
 from graphql.pyutils import Path, gather_with_cancel, is_awaitable
 
 Core: TypeAlias = graphql.Executor[Any]
@@ -49,9 +49,16 @@ class Run:
 class Step:
     """One field of a selection, as the operation selects it on one object type."""
 
-    __slots__ = ("complete", "definition", "details", "is_nullable", "key", "nodes", "parent_type")
+    __slots__ = ("complete", "definition", "details", "fragments", "is_nullable", "key", "nodes", "parent_type")
 
-    def __init__(self, key: str, parent_type: GraphQLObjectType, definition: GraphQLField, details: list[Any]) -> None:
+    def __init__(
+        self,
+        key: str,
+        parent_type: GraphQLObjectType,
+        definition: GraphQLField,
+        details: list[Any],
+        fragments: dict[str, FragmentDefinitionNode],
+    ) -> None:
         self.key = key
         """The name in the answer."""
         self.parent_type = parent_type
@@ -59,6 +66,7 @@ class Step:
         self.details = details
         """The nodes of the field, as graphql-core collects them."""
         self.nodes = [one.node for one in details]
+        self.fragments = fragments
         self.is_nullable = not graphql.is_non_null_type(definition.type)
         self.complete: Complete
 
@@ -67,7 +75,7 @@ class Step:
 
 
 class Info:
-    """What a resolver is told. All but the context and the nodes is created when it is read."""
+    """The information that a resolver gets. All but the context and the nodes are created when they are read."""
 
     __slots__ = ("_path", "_run", "_step", "context")
 
@@ -78,8 +86,12 @@ class Info:
         self._path = path
 
     @property
-    def field_nodes(self) -> list[graphql.FieldNode]:
+    def field_nodes(self) -> list[FieldNode]:
         return self._step.nodes
+
+    @property
+    def fragments(self) -> dict[str, FragmentDefinitionNode]:
+        return self._step.fragments
 
     def __getattr__(self, name: str) -> Any:
         return getattr(_core_info(self._run, self._step, to_path(self._step.path(self._path))), name)

@@ -66,7 +66,7 @@ class Selections:
 
     schema: GraphQLSchema
     operation: OperationDefinitionNode
-    fragments: Mapping[str, FragmentDefinitionNode]
+    fragments: dict[str, FragmentDefinitionNode]
     choices: Mapping[str, bool]
     """The values of the variables that @skip and @include use."""
     type_name_of: TypeNameOf
@@ -175,7 +175,7 @@ class _SetWriter:
         plain = get_plain_field(definition) if definition is not None else None
         if definition is None or plain is None:
             raise CannotCompile("a field has no plain resolver")
-        step = Step(key, self.type, definition, details)
+        step = Step(key, self.type, definition, details, selections.fragments)
         classes = self._classes(definition, details)
         step.complete = make_completer(step, definition.type, classes, self._slice_value(plain))
         failed = f"value = {source.constant(fail_field)}(run, {source.constant(step)}, error, path, answer, later)"

@@ -156,8 +156,12 @@ async def test_plans_count_in_the_cache_and_leave_with_their_document(
     for other in ("{ m2: me { id } }", "{ m3: me { id } }"):
         await use(engine, other)
     parsed: list[str] = []
-    parse_ = document_cache.parse
-    monkeypatch.setattr(document_cache, "parse", lambda text, **given: parsed.append(text) or parse_(text, **given))
+
+    def record(text: str, **given: Any) -> Any:
+        parsed.append(text)
+        return parse(text, **given)
+
+    monkeypatch.setattr(document_cache, "parse", record)
     for again in ("{ m3: me { id } }", "{ m2: me { id } }", text):
         await use(engine, again)
     assert parsed == [text]
