@@ -151,7 +151,8 @@ class Executor:
             check_variables(operation.variables)
         except BadUserInput:
             return None
-        found = document.plans.find(operation.name, operation.variables)
+        name = chosen.name.value if chosen.name else None
+        found = document.plans.find(name, operation.variables)
         if found is None:
             return None
         plan, variables = found

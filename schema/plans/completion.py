@@ -5,7 +5,7 @@ from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
 from math import isfinite
-from types import CoroutineType, NoneType
+from types import CoroutineType
 from typing import Any, TypeAlias
 
 from graphql import (
@@ -26,6 +26,7 @@ from graphql import (
 from graphql.execution.executor import collect_iterator_awaitables
 from graphql.pyutils import is_async_iterable, is_awaitable, is_iterable
 
+from schema.plans.plain_classes import PLAIN_CLASSES
 from schema.plans.running import (
     Complete,
     PathKey,
@@ -44,24 +45,6 @@ Learn: TypeAlias = Callable[[type], Select | None]
 
 MAX_ENUMS = 256
 """The number of enums whose names are kept. A schema has far fewer."""
-_UNDEFINED = type(Undefined)
-
-
-def is_plain_class(class_: type) -> bool:
-    """Return whether values of this class are neither null, nor an error, nor awaitable."""
-    is_odd = issubclass(class_, BaseException) or class_ in (NoneType, _UNDEFINED) or hasattr(class_, "__await__")
-    return not is_odd and class_.__name__ != "generator"
-
-
-class PlainClasses(dict[type, bool]):
-    """Remembers `is_plain_class`."""
-
-    def __missing__(self, class_: type) -> bool:
-        found = self[class_] = is_plain_class(class_)
-        return found
-
-
-PLAIN_CLASSES = PlainClasses()
 
 
 class ObjectClasses(dict[type, Select]):

@@ -12,6 +12,8 @@ import graphql
 from graphql import FieldNode, FragmentDefinitionNode, GraphQLError, GraphQLField, GraphQLObjectType, GraphQLOutputType
 from graphql.pyutils import Path, gather_with_cancel, is_awaitable
 
+from schema.plans.plain_classes import PLAIN_CLASSES
+
 Core: TypeAlias = graphql.Executor[Any]
 PathKey: TypeAlias = tuple[Any, str | int, str | None]
 """The path of a value: the path of its parent, its key, and the name of the parent's type. It is a
@@ -75,7 +77,7 @@ class Step:
 
 
 class Info:
-    """The information that a resolver gets. All but the context and the nodes are created when they are read."""
+    """The information that a resolver gets. Most of it is created by graphql-core when it is read."""
 
     __slots__ = ("_path", "_run", "_step", "context")
 
@@ -120,7 +122,7 @@ def complete_field(run: Run, step: Step, value: Any, path: PathKey | None, later
     if value is None and step.is_nullable:
         return None
     here = path, step.key, step.parent_type.name
-    if is_awaitable(value):
+    if not PLAIN_CLASSES[value.__class__] and is_awaitable(value):
         later.append(step.key)
         return _complete_later(run, step, value, here)
     done = step.complete(value, run, here)

@@ -39,7 +39,8 @@ from graphql.execution.collect_fields import FragmentDetails, collect_fields, co
 from graphql.execution.values import VariableValues
 
 from schema.plans.arguments import make_argument_reader
-from schema.plans.completion import PLAIN_CLASSES, ObjectClasses, SliceValue, make_completer, write_enum
+from schema.plans.completion import ObjectClasses, SliceValue, make_completer, write_enum
+from schema.plans.plain_classes import PLAIN_CLASSES
 from schema.plans.plain_fields import Check, PlainField, get_plain_field
 from schema.plans.running import Info, Select, Step, complete_field, fail_field, finish_later, gather_fields
 from schema.plans.source import CannotCompile, Source
