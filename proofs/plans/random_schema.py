@@ -6,7 +6,7 @@ executions of an operation get the same. Every call is recorded.
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -85,6 +85,18 @@ class Items(Sequence[Any]):
 
     def __getitem__(self, index: Any) -> Any:
         return self._items[index]
+
+
+class Later:
+    """An item of a list that has to be awaited, unless an error ends the list before it."""
+
+    def __init__(self, value: Any, turns: int) -> None:
+        self._value, self._turns = value, turns
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        if isinstance(self._value, Exception):
+            return _raise_later(self._value, self._turns).__await__()
+        return _return_later(self._value, self._turns).__await__()
 
 
 class RandomWorld:
@@ -201,11 +213,11 @@ class RandomWorld:
         for index in range(random.randrange(4)):
             item = self._value(random, type_, f"{key}[{index}]")
             if random.random() < self.errors and share_later > 0.5:
-                item = _raise_later(ValueError(f"item {index}"), random.randrange(4))
+                item = Later(ValueError(f"item {index}"), random.randrange(4))
             elif random.random() < share_later:
-                item = _return_later(item, random.randrange(3))
+                item = Later(item, random.randrange(3))
             elif random.random() < self.errors:
-                item = _raise_later(ValueError("an item"), 1) if random.random() < 0.5 else KeyError("an item")
+                item = KeyError("an item")
             items.append(item)
         shape = random.random()
         if shape < 0.1:

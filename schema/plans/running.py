@@ -77,7 +77,7 @@ class Step:
 
 
 class Info:
-    """The information that a resolver gets. Most of it is created by graphql-core when it is read."""
+    """The information that a resolver gets. graphql-core creates most of it when it is read."""
 
     __slots__ = ("_path", "_run", "_step", "context")
 

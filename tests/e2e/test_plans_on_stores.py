@@ -3,7 +3,6 @@
 import logging
 from collections.abc import AsyncIterator
 from random import Random
-from typing import Any
 
 import orjson
 import pytest
@@ -16,7 +15,7 @@ from proofs.plans.random_values import TEXTS
 from resolvers.context import Context, Resources
 from schema import CORE_SCHEMA, DocumentRules, Engine, Operation, build_engine
 from schema.plans.compile import Plan
-from tests.support.plans import compile_always
+from tests.support.plans import compile_always, record_plans
 from tests.support.rights_world import PEOPLE, World, open_world
 from tests.support.sale import PASSES
 from tests.support.shop import TICKET_KEYS, Shop, new_key, person_id
@@ -38,15 +37,7 @@ async def world(shop: Shop) -> AsyncIterator[World]:
 def executed_by_plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """The plans that were executed, from the first use of each document on."""
     compile_always(monkeypatch)
-    executed: list[Plan] = []
-    execute = Plan.execute
-
-    async def record(self: Plan, *given: Any) -> Any:
-        executed.append(self)
-        return await execute(self, *given)
-
-    monkeypatch.setattr(Plan, "execute", record)
-    return executed
+    return record_plans(monkeypatch)
 
 
 async def _answer(engine: Engine, operation: RandomOperation, context: Context) -> bytes:

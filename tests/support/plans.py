@@ -1,8 +1,11 @@
 """The option `--plans`: run all tests with plans from the first use on, or without plans."""
 
+from typing import Any
+
 import pytest
 
 from schema.plans import document_plans
+from schema.plans.compile import Plan
 from schema.plans.document_plans import PlanCompiler
 
 
@@ -32,3 +35,16 @@ def compile_always(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def compile_never(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PlanCompiler, "may_begin", lambda _: False)
+
+
+def record_plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """Return a list to which each executed plan is added."""
+    executed: list[Plan] = []
+    execute = Plan.execute
+
+    async def record(self: Plan, *given: Any) -> Any:
+        executed.append(self)
+        return await execute(self, *given)
+
+    monkeypatch.setattr(Plan, "execute", record)
+    return executed

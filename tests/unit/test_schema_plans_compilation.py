@@ -14,7 +14,7 @@ from schema.plans.compile import Plan
 from schema.plans.document_plans import COMPILE_INTERVAL_S, MAX_PLANS, DocumentPlans, PlanCompiler
 from schema.plans.selection import MAX_FIELDS, Selections
 from schema.strawberry_fixes import object_type_of
-from tests.support.plans import compile_always
+from tests.support.plans import compile_always, record_plans
 from tests.support.snapshots import CONCERT, FakeStores
 
 TIME = "{ serverTime }"
@@ -125,15 +125,7 @@ async def use(engine: Engine, text: str, **variables: object) -> Any:
 @pytest.fixture
 def executed(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """The plans that were executed."""
-    executed: list[Plan] = []
-    execute = Plan.execute
-
-    async def record(self: Plan, *given: Any) -> Any:
-        executed.append(self)
-        return await execute(self, *given)
-
-    monkeypatch.setattr(Plan, "execute", record)
-    return executed
+    return record_plans(monkeypatch)
 
 
 @pytest.mark.parametrize("compiles_plans", [False, True])
