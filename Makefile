@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room test-keycloak test-pages test-programs screenshots page-types page-sizes
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans test-keycloak test-pages test-programs screenshots page-types page-sizes
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -128,6 +128,10 @@ prove-room: .venv/run.stamp ## run four workers and random traffic against one w
 
 proof: .venv/run.stamp ## kill everything while thousands of people pay, and compare the bank with the orders (BUYERS=2000 SEEDS="1 2")
 	@exec $(BIN)/python -m proofs.payments $(if $(BUYERS),--buyers $(BUYERS)) $(if $(SEEDS),--seeds $(SEEDS))
+
+prove-plans: .venv/dev.stamp ## compare compiled plans with graphql-core on random operations, also on real stores (OPERATIONS=5000 SEED=)
+	@$(BIN)/python -m proofs.plans $(if $(OPERATIONS),--operations $(OPERATIONS)) $(if $(SEED),--seed $(SEED))
+	@$(BIN)/python -m pytest -q tests/e2e/test_plans_on_stores.py --plan-operations 500 $(if $(SEED),--plan-seed $(SEED))
 
 fuzz: .venv/dev.stamp ## send generated documents, messages and frames to a server and check every answer (SECONDS=300)
 	@exec $(BIN)/python -m proofs.fuzz $(if $(SECONDS),--seconds $(SECONDS))

@@ -60,6 +60,7 @@ CHAIN = (
     + " ".join(f"fragment F{n} on Concert {{ id name ...F{n + 1} }}" for n in range(15))
     + " fragment F15 on Concert { slug }"
 )
+COMPILED = " ".join(f"a{n}: concert {{ id slug name description status version currency epoch }}" for n in range(13))
 REPEATED_FIELDS = "{ concerts { nodes { " + "id name slug tiers { id name } " * 20 + "} } }"
 ENUMS = "query ({}) {{ {} }}".format(
     " ".join(f"$v{n}: [ConcertStatus!]" for n in range(9)),
@@ -75,9 +76,11 @@ class Attack:
     variables: dict[str, object] = field(default_factory=dict)
     is_new_each_time: bool = False
     """Whether each request has a different comment, so that the document is never cached."""
+    uses: int = 1
+    """The number of requests with the same comment. With 2, all documents ask to be compiled."""
 
     def body(self, number: int) -> bytes:
-        document = f"{self.document} #{number}" if self.is_new_each_time else self.document
+        document = f"{self.document} #{number // self.uses}" if self.is_new_each_time else self.document
         return orjson.dumps({"query": document, "variables": self.variables})
 
 
@@ -88,6 +91,7 @@ ATTACKS = (
     Attack("20 root fields", f"{{ {ROOTS} }}"),
     Attack("a full introspection, never cached", get_introspection_query(), is_new_each_time=True),
     Attack("a chain of 16 fragments", CHAIN, is_new_each_time=True),
+    Attack("117 fields, compiled as often as possible", f"{{ {COMPILED} }}", is_new_each_time=True, uses=2),
     Attack("the same fields 20 times", REPEATED_FIELDS, is_new_each_time=True),
     Attack("an unfinished document of 2,000 tokens", "{ a " * 990, is_new_each_time=True),
     Attack("1,800 enum values", ENUMS, {f"v{n}": ["PUBLISHED"] * 200 for n in range(9)}),

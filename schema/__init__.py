@@ -38,11 +38,18 @@ from schema.mutations.result_errors import HANDLERS
 from schema.node import find_node
 from schema.orders import Order, find_order
 from schema.organizers.orders import list_concert_orders
+from schema.plans.document_plans import PlanCompiler
 from schema.queues import QueueEntry, QueuePosition, find_entry
 from schema.rooms import WaitingRoom, find_room
 from schema.scalars import SCALARS
 from schema.stock.stock import Stock
-from schema.strawberry_fixes import drop_null_defaults, mark_one_of_inputs, read_inputs_by_plan
+from schema.strawberry_fixes import (
+    add_plain_fields,
+    drop_null_defaults,
+    mark_one_of_inputs,
+    object_type_of,
+    read_inputs_by_plan,
+)
 from schema.viewer import find_viewer
 
 __all__ = [
@@ -263,6 +270,7 @@ CORE_SCHEMA = _SCHEMA._schema  # noqa: SLF001
 drop_null_defaults(CORE_SCHEMA)
 mark_one_of_inputs(CORE_SCHEMA)
 read_inputs_by_plan(CORE_SCHEMA)
+add_plain_fields(CORE_SCHEMA, _SCHEMA.schema_converter, HANDLERS)
 clear_before_mutations(CORE_SCHEMA)
 subscription_fields.wrap_topic_fields(CORE_SCHEMA)
 read_equal_fields_once(CORE_SCHEMA, ["Query", "Viewer"])
@@ -289,6 +297,8 @@ class DocumentRules:
     """The file with the documents of the shop, which clients may always run by hash."""
     limits: OperationLimits = DEFAULT_LIMITS
     """The limits on all documents, including trusted ones, and on their operations."""
+    compiles_plans: bool = True
+    """Whether documents that are used again are compiled. If not, graphql-core executes all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +318,7 @@ def build_engine(rules: DocumentRules) -> Engine:
         unshared_fields=_UNSHARED_FIELDS,
         limits=limits,
         allows_introspection=allows_introspection,
+        compiler=PlanCompiler(CORE_SCHEMA, object_type_of) if rules.compiles_plans else None,
     )
     documents = _open_documents(rules, cache)
     executor = Executor(CORE_SCHEMA, cache, documents, limits=limits, allows_introspection=allows_introspection)

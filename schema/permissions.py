@@ -13,7 +13,7 @@ the outcome for each kind of viewer.
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 
-from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
 from auth.viewer import Role, Viewer
 from domain.errors import Forbidden, Unauthenticated
@@ -21,6 +21,7 @@ from domain.ids import PersonId
 from resolvers.context import NOT_SIGNED_IN, Context
 from resolvers.permissions import not_at_the_gate, not_the_organizer
 from schema.ids import Kind
+from schema.plans.plain_fields import Check, add_check
 
 
 class Permission(Enum):
@@ -180,45 +181,60 @@ def enforce_permissions(schema: GraphQLSchema) -> None:
     """Enforce every row on the fields it names. Raises KeyError for a root field without a row."""
     for root in (schema.query_type, schema.mutation_type):
         for name, field in (root.fields if root else {}).items():
-            field.resolve = _guarded_root(field.resolve, PERMISSIONS[f"{root}.{name}"])
+            permission = PERMISSIONS[f"{root}.{name}"]
+            if permission is not Permission.ANYONE:
+                _guard(field, _check_root(permission))
     for name, field in (schema.subscription_type.fields if schema.subscription_type else {}).items():
-        field.subscribe = _guarded_root(field.subscribe, PERMISSIONS[f"Subscription.{name}"])
+        assert field.subscribe is not None
+        field.subscribe = _guarded(_check_root(PERMISSIONS[f"Subscription.{name}"]), field.subscribe)
     roots = {str(root) for root in (schema.query_type, schema.mutation_type, schema.subscription_type)}
     for row, permission in PERMISSIONS.items():
         type_name, _, field_name = row.partition(".")
         if type_name not in roots:
             guarded = schema.type_map[type_name]
             assert isinstance(guarded, GraphQLObjectType)
+            check = _check_field(permission)
             for field in guarded.fields.values() if field_name == "*" else (guarded.fields[field_name],):
-                field.resolve = _guarded_field(field.resolve, permission)
+                _guard(field, check)
 
 
-def _guarded_root(resolve: Callable[..., object] | None, permission: Permission) -> Callable[..., object]:
-    assert resolve is not None
-    if permission is Permission.ANYONE:
-        return resolve
+def _guard(field: GraphQLField, check: Check) -> None:
+    assert field.resolve is not None
+    field.resolve = _guarded(check, field.resolve)
+    add_check(field, check)
 
+
+def _guarded(check: Check, resolve: Callable[..., object]) -> Callable[..., object]:
     def guarded(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
-        if permission is Permission.SIGNED_IN_OR_NULL and info.context.viewer is None:
-            return None
-        permission.check_roles(info.context.viewer, signed_in_may_buy=info.context.signed_in_may_buy)
-        return resolve(source, info, **arguments)
+        return resolve(source, info, **arguments) if check(source, info.context) else None
 
     return guarded
 
 
-def _guarded_field(resolve: Callable[..., object] | None, permission: Permission) -> Callable[..., object]:
-    assert resolve is not None
+def _check_root(permission: Permission) -> Check:
+    """Return the check of a root field: False for null. Raises Unauthenticated or Forbidden."""
 
-    def guarded(source: object, info: GraphQLResolveInfo[Context], **arguments: object) -> object:
-        if permission is Permission.SIGNED_IN_OR_NULL and info.context.viewer is None:
-            return None
+    def check(_: object, context: Context) -> bool:
+        if permission is Permission.SIGNED_IN_OR_NULL and context.viewer is None:
+            return False
+        permission.check_roles(context.viewer, signed_in_may_buy=context.signed_in_may_buy)
+        return True
+
+    return check
+
+
+def _check_field(permission: Permission) -> Check:
+    """Return the check of a field of an object. Raises Unauthenticated or Forbidden."""
+
+    def check(source: object, context: Context) -> bool:
+        if permission is Permission.SIGNED_IN_OR_NULL and context.viewer is None:
+            return False
         owner, organizer = getattr(source, "person_id", None), getattr(source, "organizer_id", None)
-        if permission is Permission.CONCERT_ORGANIZER and info.context.organizes(organizer):
+        if permission is Permission.CONCERT_ORGANIZER and context.organizes(organizer):
             # The viewer is not read, so organizers and admins can share the payload of a push.
-            return resolve(source, info, **arguments)
+            return True
         buyer, gate_people = getattr(source, "buyer_id", None), getattr(source, "gate_people", ())
-        permission.check(info.context.viewer, owner=owner, buyer=buyer, organizer=organizer, gate_people=gate_people)
-        return resolve(source, info, **arguments)
+        permission.check(context.viewer, owner=owner, buyer=buyer, organizer=organizer, gate_people=gate_people)
+        return True
 
-    return guarded
+    return check

@@ -1,27 +1,35 @@
-"""Additions to Strawberry: a typed context, arguments named like builtins, computed fields, and
-faster reading of inputs.
+"""Additions to Strawberry: a typed context, arguments named like builtins, computed fields, faster
+reading of inputs, and resolvers without its layers.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING
-from typing import Annotated, Any, TypeAlias, TypeVar, cast
+from inspect import isawaitable
+from typing import Annotated, Any, Protocol, TypeAlias, TypeVar, cast
 
 import strawberry
 from graphql import (
+    FieldNode,
+    FragmentSpreadNode,
     GraphQLArgument,
+    GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLUnionType,
+    InlineFragmentNode,
     Undefined,
     get_nullable_type,
     is_leaf_type,
 )
-from strawberry.types.arguments import InputContext
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.arguments import InputContext, convert_argument
 from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition, StrawberryType
-from strawberry.types.nodes import SelectedField
+from strawberry.types.field import StrawberryField
 
 from resolvers.context import Context
+from schema.plans.plain_fields import PlainField, all_fields, set_plain_field
 
 Method = TypeVar("Method", bound=Callable[..., object])
 Info: TypeAlias = strawberry.Info[Context, None]
@@ -113,11 +121,151 @@ def _inputs(schema: GraphQLSchema) -> Iterator[GraphQLArgument | GraphQLInputFie
 
 
 def selects(info: Info, names: Collection[str]) -> bool:
-    """Return whether a field with one of these names is selected anywhere below this field."""
-    unread = [inner for field in info.selected_fields for inner in field.selections]
+    """Return whether a field with one of these names is selected anywhere below this field.
+
+    A field that a directive may skip counts too. Strawberry would convert all selections, with
+    their arguments, before their names can be read.
+    """
+    raw_info = info._raw_info  # noqa: SLF001
+    unread = [node.selection_set for node in raw_info.field_nodes]
     while unread:
-        selection = unread.pop()
-        if isinstance(selection, SelectedField) and selection.name in names:
-            return True
-        unread += selection.selections
+        selection_set = unread.pop()
+        for node in selection_set.selections if selection_set else ():
+            match node:
+                case FieldNode():
+                    if node.name.value in names:
+                        return True
+                    unread.append(node.selection_set)
+                case FragmentSpreadNode():
+                    unread.append(raw_info.fragments[node.name.value].selection_set)
+                case InlineFragmentNode():
+                    unread.append(node.selection_set)
     return False
+
+
+class UnionErrorHandler(Protocol):
+    """Converts the exceptions of one type to objects of an error type."""
+
+    @property
+    def exception_type(self) -> type[Exception]: ...
+
+    @property
+    def error_type(self) -> type: ...
+
+    def handle(self, exception: Any, *, info: Info) -> object: ...
+
+
+def add_plain_fields(
+    schema: GraphQLSchema, converter: GraphQLCoreConverter, handlers: Sequence[UnionErrorHandler]
+) -> None:
+    """Give each field a resolver that does what Strawberry's does, without Strawberry's layers."""
+    for _, _, field in all_fields(schema):
+        definition = field.extensions["strawberry-definition"]
+        if definition.is_subscription:
+            continue
+        plain = (
+            PlainField(attribute=definition.python_name)
+            if definition.is_basic_field
+            else PlainField(resolve=_PlainResolver(field, definition, converter, handlers).resolver)
+        )
+        set_plain_field(field, plain)
+
+
+class _PlainResolver:
+    """The function of a field, its arguments, and the handlers of its errors."""
+
+    def __init__(
+        self,
+        field: GraphQLField,
+        definition: StrawberryField,
+        converter: GraphQLCoreConverter,
+        handlers: Sequence[UnionErrorHandler],
+    ) -> None:
+        resolver = definition.base_resolver
+        assert resolver is not None
+        assert callable(resolver.wrapped_func)
+        assert not definition.extensions
+        self._call = resolver.wrapped_func
+        self._field = definition
+        self._converter = converter
+        self._takes_self = resolver.self_parameter is not None
+        assert resolver.parent_parameter is None
+        assert resolver.root_parameter is None
+        self._info_name = resolver.info_parameter.name if resolver.info_parameter else None
+        self._arguments = list(self._find_arguments(field))
+        self._handlers = [handler for handler in handlers if _returns(field, handler.error_type)]
+
+    @property
+    def resolver(self) -> Callable[..., Any]:
+        is_plain = not self._handlers and all(type_ is None for _, _, type_ in self._arguments)
+        if self._field.is_async:
+            # An async function without conversions raises nothing before it is awaited.
+            return self._resolve if is_plain else self._resolve_later
+        return self._resolve if is_plain else self._resolve_handled
+
+    def _find_arguments(self, field: GraphQLField) -> Iterator[tuple[str, str, StrawberryType | type | None]]:
+        """Yield the GraphQL name, the Python name, and the type of each argument, or None if its
+        values need no conversion.
+        """
+        for argument in self._field.arguments:
+            name = self._converter.config.name_converter.from_argument(argument)
+            is_leaf = is_leaf_type(get_nullable_type(field.args[name].type))
+            needs_conversion = not is_leaf or isinstance(argument.type, StrawberryMaybe)
+            yield name, argument.python_name, argument.type if needs_conversion else None
+
+    def _resolve(self, source: object, info: Any, **given: Any) -> Any:
+        shown = strawberry.Info(_raw_info=info, _field=self._field)
+        values: dict[str, Any] = {}
+        for name, python_name, type_ in self._arguments:
+            if name in given:
+                values[python_name] = given[name] if type_ is None else self._convert(given[name], type_, name, shown)
+        if self._info_name is not None:
+            values[self._info_name] = shown
+        return self._call(source, **values) if self._takes_self else self._call(**values)
+
+    def _convert(self, value: object, type_: StrawberryType | type, name: str, info: Info) -> object:
+        converter = self._converter
+        return convert_argument(value, type_, converter.scalar_registry, converter.config, info, path=(name,))
+
+    async def _resolve_later(self, source: object, info: Any, **given: Any) -> Any:
+        try:
+            return await self._resolve(source, info, **given)
+        except Exception as error:
+            return self._handle(error, info)
+
+    def _resolve_handled(self, source: object, info: Any, **given: Any) -> Any:
+        try:
+            found = self._resolve(source, info, **given)
+        except Exception as error:
+            return self._handle(error, info)
+        return self._await_handled(found, info) if isawaitable(found) else found
+
+    async def _await_handled(self, found: Awaitable[Any], info: Any) -> Any:
+        try:
+            return await found
+        except Exception as error:
+            return self._handle(error, info)
+
+    def _handle(self, error: Exception, info: Any) -> object:
+        """Return the object that represents the error. Raises the error if it has no handler."""
+        for handler in self._handlers:
+            if isinstance(error, handler.exception_type):
+                return handler.handle(error, info=strawberry.Info(_raw_info=info, _field=self._field))
+        raise error
+
+
+def _returns(field: GraphQLField, error_type: type) -> bool:
+    """Return whether the field returns a union that contains the error type."""
+    union = get_nullable_type(field.type)
+    name = error_type.__strawberry_definition__.name  # type: ignore[attr-defined]
+    return isinstance(union, GraphQLUnionType) and any(member.name == name for member in union.types)
+
+
+def object_type_of(class_: type) -> str | None:
+    """Return the name of the object type that Strawberry finds for objects of a Python class, or
+    None if that depends on the object.
+    """
+    definition = getattr(class_, "__strawberry_definition__", None)
+    if definition is None or definition.is_interface or definition.is_input or definition.is_graphql_generic:
+        return None
+    return str(definition.name)

@@ -26,6 +26,7 @@ from schema.execution.subscription_source import TopicEventStream
 from schema.holds import build_hold
 from schema.ids import Kind
 from schema.orders import build_order
+from schema.plans.plain_fields import PlainField, set_plain_field
 from schema.queues import QueuePosition
 from schema.rooms import WaitingRoom as ShownRoom
 from schema.stock.stock import Stock as ShownStock
@@ -89,6 +90,7 @@ def wrap_topic_fields(schema: GraphQLSchema) -> None:
     for field in schema.subscription_type.fields.values() if schema.subscription_type else ():
         field.subscribe = _wrap_topic(field)
         field.resolve = _build_payload
+        set_plain_field(field, PlainField(resolve=_build_payload))
 
 
 def _wrap_topic(field: GraphQLField) -> Callable[..., Awaitable[TopicEventStream]]:

@@ -100,6 +100,8 @@ class Settings:
     """
     graphiql: bool | None = None
     """Whether browsers get GraphiQL at /graphql. If None, the rule for `introspection` applies."""
+    compiled_plans: bool = True
+    """Whether documents that are used again are compiled. If not, graphql-core executes all."""
     buyers: str = "customer"
     """The people who may queue and buy. `customer` means those with that role; `signed-in` means
     all those with a valid token.
@@ -177,6 +179,7 @@ class Settings:
             ),
             trusted_documents=Path(file) if (file := reader.optional("TRUSTED_DOCUMENTS")) else None,
             introspection=reader.yes_or_no("INTROSPECTION"),
+            compiled_plans=reader.yes_or_no("COMPILED_PLANS") is not False,
             graphiql=reader.yes_or_no("GRAPHIQL"),
             buyers=reader.choice("BUYERS", ("customer", "signed-in"), cls.buyers),
             font_dirs=reader.folders("FONT_DIRS"),

@@ -21,6 +21,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = {
     "access token": ("auth",),
     "queue pass": ("auth.passes",),
     "document and its cost": ("schema.execution",),
+    "compiled plan": ("schema.plans",),
     "variables and arguments": (
         "graphql.execution.get_variable_signature",
         "graphql.execution.values",

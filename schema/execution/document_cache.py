@@ -33,6 +33,7 @@ from schema.execution.literal_values import RULES
 from schema.execution.operation_cost import CostTable, OperationCost, build_operation_costs
 from schema.execution.public_documents import is_public_document
 from schema.execution.pushed_fields import PushedFieldsRule
+from schema.plans.document_plans import DocumentPlans, PlanCompiler
 
 _RULES = (*RULES, PushedFieldsRule)
 
@@ -40,6 +41,8 @@ _RULES = (*RULES, PushedFieldsRule)
 # any input.
 CACHED_CHARACTERS = 250_000
 LONGEST_CACHED = 10_000
+# What a character of a cached document stands for. The plans of a document count accordingly.
+BYTES_PER_CHARACTER = 100
 
 # The event loop reads a document within these limits in a few milliseconds.
 LONGEST_IN_LOOP = 1_000
@@ -73,6 +76,8 @@ class Document:
     """Whether all of its root fields query the schema."""
     is_public: bool = False
     """Whether the answer is the same for all signed-out people."""
+    plans: DocumentPlans | None = None
+    """The plans of its operations. None if graphql-core always executes them."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         return get_operation_ast(self.ast, name) if self.ast else None
@@ -90,20 +95,25 @@ class DocumentCache:
         unshared_fields: Set[str],
         limits: OperationLimits = DEFAULT_LIMITS,
         allows_introspection: bool = True,
+        compiler: PlanCompiler | None = None,
     ) -> None:
         """Create the cache.
 
         `unshared_fields` are the fields that make the answer to a document depend on its caller.
-        Without introspection, errors suggest no names either, because those would reveal the
-        schema.
+        Without a compiler, documents have no plans. Without introspection, errors suggest no names
+        either, because those would reveal the schema.
         """
         self._schema = schema
         self._limits = limits
         self._allows_introspection = allows_introspection
         self._cost_table = cost_table
         self._unshared_fields = unshared_fields
+        self._compiler = compiler
         self._known: OrderedDict[str, Document] = OrderedDict()
-        self._characters = 0
+        self._weights: dict[str, int] = {}
+        """The characters that each cached document counts as, with its plans."""
+        self.characters = 0
+        """The characters that all cached documents count as."""
         self._introspections: OrderedDict[tuple[str, str | None], ExecutionResult] = OrderedDict()
         self._thread = _WorkerThread()
 
@@ -119,12 +129,20 @@ class DocumentCache:
         return document
 
     def _keep(self, text: str, document: Document) -> None:
-        if text not in self._known:
-            self._characters += len(text)
         self._known[text] = document
-        while self._characters > CACHED_CHARACTERS:
+        self._weigh(text)
+
+    def _weigh(self, text: str) -> None:
+        """Count a cached document, after it was added or got a plan, and evict others."""
+        document = self._known.get(text)
+        if document is None:
+            return
+        plans = document.plans.size // BYTES_PER_CHARACTER if document.plans else 0
+        self.characters += len(text) + plans - self._weights.get(text, 0)
+        self._weights[text] = len(text) + plans
+        while self.characters > CACHED_CHARACTERS:
             dropped, _ = self._known.popitem(last=False)
-            self._characters -= len(dropped)
+            self.characters -= self._weights.pop(dropped)
 
     async def introspect(
         self, document: Document, name: str | None, variables: Mapping[str, object]
@@ -191,7 +209,12 @@ class DocumentCache:
             costs=build_operation_costs(self._schema, parsed.ast, self._cost_table),
             is_introspection=parsed.size.introspections > 0,
             is_public=is_public_document(self._schema, parsed.ast, self._unshared_fields),
+            plans=None if parsed.size.introspections else self._plans(parsed),
         )
+
+    def _plans(self, parsed: "_Parsed") -> DocumentPlans | None:
+        text = parsed.text
+        return DocumentPlans(self._compiler, parsed.ast, lambda: self._weigh(text)) if self._compiler else None
 
 
 def refused_document(*errors: GraphQLError) -> Document:

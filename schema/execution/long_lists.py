@@ -8,6 +8,7 @@ from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, Operat
 
 from resolvers.context import Context
 from schema.execution.operation_cost import is_list_of_objects
+from schema.plans.plain_fields import get_plain_field
 
 MAX_INNER = 10
 """The maximum length of a nested list that is completed at once, without time slices."""
@@ -21,6 +22,9 @@ def yield_in_long_lists(schema: GraphQLSchema) -> None:
             for field in type_.fields.values():
                 if field.resolve is not None and is_list_of_objects(field):
                     field.resolve = _sliced(field.resolve)
+                    plain = get_plain_field(field)
+                    if plain is not None:
+                        plain.slice_list = _slice
 
 
 def _sliced(resolve: Resolve) -> Resolve:
@@ -31,18 +35,18 @@ def _sliced(resolve: Resolve) -> Resolve:
             return found
         if isawaitable(found):
             return _slice_later(found, info)
-        return _slice(found, info)
+        return _slice(found, info.context, _is_inside_a_list(info))
 
     return sliced
 
 
 async def _slice_later(found: Any, info: GraphQLResolveInfo[Context]) -> object:
-    return _slice(await found, info)
+    return _slice(await found, info.context, _is_inside_a_list(info))
 
 
-def _slice(found: object, info: GraphQLResolveInfo[Context]) -> object:
-    if isinstance(found, Sequence) and len(found) > (MAX_INNER if _is_inside_a_list(info) else 1):
-        return info.context.iterate(found)
+def _slice(found: object, context: Context, is_inside_list: bool) -> object:
+    if isinstance(found, Sequence) and len(found) > (MAX_INNER if is_inside_list else 1):
+        return context.iterate(found)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from inspect import isawaitable
 from typing import TypeAlias
 
@@ -16,6 +17,7 @@ from schema.execution.document_sources import DocumentSource
 from schema.execution.input_bounds import check_variables
 from schema.execution.persisted_documents import DocumentHash
 from schema.execution.top_level_errors import SystemCode, to_top_level_error
+from schema.plans.compile import Plan
 
 Execution: TypeAlias = graphql.Executor[Context]
 
@@ -57,6 +59,16 @@ class Prepared:
     """An execution that can begin, and the cost of its operation."""
 
     execution: Execution
+    cost: int
+    max_cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPlan:
+    """A plan that can be executed with these variables, and the cost of its operation."""
+
+    plan: Plan
+    variables: dict[str, object]
     cost: int
     max_cost: int
 
@@ -103,14 +115,16 @@ class Executor:
         self.record_use(document, operation, context)
         if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
             return rejected_result([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
-        prepared = self.prepare(document, operation, context)
-        if not isinstance(prepared, Prepared):
+        prepared = self._prepare_plan(document, operation) or self.prepare(document, operation, context)
+        if isinstance(prepared, list):
             return rejected_result(prepared, context)
         if document.is_introspection:
             return _with_cost(await self._introspect(document, operation, context), prepared)
-        result = graphql.execute_root_selection_set(prepared.execution)
-        if isawaitable(result):
-            result = await result
+        if isinstance(prepared, PreparedPlan):
+            make_core = partial(self._rebuild_execution, document, operation, context)
+            result = await prepared.plan.execute(None, context, prepared.variables, make_core)
+        else:
+            result = await _execute_by_core(prepared.execution)
         return _with_cost(executed_result(result, context, is_public=document.is_public), prepared)
 
     async def _introspect(self, document: Document, operation: Operation, context: Context) -> OperationResult:
@@ -125,17 +139,53 @@ class Executor:
         if operation.document_hash is not None:
             self._documents.record_use(operation.document_hash, document.text, is_signed_in=context.viewer is not None)
 
+    def _prepare_plan(self, document: Document, operation: Operation) -> PreparedPlan | list[GraphQLError] | None:
+        """Coerce the variables and compute the cost, if the operation has a plan.
+
+        Returns the errors that prevent the execution, or None if graphql-core has to find them.
+        """
+        chosen = document.operation(operation.name)
+        if document.plans is None or chosen is None:
+            return None
+        try:
+            check_variables(operation.variables)
+        except BadUserInput:
+            return None
+        name = chosen.name.value if chosen.name else None
+        found = document.plans.find(name, operation.variables)
+        if found is None:
+            return None
+        plan, variables = found
+        cost, limit = document.cost(chosen, variables), cost_limit(document, self._limits)
+        return [_too_costly(cost, limit)] if cost > limit else PreparedPlan(plan, variables, cost, limit)
+
     def prepare(self, document: Document, operation: Operation, context: Context) -> Prepared | list[GraphQLError]:
         """Coerce the variables and compute the cost.
 
         Returns the prepared execution, or the errors that prevent it.
         """
-        assert document.ast is not None
         try:
             check_variables(operation.variables)
         except BadUserInput as error:
             return [GraphQLError(str(error), original_error=error)]
-        execution = graphql.Executor.build(
+        execution = self._build_execution(document, operation, context)
+        if not isinstance(execution, graphql.Executor):
+            return execution
+        cost = document.cost(execution.operation, execution.variable_values.coerced)
+        limit = cost_limit(document, self._limits)
+        return [_too_costly(cost, limit)] if cost > limit else Prepared(execution, cost, limit)
+
+    def _rebuild_execution(self, document: Document, operation: Operation, context: Context) -> Execution:
+        """Return the execution of an operation whose variables are known to be right."""
+        execution = self._build_execution(document, operation, context)
+        assert isinstance(execution, graphql.Executor)
+        return execution
+
+    def _build_execution(
+        self, document: Document, operation: Operation, context: Context
+    ) -> Execution | list[GraphQLError]:
+        assert document.ast is not None
+        return graphql.Executor.build(
             self._schema,
             document.ast,
             context_value=context,
@@ -144,14 +194,14 @@ class Executor:
             max_coercion_errors=MAX_INPUT_ERRORS,
             hide_suggestions=not self._allows_introspection,
         )
-        if not isinstance(execution, graphql.Executor):
-            return execution
-        cost = document.cost(execution.operation, execution.variable_values.coerced)
-        limit = cost_limit(document, self._limits)
-        return [_too_costly(cost, limit)] if cost > limit else Prepared(execution, cost, limit)
 
 
-def _with_cost(result: OperationResult, prepared: Prepared) -> OperationResult:
+async def _execute_by_core(execution: Execution) -> graphql.ExecutionResult:
+    result = graphql.execute_root_selection_set(execution)
+    return await result if isawaitable(result) else result
+
+
+def _with_cost(result: OperationResult, prepared: Prepared | PreparedPlan) -> OperationResult:
     """Add `extensions.cost` to the answer to a query or mutation.
 
     Subscription payloads omit it, because they are sent often and to many people.

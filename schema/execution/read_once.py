@@ -1,12 +1,14 @@
 """Lets equal fields of a query share one read, so an alias does not cost a second round trip."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from inspect import isawaitable
 from typing import Any
 
 from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
 
 from resolvers.context import Context
+from schema.plans.plain_fields import wrap_resolvers
 
 Resolve = Callable[..., Any]
 
@@ -18,7 +20,7 @@ def read_equal_fields_once(schema: GraphQLSchema, type_names: Sequence[str]) -> 
         assert isinstance(type_, GraphQLObjectType)
         for name, field in type_.fields.items():
             if field.resolve is not None and not getattr(field.resolve, "_is_default", False):
-                field.resolve = _shared(name, field.resolve)
+                wrap_resolvers(field, partial(_shared, name))
 
 
 def _shared(name: str, resolve: Resolve) -> Resolve:

@@ -10,6 +10,7 @@ field reads the viewer.
 import secrets
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from inspect import isawaitable
 from typing import Never, NewType
 from weakref import WeakValueDictionary, ref
@@ -39,6 +40,7 @@ from schema.execution.operation import (
 )
 from schema.execution.payload_templates import OwnTexts, PayloadTemplates
 from schema.execution.persisted_documents import DocumentHash, hash_document
+from schema.plans.document_plans import DocumentPlans
 from subscriptions.interfaces import EntryWriter, Rendered, Source
 
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
@@ -92,15 +94,15 @@ class SubscriptionStarter:
         if isinstance(event_stream, ExecutionResult):
             return rejected_result(event_stream.errors or [], context)
         assert isinstance(event_stream, TopicEventStream)
-        shared = self._prepare(execution, document, operation)
+        shared = self._share(execution, document, operation)
         return shared.source(event_stream.topic, self._context_for_pushes(context), context.viewer)
 
-    def _prepare(self, execution: Execution, document: Document, operation: Operation) -> "PreparedOperation":
+    def _share(self, execution: Execution, document: Document, operation: Operation) -> "PreparedOperation":
         # Coerced values include defaults and follow the order of their declaration in the document.
         variables = orjson.dumps(execution.variable_values.coerced)
         key = Key((operation.document_hash or hash_document(document.text), operation.name, variables))
         execution.context_value = None
-        return self._prepared.setdefault(key, PreparedOperation(key, execution))
+        return self._prepared.setdefault(key, PreparedOperation(key, execution, document.plans))
 
     def _context_for_pushes(self, context: Context) -> Context:
         if self._push_context is None or self._push_context.stores is not context.stores:
@@ -111,11 +113,12 @@ class SubscriptionStarter:
 class PreparedOperation:
     """An operation with its variables but without a viewer, shared by all of its subscribers."""
 
-    __slots__ = ("__weakref__", "_anonymous", "_topic", "execution", "is_personal", "key", "templates")
+    __slots__ = ("__weakref__", "_anonymous", "_plans", "_topic", "execution", "is_personal", "key", "templates")
 
-    def __init__(self, key: Key, execution: Execution) -> None:
+    def __init__(self, key: Key, execution: Execution, plans: DocumentPlans | None = None) -> None:
         self.key = key
         self.execution = execution
+        self._plans = plans
         self.templates = PayloadTemplates()
         self.is_personal = False
         """Whether a field has read the viewer, so that each person gets a separate payload."""
@@ -138,17 +141,28 @@ class PreparedOperation:
         return source
 
     async def execute(self, snapshot: Snapshot, context: Context) -> bytes:
-        event = self.execution.build_per_event_executor(snapshot)
-        event.context_value = context
-        # Each event collects the fields again, and would add them to the memo of all events.
-        event._relevant_sub_fields = {}  # noqa: SLF001
-        result = graphql.execute_subscription_event(event)
-        if isawaitable(result):
-            result = await result
+        variables = self.execution.variable_values.coerced
+        plan = self._plans.find_plan(self._name, variables) if self._plans else None
+        if plan is not None:
+            result = await plan.execute(snapshot, context, variables, partial(self._build_event, snapshot, context))
+        else:
+            executed = graphql.execute_subscription_event(self._build_event(snapshot, context))
+            result = await executed if isawaitable(executed) else executed
         if result.errors:
             # The id connects the errors that a client sees with the lines in the log.
             context = replace(context, request_id=secrets.token_hex(8))
         return orjson.dumps(executed_result(result, context).payload)
+
+    @property
+    def _name(self) -> str | None:
+        return self.key[1]
+
+    def _build_event(self, snapshot: Snapshot, context: Context) -> Execution:
+        event = self.execution.build_per_event_executor(snapshot)
+        event.context_value = context
+        # Each event collects the fields again, and would add them to the memo of all events.
+        event._relevant_sub_fields = {}  # noqa: SLF001
+        return event
 
 
 @dataclass(frozen=True, slots=True)

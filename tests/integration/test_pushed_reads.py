@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import graphql
 import orjson
 import pytest
 
@@ -13,6 +12,7 @@ from schema import Operation, OperationResult, execute, ids, start
 from storage.connect import Stores
 from subscriptions.interfaces import Rendered
 from tests.support.hub_recorder import open_hub
+from tests.support.pushed_executions import record_executions
 from tests.support.queue_steps import with_room
 from tests.support.sale import PASSES, hold, key, on_sale, viewer
 from tests.support.script_calls import recorded_calls
@@ -54,13 +54,7 @@ async def test_linked_objects_cost_no_call_and_no_execution_per_person(
     stores: Stores, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executed: list[int] = []
-    execute_event = graphql.execute_subscription_event
-
-    def count(event: Any) -> Any:
-        executed.append(event.root_value.room.version)
-        return execute_event(event)
-
-    monkeypatch.setattr(graphql, "execute_subscription_event", count)
+    record_executions(monkeypatch, lambda snapshot, _: executed.append(snapshot.room.version))
     concert, resources, deliveries = await with_room(stores, 1_000), Resources(stores, PASSES), Deliveries()
     entries = [await stores.queues.join(concert.id, PersonId(who)) for who in ("front", *PEOPLE)]
     async with open_hub(stores, valkey_url) as (hub, _):

@@ -80,7 +80,10 @@ SEPARATED = (
     ("storage.hot", ("storage.sync", "storage.mongo", "storage.connect"), ()),
     ("storage.mongo", ("storage.sync", "storage.hot", "storage.connect"), ()),
     ("storage.embedded", ("storage.",), ("storage.embedded",)),
-    ("schema.execution", ("schema.",), ("schema.execution", "schema.ids", "schema.scalars")),
+    ("schema.execution", ("schema.",), ("schema.execution", "schema.ids", "schema.scalars", "schema.plans.")),
+    # Compiled plans know neither a type of the schema nor a layer below it.
+    ("schema.plans", tuple(f"{package}." for package in MAY_IMPORT), ("schema.plans.",)),
+    ("schema.plans", ("strawberry",), ()),
     ("schema", ("subscriptions.",), ("subscriptions.interfaces",)),
     ("resolvers", ("subscriptions.",), ("subscriptions.interfaces",)),
     ("bench.clients", ("bench.",), ("bench.clients.",)),
@@ -226,6 +229,10 @@ def test_third_party_rule_finds_misplaced_imports(place: str, source: str, found
         ("schema/execution/operation.py", "from schema.orders import Order", {"schema.orders.Order"}),
         ("resolvers/rooms.py", "from subscriptions.feed import Feed", {"subscriptions.feed.Feed"}),
         ("schema/orders.py", "from schema.execution.operation import Operation", set()),
+        ("schema/plans/x.py", "from schema.execution import operation", {"schema.execution.operation"}),
+        ("schema/plans/x.py", "from resolvers.context import Context", {"resolvers.context.Context"}),
+        ("schema/plans/x.py", "import strawberry", {"strawberry"}),
+        ("schema/plans/x.py", "from schema.plans.source import Source\nimport graphql, orjson, enum", set()),
     ],
 )
 def test_separation_rule_finds_forbidden_imports(place: str, source: str, found: set[str]) -> None:

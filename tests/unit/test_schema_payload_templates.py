@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import graphql
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -21,6 +20,7 @@ from schema import Operation, OperationResult, ids, start
 from schema.execution.payload_templates import Template, texts_of
 from schema.execution.subscription_source import PreparedOperation, SubscriptionSource
 from schema.queues import QueuePosition
+from tests.support.pushed_executions import record_executions
 from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, NOW, ROOM, STOCK, FakeStores, entry
 
@@ -294,13 +294,11 @@ class Executions:
 @pytest.fixture
 def executions(monkeypatch: pytest.MonkeyPatch) -> Executions:
     executions = Executions()
-    execute_event = graphql.execute_subscription_event
 
-    def execute(event: Any) -> Any:
+    def count(*_: object) -> None:
         executions.count += 1
-        return execute_event(event)
 
-    monkeypatch.setattr(graphql, "execute_subscription_event", execute)
+    record_executions(monkeypatch, count)
     return executions
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import graphql
 import orjson
 import pytest
 from graphql import GraphQLObjectType, GraphQLResolveInfo
@@ -21,8 +20,11 @@ from domain.tiers.rules import TierRules
 from domain.topics import Snapshot
 from resolvers.context import Context
 from schema import DocumentRules, Operation, OperationResult, build_engine, ids
+from schema.plans.plain_fields import PlainField, set_plain_field
 from subscriptions.interfaces import Rendered, Source
 from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGroups
+from tests.support.plans import compile_always, compile_never
+from tests.support.pushed_executions import record_executions
 from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, ROOM, STOCK, FakeStores
 
@@ -87,14 +89,14 @@ class Audience:
 def executed(monkeypatch: pytest.MonkeyPatch) -> list[Context]:
     """The context of each execution for a push."""
     contexts: list[Context] = []
-    execute_event = graphql.execute_subscription_event
-
-    def record(event: Any) -> Any:
-        contexts.append(event.context_value)
-        return execute_event(event)
-
-    monkeypatch.setattr(graphql, "execute_subscription_event", record)
+    record_executions(monkeypatch, lambda _, context: contexts.append(context))
     return contexts
+
+
+@pytest.fixture(autouse=True, params=[compile_always, compile_never])
+def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test by plans and by graphql-core."""
+    request.param(monkeypatch)
 
 
 def tiers_of(payloads: list[dict[str, Any]]) -> list[list[str]]:
@@ -114,6 +116,9 @@ def replace_version_field(monkeypatch: pytest.MonkeyPatch, resolve: Callable[[Co
         return resolve(info.context)
 
     monkeypatch.setattr(stock.fields["version"], "resolve", resolver)
+    extensions = {**stock.fields["version"].extensions}
+    monkeypatch.setattr(stock.fields["version"], "extensions", extensions)
+    set_plain_field(stock.fields["version"], PlainField(resolve=resolver))
 
 
 async def test_public_shares_one_execution_without_a_viewer(executed: list[Context]) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-import graphql
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -28,6 +27,7 @@ from subscriptions.publishing.subscriber_groups import Subscriber
 from tests.support.fake_queue import FakeQueue
 from tests.support.hub_recorder import SnapshotRecorder
 from tests.support.publisher_steps import EVERY_REFRESH, add_people, add_subscriber, make_publisher, queue_topic
+from tests.support.pushed_executions import record_executions
 from tests.support.sale import viewer
 from tests.support.snapshots import CONCERT, NOW, STOCK, FakeStores
 
@@ -199,13 +199,7 @@ async def test_payload_has_the_bytes_of_an_execution_at_its_version(sequence: li
 def executions(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The executions of subscription payloads."""
     executed: list[object] = []
-    execute_event = graphql.execute_subscription_event
-
-    def execute(event: Any) -> Any:
-        executed.append(event)
-        return execute_event(event)
-
-    monkeypatch.setattr(graphql, "execute_subscription_event", execute)
+    record_executions(monkeypatch, lambda snapshot, _: executed.append(snapshot))
     return executed
 
 

@@ -23,6 +23,7 @@ def make_engine(settings: Settings) -> Engine:
         trusted_file=settings.trusted_documents,
         shop_file=find_shop_documents(),
         limits=make_operation_limits(settings.limit),
+        compiles_plans=settings.compiled_plans,
     )
     try:
         return build_engine(rules)

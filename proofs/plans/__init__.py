@@ -1,0 +1,1 @@
+"""Proves that compiled plans answer as graphql-core does, on random operations."""

@@ -1,0 +1,175 @@
+"""Variables: generated functions that coerce those which are plainly right.
+
+Any other value is left to graphql-core, which also writes the error. A value is coerced to the same
+Python objects as by graphql-core.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from math import isfinite
+from typing import Any, TypeAlias
+
+from graphql import (
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLInt,
+    GraphQLNamedInputType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLString,
+    OperationDefinitionNode,
+    Undefined,
+    is_list_type,
+    is_non_null_type,
+    is_required_input_field,
+)
+from graphql.execution.get_variable_signature import get_variable_signature
+from graphql.utilities.coerce_input_value import coerce_default_value
+
+from schema.plans.source import CannotCompile, Source
+
+CoerceVariables: TypeAlias = Callable[[Mapping[str, object]], dict[str, Any]]
+"""Returns the coerced variables, in the order of their declaration. Raises OddVariables."""
+
+
+class OddVariables(Exception):
+    """A value that is not plainly right. Graphql-core decides whether it is wrong."""
+
+
+class InputCoercers:
+    """The generated function for each input object type of a schema. Plans share them."""
+
+    def __init__(self) -> None:
+        self._made: dict[GraphQLInputObjectType, Callable[[Any], Any]] = {}
+        self._in_progress: set[GraphQLInputObjectType] = set()
+
+    def make_variables(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> CoerceVariables:
+        """Return the function for the variables of an operation. Raises CannotCompile."""
+        source = Source()
+        source.line(0, "def coerce(values):")
+        source.line(1, "coerced = {}")
+        for node in operation.variable_definitions or ():
+            signature = get_variable_signature(schema, node)
+            if isinstance(signature, GraphQLError):
+                raise CannotCompile("a variable has an unknown type")
+            name = source.constant(signature.name)
+            source.line(1, f"value = values.get({name}, {source.constant(Undefined)})")
+            source.line(1, f"if value is {source.constant(Undefined)}:")
+            default = coerce_default_value(signature) if node.default_value else Undefined
+            if node.default_value or not is_non_null_type(signature.type):
+                self._add_default(source, default, name)
+            else:
+                source.line(2, f"raise {source.constant(OddVariables)}")
+            source.line(1, "else:")
+            self._add(source, 2, signature.type)
+            source.line(2, f"coerced[{name}] = value")
+        source.line(1, "return coerced")
+        coerce: CoerceVariables = source.compile("coerce")
+        return coerce
+
+    @staticmethod
+    def _add_default(source: Source, default: object, name: str) -> None:
+        if default is Undefined:
+            source.line(2, "pass")
+        elif isinstance(default, dict | list):
+            source.line(2, f"coerced[{name}] = {source.constant(deepcopy)}({source.constant(default)})")
+        else:
+            source.line(2, f"coerced[{name}] = {source.constant(default)}")
+
+    def _add(self, source: Source, depth: int, type_: GraphQLInputType) -> None:
+        """Add the lines that coerce `value` or raise OddVariables."""
+        odd = f"raise {source.constant(OddVariables)}"
+        if is_non_null_type(type_):
+            source.line(depth, f"if value is None: {odd}")
+            self._add(source, depth, type_.of_type)
+            return
+        if is_list_type(type_):
+            item = self._make_item(type_.of_type)
+            source.line(depth, f"if value.__class__ is list: value = [{source.constant(item)}(one) for one in value]")
+            source.line(depth, f"elif value is not None: {odd}")
+            return
+        assert isinstance(type_, GraphQLScalarType | GraphQLEnumType | GraphQLInputObjectType)
+        source.line(depth, f"if value is not None: value = {source.constant(self._make_named(type_))}(value)")
+
+    def _make_item(self, type_: GraphQLInputType) -> Callable[[Any], Any]:
+        source = Source()
+        source.line(0, "def coerce(value):")
+        self._add(source, 1, type_)
+        source.line(1, "return value")
+        coerce: Callable[[Any], Any] = source.compile("coerce")
+        return coerce
+
+    def _make_named(self, type_: GraphQLNamedInputType) -> Callable[[Any], Any]:
+        """Return the function that coerces a value that is not null."""
+        if not isinstance(type_, GraphQLInputObjectType):
+            return _make_leaf(type_)
+        if type_ not in self._made:
+            if type_ in self._in_progress:
+                raise CannotCompile("an input contains itself")
+            self._in_progress.add(type_)
+            try:
+                self._made[type_] = self._make_object(type_)
+            finally:
+                self._in_progress.discard(type_)
+        return self._made[type_]
+
+    def _make_object(self, type_: GraphQLInputObjectType) -> Callable[[Any], Any]:
+        source = Source()
+        odd, undefined = f"raise {source.constant(OddVariables)}", source.constant(Undefined)
+        source.line(0, "def coerce(values):")
+        source.line(1, f"if values.__class__ is not dict: {odd}")
+        source.line(1, "coerced = {}; known = 0")
+        for name, field in type_.fields.items():
+            key, out_name = source.constant(name), source.constant(field.out_name or name)
+            source.line(1, f"value = values.get({key}, {undefined})")
+            source.line(1, f"if value is {undefined}:")
+            if is_required_input_field(field):
+                source.line(2, odd)
+            else:
+                self._add_default(source, coerce_default_value(field), out_name)
+            source.line(1, "else:")
+            source.line(2, "known += 1")
+            self._add(source, 2, field.type)
+            source.line(2, f"coerced[{out_name}] = value")
+        source.line(1, f"if known != len(values): {odd}")
+        if type_.is_one_of:
+            source.line(1, f"if known != 1 or len(coerced) != 1 or None in coerced.values(): {odd}")
+        source.line(1, f"return {source.constant(type_.out_type)}(coerced)")
+        coerce: Callable[[Any], Any] = source.compile("coerce")
+        return coerce
+
+
+def _make_leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Callable[[Any], Any]:
+    """Return the function that coerces a value of a scalar or an enum that is not null."""
+    is_plain = _PLAIN_VALUES.get(type_)
+    coerce_input_value = type_.coerce_input_value
+
+    def coerce(value: Any) -> Any:
+        if is_plain is not None:
+            if is_plain(value):
+                return value
+            raise OddVariables
+        try:
+            coerced = coerce_input_value(value)
+        except Exception:
+            raise OddVariables from None
+        if coerced is Undefined:
+            raise OddVariables
+        return coerced
+
+    return coerce
+
+
+_PLAIN_VALUES: Mapping[object, Callable[[Any], bool]] = {
+    GraphQLString: lambda value: value.__class__ is str,
+    GraphQLID: lambda value: value.__class__ is str,
+    GraphQLBoolean: lambda value: value.__class__ is bool,
+    GraphQLInt: lambda value: value.__class__ is int and -(2**31) <= value < 2**31,
+    GraphQLFloat: lambda value: value.__class__ is float and isfinite(value),
+}
+"""Whether a value of a built-in scalar stays as it is."""
