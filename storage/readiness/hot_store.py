@@ -5,6 +5,7 @@ not used by another deployment.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 from redis.exceptions import (
     AskError,
@@ -20,7 +21,6 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from storage.hot.script_client import ScriptClient
 from storage.keys import READINESS_CHANNEL, READINESS_KEYS
 from storage.readiness.addresses import shown_address
 from storage.scripts import CLAIM_STORE
@@ -41,6 +41,7 @@ _CODES = (
     (MasterDownError, "MASTERDOWN"),
     (BusyLoadingError, "LOADING"),
 )
+_WITHOUT_CODE = tuple(kind for kind, _ in _CODES)
 _PROBLEMS = {
     "OOM": "is full; raise its maxmemory, or remove keys that do not belong to Onsale",
     "READONLY": f"is a replica and accepts no writes; set {_SETTING} to the address of the primary",
@@ -61,8 +62,13 @@ _PROBLEMS = {
 }
 
 
+class CommandRunner(Protocol):
+    async def run_command(self, *command: str | bytes) -> Any:
+        """Run one command and return its reply. Raises RedisError or OSError."""
+
+
 class HotStoreCheck:
-    def __init__(self, client: ScriptClient, url: str, *, declares_noeviction: bool) -> None:
+    def __init__(self, client: CommandRunner, url: str, *, declares_noeviction: bool) -> None:
         """With `declares_noeviction`, a store that hides its eviction policy is trusted."""
         self._client = client
         self._name = f"Redis at {shown_address(url)}"
@@ -145,14 +151,18 @@ def _explain(error: Exception) -> str:
     text = re.sub(r"\s*script: [0-9a-f]{40}.*", "", str(error)).strip().rstrip(".")
     if isinstance(error, TimeoutError) or not isinstance(error, ResponseError | AuthenticationError):
         return f"does not answer: {text or type(error).__name__}; check {_SETTING} and the server"
-    problem = _PROBLEMS.get(_code(error))
-    return f"answers with an error: {text}" if problem is None else f"{problem} ({text})"
+    code = _code(error)
+    problem = _PROBLEMS.get(code)
+    shown = f"{code} {text}" if isinstance(error, _WITHOUT_CODE) else text
+    return f"answers with an error: {shown}" if problem is None else f"{problem} ({shown})"
 
 
 def _code(error: Exception) -> str:
     text = str(error)
     if "unknown command" in text:
         return "UNKNOWN_COMMAND"
+    if text.startswith("The user executing the script can't"):
+        return "NOPERM"
     if "DB index is out of range" in text or "invalid DB index" in text:
         return "NO_DATABASE"
     known = next((code for kind, code in _CODES if isinstance(error, kind)), None)
