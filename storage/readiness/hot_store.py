@@ -23,7 +23,7 @@ from redis.exceptions import (
 
 from storage.keys import READINESS_CHANNEL, READINESS_KEYS
 from storage.readiness.addresses import shown_address
-from storage.scripts import CLAIM_STORE
+from storage.scripts import CLAIM_STORE, ScriptReplyError
 
 LASTS_MS = 60_000
 OLDEST_VERSION = 7
@@ -82,7 +82,7 @@ class HotStoreCheck:
         """Record that this deployment uses the store. Return a sentence if another one uses it."""
 
         async def claim() -> str | None:
-            if await self._write(deployment) != b"OTHER":
+            if await self._write(deployment):
                 return None
             return (
                 f"is used by another deployment, with another MongoDB database; set {_SETTING} to a Redis, or to"
@@ -119,11 +119,17 @@ class HotStoreCheck:
         cluster = _parse((await self._client.run_command("CLUSTER", "INFO")).decode())
         return None if (cluster.get("cluster_state"), cluster.get("cluster_size")) == ("ok", "1") else _CLUSTER
 
-    async def _write(self, deployment: str) -> bytes:
+    async def _write(self, deployment: str) -> bool:
+        """Make the tiny write. Return False if another deployment uses the store."""
         keys, args = READINESS_KEYS, (deployment, str(LASTS_MS), READINESS_CHANNEL)
         reply = await self._client.run_command("EVAL", CLAIM_STORE.source, str(len(keys)), *keys, *args)
-        word: bytes = reply[0]
-        return word
+        match word := reply[0].decode():
+            case "WRITTEN" | "CLAIMED":
+                return True
+            case "OTHER":
+                return False
+            case _:
+                raise ScriptReplyError(CLAIM_STORE.name, word)
 
     async def _policy_problem(self, info: Mapping[str, str]) -> str | None:
         policy = info.get("maxmemory_policy")

@@ -95,7 +95,9 @@ async def test_set_that_was_never_initiated_is_not_ready(stores_at: OpenAt, tmp_
         running(uninitiated_mongod(tmp_path)) as server,
         stores_at(f"{server.url}?replicaSet=onsale") as stores,
     ):
-        assert "has no primary that this server can reach" in await only_problem(stores)
+        problem = await only_problem(stores)
+        assert "has no primary that this server can reach" in problem
+        assert "If the set is new, run rs.initiate() once" in problem
 
 
 async def test_member_that_is_not_primary_is_not_ready(member: ServerProcess, stores_at: OpenAt) -> None:
