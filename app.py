@@ -251,7 +251,13 @@ def _opened(
     """Return the given stores, which stay open, or open new ones."""
     if given is not None:
         return contextlib.nullcontext(given)
-    return open_stores(redis_url, mongo_url, settings.mongo_database, declares_noeviction=settings.declares_noeviction)
+    return open_stores(
+        redis_url,
+        mongo_url,
+        settings.mongo_database,
+        batched_holds=settings.batched_holds,
+        declares_noeviction=settings.declares_noeviction,
+    )
 
 
 def _login_limit(settings: Settings, stores: Stores) -> LoginLimit:
