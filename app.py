@@ -110,7 +110,11 @@ def __getattr__(name: str) -> Starlette:
     """
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return create_app(Settings.from_env(os.environ))
+    try:
+        return create_app(Settings.from_env(os.environ))
+    except SettingsError as error:
+        # Uvicorn would show any other error with its traceback.
+        raise SystemExit(f"Onsale cannot start: {error}") from None
 
 
 def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engine | None = None) -> Starlette:
@@ -240,7 +244,13 @@ def _opened(
     """Return the given stores, which stay open, or open new ones."""
     if given is not None:
         return contextlib.nullcontext(given)
-    return open_stores(redis_url, mongo_url, settings.mongo_database, batched_holds=settings.batched_holds)
+    return open_stores(
+        redis_url,
+        mongo_url,
+        settings.mongo_database,
+        batched_holds=settings.batched_holds,
+        declares_noeviction=settings.declares_noeviction,
+    )
 
 
 def _login_limit(settings: Settings, stores: Stores) -> LoginLimit:

@@ -10,6 +10,7 @@ from settings.oidc import OidcSettings
 from settings.payment import PaymentSettings
 from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
 from settings.session import SessionSettings
+from settings.store_urls import read_database_name, read_mongo_url, read_redis_url
 from settings.tickets import TicketSettings
 
 __all__ = [
@@ -34,6 +35,10 @@ class Settings:
     data_dir: Path = Path(".onsale")
     redis_url: str | None = None
     """If None, `python app.py` starts an embedded Valkey."""
+    redis_eviction: str = "read"
+    """`noeviction` declares that Redis never evicts keys, for a Redis that does not show its
+    `maxmemory-policy`; with `read`, the policy must be readable.
+    """
     mongo_url: str | None = None
     """If None, `python app.py` starts an embedded mongod."""
     mongo_database: str = "onsale"
@@ -135,6 +140,10 @@ class Settings:
         return self.buyers == "signed-in"
 
     @property
+    def declares_noeviction(self) -> bool:
+        return self.redis_eviction == "noeviction"
+
+    @property
     def loads_demo(self) -> bool:
         return self.demo == "yes" and not self.is_production
 
@@ -162,9 +171,10 @@ class Settings:
             host=reader.text("HOST", cls.host),
             port=reader.number("PORT", cls.port, highest=65_535),
             data_dir=Path(reader.text("DATA_DIR", str(cls.data_dir))),
-            redis_url=reader.optional("REDIS_URL"),
-            mongo_url=reader.optional("MONGO_URL"),
-            mongo_database=reader.text("MONGO_DATABASE", cls.mongo_database),
+            redis_url=read_redis_url(reader, "REDIS_URL"),
+            redis_eviction=reader.choice("REDIS_EVICTION", ("read", "noeviction"), cls.redis_eviction),
+            mongo_url=read_mongo_url(reader, "MONGO_URL"),
+            mongo_database=read_database_name(reader, "MONGO_DATABASE", cls.mongo_database),
             public_url=reader.origin("PUBLIC_URL"),
             oidc=OidcSettings.read(reader),
             pass_key_file=Path(key) if (key := reader.optional("PASS_KEY_FILE")) else None,

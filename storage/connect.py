@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from pymongo.errors import PyMongoError
-from redis.exceptions import RedisError
 
 from storage.hot.events import EventStore
 from storage.hot.guarded_client import GuardedClient
@@ -51,6 +50,9 @@ from storage.mongo.tickets.document_store import DocumentStore
 from storage.mongo.tickets.effect_work import EffectWork
 from storage.mongo.tickets.ticket_keys import TicketKeyStore
 from storage.mongo.tickets.tickets import TicketStore
+from storage.readiness.hot_store import HotStoreCheck
+from storage.readiness.order_database import OrderDatabaseCheck
+from storage.readiness.readiness import Readiness
 from storage.sync.capacity_proposals import CapacityProposals
 from storage.sync.concert_cache import ConcertCache
 from storage.sync.concert_writer import ConcertWriter
@@ -63,7 +65,6 @@ from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
 
-READY_WITHIN_S = 2.0
 RETRY_INDEXES_AFTER_S = 1.0
 
 
@@ -113,51 +114,41 @@ class Stores:
     detached_tasks: DetachedTasks
     concert_cache: ConcertCache
     script_client: ScriptClient
+    order_database_check: OrderDatabaseCheck
+    readiness: Readiness
     mongo: Database
 
     async def problems(self) -> list[str]:
         """Return one sentence for each store that is not ready."""
-        hot, orders = await asyncio.gather(self._hot_problem(), self._mongo_problem())
-        return [problem for problem in (hot, orders) if problem]
-
-    async def _hot_problem(self) -> str | None:
-        try:
-            async with asyncio.timeout(READY_WITHIN_S):
-                policy = await self.script_client.run_command("CONFIG", "GET", "maxmemory-policy")
-        except (RedisError, OSError, TimeoutError) as error:
-            return f"the stock store does not answer: {type(error).__name__}"
-        if policy[1] != b"noeviction":
-            return f"the stock store may evict keys: maxmemory-policy is {policy[1].decode()}; set it to noeviction"
-        return None
-
-    async def _mongo_problem(self) -> str | None:
-        try:
-            async with asyncio.timeout(READY_WITHIN_S):
-                hello = await self.mongo.command("hello")
-                has_guards = await self.orders.has_unit_guards()
-                has_revocations = await self.revocations.has_indexes()
-        except (PyMongoError, TimeoutError) as error:
-            return f"the order database does not answer: {type(error).__name__}"
-        if not hello.get("isWritablePrimary"):
-            return "the order database has no writable primary; check its replica set"
-        if not has_guards:
-            return "the order database lacks the unique index on units or its schema"
-        return None if has_revocations else "the order database lacks the indexes of ended sessions"
+        return await self.readiness.problems()
 
 
 @asynccontextmanager
 async def open_stores(
-    redis_url: str, mongo_url: str, mongo_database: str, *, batched_holds: bool = True
+    redis_url: str,
+    mongo_url: str,
+    mongo_database: str,
+    *,
+    batched_holds: bool = True,
+    declares_noeviction: bool = False,
 ) -> AsyncIterator[Stores]:
     """Open the stores, create missing indexes in the background, and close the stores at the end of
     the block.
 
     With `batched_holds`, holds that are requested at the same time share a run of their script.
+    With `declares_noeviction`, a Redis that hides its eviction policy counts as ready.
 
     An unreachable store raises no error here: `problems` reports the store, and calls raise
     TemporarilyUnavailable until it is available.
     """
-    async with connect_stores(redis_url, mongo_url, mongo_database, batched_holds=batched_holds) as stores:
+    connecting = connect_stores(
+        redis_url,
+        mongo_url,
+        mongo_database,
+        batched_holds=batched_holds,
+        declares_noeviction=declares_noeviction,
+    )
+    async with connecting as stores:
         creating = asyncio.create_task(_create_indexes(stores))
         try:
             yield stores
@@ -168,12 +159,18 @@ async def open_stores(
 
 @asynccontextmanager
 async def connect_stores(
-    redis_url: str, mongo_url: str, mongo_database: str, *, batched_holds: bool = True
+    redis_url: str,
+    mongo_url: str,
+    mongo_database: str,
+    *,
+    batched_holds: bool = True,
+    declares_noeviction: bool = False,
 ) -> AsyncIterator[Stores]:
     """Open the stores on a database whose indexes exist, and close them at the end of the block."""
     mongo: Client = connect(mongo_url)
     client = ScriptClient(redis_url, max_calls_per_run=MAX_CALLS_PER_RUN if batched_holds else 1)
-    stores = _assemble(client, database(mongo, mongo_database))
+    hot_check = HotStoreCheck(client, redis_url, declares_noeviction=declares_noeviction)
+    stores = _assemble(client, database(mongo, mongo_database), hot_check, mongo_url)
     try:
         yield stores
     finally:
@@ -187,7 +184,7 @@ async def connect_stores(
         mongo.close()
 
 
-def _assemble(client: ScriptClient, mongo: Database) -> Stores:
+def _assemble(client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, mongo_url: str) -> Stores:
     concerts, orders, lotteries = ConcertStore(mongo), OrderStore(mongo), LotteryStore(mongo)
     room_audits, hot_state = RoomAuditStore(mongo), HotState(client)
     person_concerts, concert_cache = PersonConcerts(client), ConcertCache(concerts)
@@ -202,6 +199,10 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
     guarded, detached_tasks = GuardedClient(client, recovery), DetachedTasks()
     hint_publisher = HintPublisher(client, detached_tasks.start)
     proposals = CapacityProposals(concerts, hot_state, guard=recovery)
+    revocations, installation = RevocationStore(mongo), InstallationStore(mongo)
+    order_database_check = OrderDatabaseCheck(
+        mongo, mongo_url, orders=orders, revocations=revocations, installation=installation
+    )
     return Stores(
         concerts=concerts,
         orders=orders,
@@ -233,12 +234,12 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         tickets=TicketStore(mongo),
         ticket_keys=TicketKeyStore(mongo),
         worker_heartbeats=WorkerHeartbeats(mongo),
-        installation=InstallationStore(mongo),
+        installation=installation,
         order_sync=order_sync,
         recovery=recovery,
         lotteries=lotteries,
         lottery_opener=lottery_opener,
-        revocations=RevocationStore(mongo),
+        revocations=revocations,
         payment_inbox=PaymentInbox(mongo, publish_hint=lambda: hint_publisher.publish(PAYMENT_EVENTS_CHANNEL)),
         payment_figures=PaymentFiguresStore(mongo),
         reconciliations=ReconciliationStore(mongo),
@@ -249,6 +250,8 @@ def _assemble(client: ScriptClient, mongo: Database) -> Stores:
         detached_tasks=detached_tasks,
         concert_cache=concert_cache,
         script_client=client,
+        order_database_check=order_database_check,
+        readiness=Readiness(hot_check, order_database_check),
         mongo=mongo,
     )
 
@@ -280,8 +283,10 @@ async def _create_indexes(stores: Stores) -> None:
             await stores.orders.create_indexes()
             await stores.concerts.backfill_search()
         except PyMongoError as error:
+            stores.order_database_check.note_index_error(error)
             outage.failed("indexes", error)
             await asyncio.sleep(RETRY_INDEXES_AFTER_S)
         else:
+            stores.order_database_check.note_index_error(None)
             outage.succeeded("indexes")
             return

@@ -50,10 +50,14 @@ concerts            zset    one per person: concert at which they may have an en
 session             string  a browser's login session, encrypted; named by the hash of its
                             cookie; expires with the login
 renewal             string  the attempt that may renew a login session; expires after ten seconds
+probe               string  the last write of a readiness check; expires after a minute
+deployment          string  the deployment that uses this store, as the last readiness check wrote
+                            it; expires after a minute
 
 No key is permanent. Each concert has a `hints` channel. The `work` channel carries the ids of
 concerts that have new work for the workers, the `revocations` channel announces that a session has
-ended, and the `payment_events` channel announces that the payment inbox has new events.
+ended, and the `payment_events` channel announces that the payment inbox has new events. Nothing
+listens on the `readiness` channel.
 """
 
 from functools import lru_cache
@@ -93,6 +97,9 @@ WORK_CHANNEL = "onsale2:work"
 REVOCATIONS_CHANNEL = "onsale2:revocations"
 PAYMENT_EVENTS_CHANNEL = "onsale2:payment_events"
 EFFECTS_CHANNEL = "onsale2:effects"
+
+READINESS_CHANNEL = "onsale2:readiness"
+READINESS_KEYS = ("onsale2:{store}:probe", "onsale2:{store}:deployment")
 
 PERMANENT_KEYS: frozenset[str] = frozenset()
 

@@ -146,6 +146,7 @@ COUNT_CALL = _script("count_call", "count window_ms", "ALLOWED RATE_LIMITED")
 READ_LOGIN_SESSION = _script("read_login_session", "", "LOGIN_SESSION NO_LOGIN_SESSION")
 WRITE_LOGIN_SESSION = _script("write_login_session", "sealed expire_at_ms is_new", "WRITTEN NO_LOGIN_SESSION")
 DELETE_LOGIN_SESSION = _script("delete_login_session", "", "DELETED")
+CLAIM_STORE = _script("claim_store", "deployment lasts_ms channel", "WRITTEN CLAIMED OTHER")
 CLAIM_LOGIN_RENEWAL = _script("claim_login_renewal", "claimer gap_ms", "CLAIMED TAKEN")
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Script))

@@ -109,7 +109,13 @@ async def run_command(settings: Settings, command: str, chosen: Namespace) -> in
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Stores, str]]:
     urls = find_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
-    opening = open_stores(urls.redis, urls.mongo, settings.mongo_database, batched_holds=settings.batched_holds)
+    opening = open_stores(
+        urls.redis,
+        urls.mongo,
+        settings.mongo_database,
+        batched_holds=settings.batched_holds,
+        declares_noeviction=settings.declares_noeviction,
+    )
     async with opening as stores:
         yield stores, urls.redis
 

@@ -21,6 +21,7 @@ from motor.motor_asyncio import (
 )
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from domain.errors import TemporarilyUnavailable
@@ -67,6 +68,8 @@ def database(client: Client, name: str) -> Database:
     return client.get_database(
         name,
         codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
+        # The URL may name another preference, under which a recovery could read outdated orders.
+        read_preference=ReadPreference.PRIMARY,
         read_concern=ReadConcern("majority"),
         write_concern=WriteConcern("majority", wtimeout=ANSWER_WITHIN_MS, j=True),
     )

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from pymongo.errors import DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from domain.concerts import Concert
@@ -192,7 +193,7 @@ async def _transaction(session: Session) -> AsyncIterator[None]:
     A commit whose outcome is unknown is repeated, because an open transaction would keep its orders
     from being settled.
     """
-    session.start_transaction(_READ, _WRITE)
+    session.start_transaction(_READ, _WRITE, read_preference=ReadPreference.PRIMARY)
     try:
         yield
     except BaseException:

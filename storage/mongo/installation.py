@@ -1,7 +1,7 @@
 """The id of this installation, kept in MongoDB.
 
 It is part of the metadata of every object at the payment provider, because several installations
-may share one account there.
+may share one account there. A copy of the database has the same id, but another deployment id.
 """
 
 import uuid
@@ -28,3 +28,13 @@ class InstallationStore:
             )
             self._id = str(found["id"])
         return self._id
+
+    async def deployment_id(self) -> str:
+        """Return an id of this database, which a copy made by a dump and a restore does not share.
+
+        Raises PyMongoError or TemporarilyUnavailable.
+        """
+        installation = await self.id()
+        collections = await self._installation.database.list_collections(filter={"name": self._installation.name})
+        found = [collection["info"]["uuid"] async for collection in collections]
+        return f"{installation}:{found[0] if found else ''}"

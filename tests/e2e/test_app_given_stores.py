@@ -45,7 +45,7 @@ async def application(
 async def test_application_starts_without_stores_and_recovers(
     application: Application, stoppable_valkey: ServerProcess, stoppable_mongod: ServerProcess
 ) -> None:
-    stores = {"stock store": stoppable_valkey, "order database": stoppable_mongod}
+    stores = {"Redis at": stoppable_valkey, "MongoDB at": stoppable_mongod}
     await wait_until(lambda: "Onsale is running" in application.output, timeout=60, what="the banner")
     status, problems = await _readiness(application)
     assert (status, [name for name in stores if name in problems]) == (503, list(stores))

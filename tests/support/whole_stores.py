@@ -6,8 +6,10 @@ from typing import Any
 from storage.connect import Stores
 from storage.mongo.client import Document
 
-_RATE = b"onsale2:{rate:"
-"""The prefix of keys that count attempts. They soon expire, so only new ones count as changes."""
+_RATE = (b"onsale2:{rate:", b"onsale2:{store}:")
+"""The prefixes of keys that count attempts or belong to readiness checks. They soon expire, so only
+new ones count as changes.
+"""
 _DUMP = """
 local found = {}
 for _, name in ipairs(redis.call('KEYS', '*')) do

@@ -39,10 +39,10 @@ PROGRAMS = {
 THIRD_PARTY_USERS = {
     "strawberry": {"schema"},
     "graphql": {"schema"},
-    "redis": {"storage", "subscriptions/feed.py"},
+    "redis": {"storage", "subscriptions/feed.py", "settings/store_urls.py"},
     "hiredis": {"storage"},
     "motor": {"storage"},
-    "pymongo": {"storage"},
+    "pymongo": {"storage", "settings/store_urls.py"},
     "bson": {"storage"},
     "gridfs": {"storage"},
     "broadcaster": {"subscriptions/feed.py"},

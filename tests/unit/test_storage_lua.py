@@ -37,7 +37,8 @@ class TestScript:
     def test_header_names_the_keys(self, script: Script) -> None:
         named = re.search(r"^KEYS\s+(.*)$", header_of(script), re.MULTILINE)
         assert named
-        assert named.group(1) in ("of the concert, in the order of keys.py", "rate", "person", "login session, renewal")
+        others = ("rate", "person", "login session, renewal", "probe, deployment")
+        assert named.group(1) in ("of the concert, in the order of keys.py", *others)
 
     def test_header_names_the_arguments(self, script: Script) -> None:
         named = re.findall(r"^ARGV\[(\d)(\*?)\]\s+(\w+)", header_of(script), re.MULTILINE)

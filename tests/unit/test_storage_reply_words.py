@@ -29,6 +29,7 @@ from storage.hot.queues import LeaseExpired, ProofMissing, QueueStore
 from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import Reply
 from storage.hot.snapshots import CHANGES_PAGE_SIZE, SnapshotStore
+from storage.readiness.hot_store import HotStoreCheck
 from storage.scripts import Script, ScriptReplyError
 from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER, TIER
 
@@ -122,6 +123,9 @@ class FakeClient:
     async def call(self, script: Script, concert_id: ConcertId, *args: object) -> tuple[str, Reply]:
         return await self.call_with_keys(script, (), *args)
 
+    async def run_command(self, *command: str) -> Reply:
+        return [self._word.encode()]
+
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: object) -> tuple[str, Reply]:
         if script is not self._script:
             before, word, rest = BEFORE.get(self._script, (None, "", []))
@@ -183,6 +187,9 @@ CALLS: dict[Script, Call] = {
     scripts.WRITE_LOGIN_SESSION: lambda client: LoginSessions(client).replace(DIGEST, b"", expires_at=1.0),
     scripts.DELETE_LOGIN_SESSION: lambda client: LoginSessions(client).delete(DIGEST),
     scripts.CLAIM_LOGIN_RENEWAL: lambda client: LoginSessions(client).claim_renewal(DIGEST, gap_s=1.0),
+    scripts.CLAIM_STORE: lambda client: HotStoreCheck(client, "redis://any", declares_noeviction=False).claim(
+        KEY, within_s=60
+    ),
     scripts.APPLY_CONCERT: lambda client: HotState(client).apply_concert(CONCERT),
     scripts.RECORD_ORDER: lambda client: HotState(client).record_order(ORDER),
     scripts.TAKE_AGAIN: lambda client: HotState(client).take_again(ORDER, starts_at=NOW),

@@ -1,0 +1,119 @@
+"""Starts stores that Onsale cannot use: MongoDB servers that are no replica set or belong to none,
+clusters with several servers, and stores on a full disk.
+"""
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+from pymongo import AsyncMongoClient
+from pymongo.errors import PyMongoError
+
+from storage.embedded import supervisor
+from storage.embedded.mongod import Mongod
+from storage.embedded.ports import free_port
+from storage.embedded.process import ServerProcess
+from tests.support.store_servers import running
+from tests.support.stores import CLUSTER
+from tests.support.waiting import wait_until
+
+SLOTS = 16_384
+
+
+class StandaloneMongod(Mongod):
+    """A mongod without a replica set."""
+
+    has_set_name = False
+
+    @property
+    def url(self) -> str:
+        return f"mongodb://127.0.0.1:{self.port}/"
+
+    def _arguments(self) -> list[str]:
+        arguments = super()._arguments()
+        return arguments if self.has_set_name else _without_set_name(arguments)
+
+    async def _is_ready(self) -> bool:
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=1_000
+        )
+        async with client:
+            try:
+                return bool((await client.admin.command("ping"))["ok"])
+            except PyMongoError:
+                return False
+
+
+class UninitiatedMongod(StandaloneMongod):
+    """A mongod whose replica set was never initiated."""
+
+    has_set_name = True
+
+
+def _without_set_name(arguments: list[str]) -> list[str]:
+    start = arguments.index("--replSet")
+    return arguments[:start] + arguments[start + 2 :]
+
+
+def standalone_mongod(directory: Path) -> ServerProcess:
+    return StandaloneMongod(directory, port=None, executable=supervisor.mongod_executable(), options=())
+
+
+def uninitiated_mongod(directory: Path) -> ServerProcess:
+    return UninitiatedMongod(directory, port=None, executable=supervisor.mongod_executable(), options=())
+
+
+@asynccontextmanager
+async def running_cluster(directory: Path, *, size: int) -> AsyncIterator[list[ServerProcess]]:
+    """Run a cluster whose servers have equal shares of the slots."""
+    async with AsyncExitStack() as stack:
+        servers = []
+        for number in range(size):
+            options = (*CLUSTER, "--cluster-port", str(free_port()))
+            server = supervisor.make_valkey(directory / f"shard{number}", options=options)
+            servers.append(await stack.enter_async_context(running(server)))
+        clients = [
+            await stack.enter_async_context(redis.asyncio.Redis.from_url(server.url, decode_responses=True))
+            for server in servers
+        ]
+        for number, client in enumerate(clients):
+            bounds = SLOTS * number // size, SLOTS * (number + 1) // size - 1
+            await client.execute_command("CLUSTER", "ADDSLOTSRANGE", *bounds)
+            bus_port = (await clients[0].config_get("cluster-port"))["cluster-port"]
+            await client.execute_command("CLUSTER", "MEET", "127.0.0.1", servers[0].port, str(bus_port))
+
+        async def is_complete() -> bool:
+            states = [await client.cluster("INFO") for client in clients]
+            return all(state["cluster_state"] == "ok" and state["cluster_size"] == str(size) for state in states)
+
+        await wait_until(is_complete, what="the cluster")
+        yield servers
+
+
+@contextmanager
+def small_disk(directory: Path, *, megabytes: int) -> Iterator[Path]:
+    """Mount a file system of this size, which needs root privileges."""
+    directory.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(directory)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("a small disk cannot be mounted here: that needs root privileges")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)  # noqa: S607
+
+
+def fill_disk(directory: Path) -> Path:
+    """Use up all space, and return the file that does so."""
+    filler = directory / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (65_536, 1_024, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                continue
+    return filler
