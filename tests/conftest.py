@@ -35,7 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 # One Keycloak for all identity tests, started with the session, one payment sandbox for each module
 # with payments, and the option for the long tests of the pages.
-pytest_plugins = ["tests.support.keycloak", "tests.support.page_stories", "tests.support.plans", "tests.support.sandbox"]
+pytest_plugins = [
+    "tests.support.keycloak",
+    "tests.support.page_stories",
+    "tests.support.plans",
+    "tests.support.sandbox",
+]
 
 # Session fixtures share an event loop that runs for the whole session; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")
