@@ -184,10 +184,14 @@ endef
 
 # The API works without its pages, so a failure here must not prevent it from starting.
 pages:
-	@if ! $(HAS_NODE); then \
-	  echo 'The pages are not built: they need Node.js 20.19 or later with npm. The API runs without them.'; \
-	elif ! $(MAKE) -s --no-print-directory frontend; then \
-	  echo 'The pages are not built, see above. The API starts without them; run make frontend later.'; fi
+	@if $(HAS_NODE); then \
+	  $(MAKE) -s --no-print-directory frontend || \
+	    echo 'The pages are not built, see above. The API starts without them; run make frontend later.'; \
+	elif [ -f frontend/dist/index.html ]; then \
+	  echo 'Without Node.js 20.19 or later, the pages stay as they were built in frontend/dist.'; \
+	else \
+	  echo 'The shop is not built: that needs Node.js 20.19 or later with npm. The API runs without it.'; \
+	  echo 'Install them and repeat, or copy frontend/dist from a machine that has built it.'; fi
 
 HAS_NODE := { command -v npm && node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
   process.exit(major * 100 + minor < 2019 ? 1 : 0)'; } > /dev/null 2>&1

@@ -68,7 +68,7 @@ from web.metrics import metrics_routes
 from web.middleware import DirectRoute, RequestMiddleware, compress
 from web.organizers import order_exports
 from web.pages.files import DIST, file_routes
-from web.pages.first_answer import FirstAnswer
+from web.pages.first_answers import FirstAnswers
 from web.pages.graphiql import GraphiqlPage
 from web.pages.shop import ShopPages
 from web.payment_webhooks import PaymentWebhooks
@@ -94,7 +94,7 @@ class AppState(TypedDict):
     payment_webhooks: PaymentWebhooks
     gate_files: gate_files.GateFiles
     ticket_downloads: downloads.TicketDownloads
-    first_answer: FirstAnswer
+    first_answers: FirstAnswers
     image_uploads: uploads.ImageUploads
     media_files: media.MediaFiles
     order_exports: order_exports.OrderExports
@@ -225,7 +225,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
                 ),
                 gate_files=gate_files.make_gate_files(stores, ticket_keys, resources.key_rings),
                 ticket_downloads=downloads.TicketDownloads(stores, callers, library, DownloadLinks(ticket_keys)),
-                first_answer=FirstAnswer(engine, resources, DIST),
+                first_answers=FirstAnswers(engine, resources, DIST),
                 image_uploads=uploads.make_image_uploads(stores, callers, settings.limit, site.origin),
                 order_exports=order_exports.make_order_exports(resources, callers, settings.limit.exports_per_person),
                 media_files=media.MediaFiles(stores.images.read_file, stores.detached_tasks),

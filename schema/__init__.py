@@ -315,9 +315,9 @@ def build_engine(rules: DocumentRules) -> Engine:
 
 
 def _open_documents(rules: DocumentRules, cache: DocumentCache) -> DocumentSource:
+    trusted = read_trusted_documents(rules.trusted_file, cache, rules.limits) if rules.trusted_file else None
     shop = read_trusted_documents(rules.shop_file, cache, rules.limits) if rules.shop_file else {}
-    if rules.trusted_file is not None:
-        trusted = read_trusted_documents(rules.trusted_file, cache, rules.limits)
+    if trusted is not None:
         return TrustedDocuments({**trusted, **shop}, cache if rules.allows_introspection else None)
     persisted = PersistedDocuments(rules.persisted_bytes) if rules.persisted_bytes else None
     return AnyDocuments(cache, persisted, known=shop)

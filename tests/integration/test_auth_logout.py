@@ -50,7 +50,7 @@ async def test_logout_ends_the_session_here_and_at_the_issuer(site: LoginSite, b
     location = response.json()["location"]
     assert location.startswith(f"{site.base}/realms/onsale/protocol/openid-connect/logout?")
     query = dict(parse_qsl(urlsplit(location).query))
-    assert query["post_logout_redirect_uri"] == f"{site.base}/graphql"
+    assert query["post_logout_redirect_uri"] == f"{site.base}/"
     back = await browser.http.get(location)
     assert (back.status_code, urlsplit(back.headers["location"]).path) == (303, "/")
     with pytest.raises(LoginRefused):

@@ -1,16 +1,20 @@
 """The trusted-documents file is fully checked when a process starts."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
 
 from app import create_app
-from schema import DocumentRules, TrustedDocumentsError, build_engine, hash_document
+from domain.limits.operations import OperationLimits
+from resolvers.context import Context
+from schema import DocumentRules, Operation, TrustedDocumentsError, build_engine, hash_document
 from settings import LimitSettings, Settings, SettingsError
 
 TIME = "query Time { serverTime }"
+TYPE = "query Type { __typename }"
+WITHOUT_STORES = Context(cast(Any, None), cast(Any, None), None, "test-request")
 PAGE = "concerts(first: 100) { nodes { tiers { available held sold } stock { version } } }"
 COSTLY = f"query Costly {{ {' '.join(f'p{number}: {PAGE}' for number in range(5))} }}"
 
@@ -91,3 +95,40 @@ def test_error_names_the_limit_that_a_trusted_document_exceeds(
 def test_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: No such file or directory"):
         create_app(Settings(trusted_documents=tmp_path / "none.json"))
+
+
+OTHER, THIRD = "query Other { __typename }", "query Third { __typename }"
+
+
+def shop_rules(tmp_path: Path, **rules: Any) -> DocumentRules:
+    """Return rules with a shop whose only document is `OTHER`."""
+    file = tmp_path / "shop.json"
+    file.write_bytes(orjson.dumps({hex_of(OTHER): OTHER}))
+    return DocumentRules(shop_file=file, **rules)
+
+
+async def is_known(rules: DocumentRules, text: str) -> bool:
+    """Return whether a new process runs the document by its hash alone."""
+    operation = Operation(None, {}, None, hash_document(text))
+    answer = await build_engine(rules).executor.execute(operation, WITHOUT_STORES)
+    return "data" in answer.payload
+
+
+async def test_documents_of_the_shop_join_the_trusted_ones(tmp_path: Path) -> None:
+    trusted = tmp_path / "list.json"
+    trusted.write_bytes(orjson.dumps({hex_of(TYPE): TYPE}))
+    rules = shop_rules(tmp_path, trusted_file=trusted)
+    assert [await is_known(rules, text) for text in (TYPE, OTHER, THIRD)] == [True, True, False]
+
+
+@pytest.mark.parametrize("persisted_bytes", [0, 1_000_000])
+async def test_documents_of_the_shop_are_known_without_registration(tmp_path: Path, persisted_bytes: int) -> None:
+    rules = shop_rules(tmp_path, persisted_bytes=persisted_bytes)
+    assert [await is_known(rules, text) for text in (OTHER, THIRD)] == [True, False]
+
+
+def test_error_names_the_file_of_the_shop(tmp_path: Path) -> None:
+    rules = shop_rules(tmp_path, limits=OperationLimits(document_characters=10))
+    with pytest.raises(TrustedDocumentsError) as caught:
+        build_engine(rules)
+    assert caught.value.path == rules.shop_file

@@ -55,14 +55,10 @@ def file_routes(settings: Settings, checkout: Checkout, dist: Path = DIST) -> li
     ]
 
 
-def find_shop_documents(settings: Settings, dist: Path = DIST) -> Path | None:
-    """Return the file with the documents of the shop if the server must know them from its start.
-
-    In development, a build may change them at any time; a page then registers what it sends.
-    """
-    is_strict = settings.is_production or settings.trusted_documents is not None
+def find_shop_documents(dist: Path = DIST) -> Path | None:
+    """Return the file with the documents of the shop, or None if the pages are not built."""
     file = dist / "trusted-documents.json"
-    return file if is_strict and file.is_file() else None
+    return file if file.is_file() else None
 
 
 def list_page_settings(settings: Settings, checkout: Checkout) -> dict[str, object]:

@@ -17,18 +17,19 @@ from web import home
 from web.content_negotiation import HTML, preferred_media_type
 from web.pages.documents import BuiltDocument, Document, respond_with
 from web.pages.files import DIST
-from web.pages.first_answer import FirstAnswer
+from web.pages.first_answers import FirstAnswers
 from web.pages.policies import checkout_policy, shop_policy
 from web.tickets import transfer_page
 
+HOME_PATH, CONCERT_PATH = "/", "/concerts/{slug}"
+"""Pages with a first answer, if the build names a query for them."""
 PATHS = (
-    "/concerts/{slug}",
     "/concerts/{slug}/queue",
     "/concerts/{slug}/tickets",
     "/orders/{id}",
     "/tickets",
 )
-"""The addresses of pages that need nothing special. `frontend/src/shop/routes.tsx` has all."""
+"""The other pages that need nothing special. `frontend/src/shop/routes.tsx` has all pages."""
 CHECKOUT_PATH = "/orders/{id}/pay"
 _PLAIN = "text/plain"
 _REVALIDATED = "no-cache"
@@ -47,7 +48,8 @@ class ShopPages:
     def routes(self) -> list[BaseRoute]:
         pages = [Route(path, self._page) for path in PATHS]
         return [
-            Route("/", self._home),
+            Route(HOME_PATH, self._home),
+            Route(CONCERT_PATH, self._concert),
             Route(CHECKOUT_PATH, self._checkout),
             Route(transfer_page.PATH, self._accept_ticket),
             *pages,
@@ -71,8 +73,17 @@ class ShopPages:
         document = self._built.read()
         if document is None:
             return home.build_page(self._settings, request)
-        first_answer: FirstAnswer = request.state.first_answer
-        return self._respond(await first_answer.add_to(document), request.headers)
+        return await self._respond_with_answer(document, request, HOME_PATH)
+
+    async def _concert(self, request: Request) -> Response:
+        return await self._respond_with_answer(self._require_document(), request, CONCERT_PATH)
+
+    async def _respond_with_answer(self, document: Document, request: Request, route: str) -> Response:
+        """A query string chooses other concerts, so the page then asks for them itself."""
+        if not request.url.query:
+            first_answers: FirstAnswers = request.state.first_answers
+            document = await first_answers.add_to(document, route, request.path_params)
+        return self._respond(document, request.headers)
 
     async def _page(self, request: Request) -> Response:
         return self._respond(self._require_document(), request.headers)

@@ -22,7 +22,7 @@ export function PageTitle({ children, documentTitle, isHidden }: PageTitleProps)
   }, []);
   return (
     <h1 ref={heading} tabIndex={-1} className={isHidden ? "visually-hidden" : undefined}>
-      {children}
+      <bdi>{children}</bdi>
     </h1>
   );
 }

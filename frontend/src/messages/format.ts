@@ -41,7 +41,9 @@ function formatFor(language: string): Format {
     money: (amount, currency) => {
       const isWhole = Number.isInteger(Number(amount));
       const digits = isWhole ? { minimumFractionDigits: 0, maximumFractionDigits: 0 } : {};
-      const format = new Intl.NumberFormat(language, { style: "currency", currency, ...digits });
+      // The Arabic symbols of foreign currencies mix two directions of writing.
+      const currencyDisplay = language === "ar" ? "code" : "symbol";
+      const format = new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay, ...digits });
       return format.format(amount as number);
     },
     dateTime: (iso, timeZone, style) =>

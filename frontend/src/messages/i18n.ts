@@ -56,20 +56,22 @@ export function texts<Texts>(pages: Loaders): () => Translate<Texts> {
   function load(language: Language): Promise<I18n> {
     const known = catalogs.get(language);
     if (known) return known;
-    const catalog: Promise<I18n> = Promise.all([read(SHARED, language), read(pages, language)]).then(([shared, own]) => {
-      const i18n = setupI18n({ locale: language, messages: { [language]: { ...shared, ...own } } });
-      // React then reads the value in the same render, without suspending.
-      return Object.assign(catalog, { status: "fulfilled", value: i18n }).value;
-    });
+    const catalog = Promise.all([read(SHARED, language), read(pages, language)]).then(([shared, own]) =>
+      setupI18n({ locale: language, messages: { [language]: { ...shared, ...own } } }),
+    );
     catalogs.set(language, catalog);
-    catalog.catch(() => catalogs.delete(language)); // the next attempt loads it again
+    // React reads these fields of a promise, so a component does not suspend for texts that are there.
+    catalog.then(
+      (value) => Object.assign(catalog, { status: "fulfilled", value }),
+      () => catalogs.delete(language), // the next attempt loads it again
+    );
     return catalog;
   }
 
   if (typeof document !== "undefined") load(current).catch(() => undefined);
   return () => {
-    const language = useLanguage();
-    const i18n = use(load(language));
+    // `use` is called in each render: React fails if a component that it resumes leaves it out.
+    const i18n = use(load(useLanguage()));
     return (key, values) => i18n._(key, values);
   };
 }

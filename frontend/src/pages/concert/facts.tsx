@@ -63,10 +63,14 @@ function Where({ venue }: { venue: ConcertData["venue"] }): ReactNode {
   const country = new Intl.DisplayNames(useLanguage(), { type: "region" }).of(venue.country);
   return (
     <Fact name={t("facts.where")}>
-      {venue.name}
-      {venue.address && <span className="fact-more">{venue.address}</span>}
+      <bdi>{venue.name}</bdi>
+      {venue.address && (
+        <span className="fact-more">
+          <bdi>{venue.address}</bdi>
+        </span>
+      )}
       <span className="fact-more">
-        {venue.city}, {country}
+        <bdi>{venue.city}</bdi>, {country}
       </span>
     </Fact>
   );
@@ -81,7 +85,7 @@ function Links({ concert: { links } }: { concert: ConcertData }): ReactNode {
         {links.map(({ label, url }) => (
           <li key={url}>
             <a href={url} rel="noopener noreferrer external">
-              {label}
+              <bdi>{label}</bdi>
             </a>
           </li>
         ))}

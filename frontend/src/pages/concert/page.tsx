@@ -2,12 +2,13 @@
 
 import "./page.css";
 
-import { useEffect, type ReactNode } from "react";
+import type { ReactNode } from "react";
 import { useQuery, useSubscription } from "urql";
 
-import { useConnection } from "../../api/connection";
+import { useRetryWhenOnline } from "../../api/connection";
 import type { ConcertQuery } from "../../api/generated/graphql";
 import { Button, LinkButton } from "../../components/button";
+import { DateTime } from "../../components/dateTime";
 import { Notice } from "../../components/notice";
 import { PageTitle } from "../../components/pageTitle";
 import { Poster } from "../../components/poster";
@@ -25,10 +26,7 @@ const POSTER_SIZES = "(min-width: 60rem) 28rem, 100vw";
 export default function ConcertPage({ slug }: { slug: string }): ReactNode {
   const [{ data, error, fetching }, ask] = useQuery({ query: Concert, variables: { slug } });
   const retry = (): void => ask({ requestPolicy: "network-only" });
-  const connection = useConnection();
-  useEffect(() => {
-    if (error && !data?.concert && connection === "online") retry();
-  }, [connection]);
+  useRetryWhenOnline(error !== undefined && !data?.concert, retry);
   const concert = data?.concert;
   useSubscription({
     query: StockChanges,
@@ -51,7 +49,9 @@ function Details({ concert }: { concert: ConcertData }): ReactNode {
       </div>
       <div className="concert-main">
         <NextStep concert={concert} />
-        <p className="concert-description">{concert.description}</p>
+        <p className="concert-description">
+          <bdi>{concert.description}</bdi>
+        </p>
         <Tiers concert={concert} />
         <Facts concert={concert} />
       </div>
@@ -59,14 +59,25 @@ function Details({ concert }: { concert: ConcertData }): ReactNode {
   );
 }
 
-function ConcertTitle({ concert: { name, artist, genre, venue } }: { concert: ConcertData }): ReactNode {
+function ConcertTitle({ concert }: { concert: ConcertData }): ReactNode {
   const t = useT();
+  const { name, artist, genre, startsAt, venue } = concert;
   const isInName = artist !== null && name.startsWith(artist);
   return (
     <>
-      <p className="concert-kind">{[genre && t(`genre.${genre}`), venue.city].filter(Boolean).join(" · ")}</p>
+      {genre && <p className="concert-kind">{t(`genre.${genre}`)}</p>}
       <PageTitle>{name}</PageTitle>
-      {artist && !isInName && <p className="lead">{artist}</p>}
+      {artist && !isInName && (
+        <p className="concert-artist">
+          <bdi>{artist}</bdi>
+        </p>
+      )}
+      <p className="concert-when">
+        <DateTime value={startsAt} timeZone={venue.timeZone} format="dateTime" />
+        <bdi>
+          {venue.name}, {venue.city}
+        </bdi>
+      </p>
     </>
   );
 }

@@ -46,9 +46,19 @@ function TierRow({ tier, stock, state, timeZone }: RowProps): ReactNode {
   return (
     <li className="tier">
       <div className="tier-words">
-        <h3>{tier.name}</h3>
-        {tier.zone && tier.zone !== tier.name && <p>{tier.zone}</p>}
-        {tier.description && <p>{tier.description}</p>}
+        <h3>
+          <bdi>{tier.name}</bdi>
+        </h3>
+        {tier.zone && tier.zone !== tier.name && (
+          <p>
+            <bdi>{tier.zone}</bdi>
+          </p>
+        )}
+        {tier.description && (
+          <p>
+            <bdi>{tier.description}</bdi>
+          </p>
+        )}
         <TierRules tier={tier} timeZone={timeZone} />
       </div>
       <div className="tier-numbers">

@@ -25,10 +25,14 @@ export function Card({ concert, isFirst }: { concert: ConcertCardFragment; isFir
           <DateTime value={startsAt} timeZone={venue.timeZone} format="dateTime" />
         </p>
         <h2 className="card-name">
-          <Link href={`/concerts/${concert.slug}`}>{concert.name}</Link>
+          <Link href={`/concerts/${concert.slug}`}>
+            <bdi>{concert.name}</bdi>
+          </Link>
         </h2>
         <p className="card-place">
-          {venue.name}, {venue.city}
+          <bdi>
+            {venue.name}, {venue.city}
+          </bdi>
         </p>
         <SaleLine concert={concert} />
       </div>

@@ -1,11 +1,11 @@
 /** The search and the filters above the list. Each change applies at once. */
 
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useId, useState, type ReactNode } from "react";
 import { useQuery } from "urql";
 
 import { Select, type SelectOption } from "../../components/select";
 import { useLanguage } from "../../messages/i18n";
-import { nextMonths, type Filter, type Listing } from "./filter";
+import { isFiltered, nextMonths, type Filter, type Listing } from "./filter";
 import { useT } from "./messages";
 import { ConcertPlaces } from "./operations";
 
@@ -22,10 +22,21 @@ export function Filters({ filter, setFilter }: Pick<Listing, "filter" | "setFilt
   const [places, wantPlaces] = usePlaces(filter.place);
   const whens = useWhens(filter.when);
   const genres = useGenres();
+  const id = useId();
+  const [isOpen, setIsOpen] = useState(isFiltered({ ...filter, search: "" }));
   return (
     <form className="filters" role="search" onSubmit={(event) => event.preventDefault()}>
       <Search filter={filter} setFilter={setFilter} />
-      <div className="filters-choices" onFocus={wantPlaces} onPointerEnter={wantPlaces}>
+      <button
+        type="button"
+        className="button button-secondary filters-toggle"
+        aria-expanded={isOpen}
+        aria-controls={id}
+        onClick={() => setIsOpen(!isOpen)}
+      >
+        {t("filter.show")}
+      </button>
+      <div id={id} className="filters-choices" data-open={isOpen} onFocus={wantPlaces} onPointerEnter={wantPlaces}>
         <Select
           label={t("filter.place")}
           value={filter.place}
