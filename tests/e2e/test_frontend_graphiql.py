@@ -39,7 +39,7 @@ STORIES: dict[str, dict[str, object]] = {
         "mine": 2,
         "offered": "bob@onsale.example",
         "address": "/tickets/accept",
-        "pdf": "application/pdf",
+        "isPdf": True,
         "old": "REPLACED",
         "his": "Bob Demo",
         "first": "Bob Demo",
