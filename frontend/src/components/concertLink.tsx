@@ -1,3 +1,5 @@
+import "./concertLink.css";
+
 import type { ReactNode } from "react";
 import { Link } from "wouter";
 
