@@ -87,7 +87,7 @@ function Place({ entry, isLottery }: { entry: QueueEntry; isLottery: boolean }):
   }
   return (
     <>
-      <p className="queue-position" data-digits={String(entry.position).length} data-position={entry.position} dir="ltr">
+      <p className="queue-position" data-digits={String(entry.position).length} data-position={entry.position}>
         {number(entry.position)}
       </p>
       <p className="queue-ahead">{t("waiting.ahead", { count: Math.max(entry.position - 1, 0) })}</p>
