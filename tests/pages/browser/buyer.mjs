@@ -5,6 +5,8 @@ import { mouse } from './hands.mjs';
 export const DESKTOP = { viewport: { width: 1280, height: 800 } };
 export const PHONE = { viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true };
 const PAYMENT_MS = 120_000;
+const TITLE_POLL_MS = 50;
+const TITLE_ATTEMPTS = 2_400;
 
 export class Buyer {
   // Opens a browser of one person, who is signed in if `name` is given.
@@ -87,9 +89,18 @@ export class Buyer {
     return Number(/^([\d,]+) in the queue/.exec(await this.tab.title())?.[1].replaceAll(',', ''));
   }
 
+  // Waits until the title of the document begins with a text. It asks from outside, because no timer
+  // of a hidden page fires.
+  async untilTitle(start) {
+    for (let attempt = 0; !(await this.tab.title()).startsWith(start); attempt += 1) {
+      if (attempt > TITLE_ATTEMPTS) throw new Error(`the title is ${await this.tab.title()}, not ${start}`);
+      await new Promise((resolve) => setTimeout(resolve, TITLE_POLL_MS));
+    }
+  }
+
   // Waits until the title and the page show the position.
   async untilPosition(position) {
-    await this.tab.waitForFunction((start) => document.title.startsWith(start), `${position} in the queue`);
+    await this.untilTitle(`${position} in the queue`);
     await this.main.getByText(String(position), { exact: true }).filter({ visible: true }).first().waitFor();
   }
 

@@ -6,7 +6,6 @@ import { hide, prepareHiding, show } from '../hiding.mjs';
 
 // One person at a time may choose tickets, so everyone else waits.
 export const ONE_AT_A_TIME = { totalActiveUsers: 1, passClaimTimeoutSeconds: 1_200, sessionDurationSeconds: 1_200 };
-export const CALLED = /^Your turn!/;
 
 // Opens a concert with `ahead` people between the one who was called, buyer1, and the buyer.
 export async function openQueue(url, title, ahead) {
@@ -28,11 +27,10 @@ export const queue = {
     const titles = await watchTitle(buyer.tab);
     for (let number = 2; number <= 40; number += 1) {
       await leave(number);
-      const start = `${41 - number} in the queue`;
-      await buyer.tab.waitForFunction((wanted) => document.title.startsWith(wanted), start);
+      await buyer.untilTitle(`${41 - number} in the queue`);
     }
     await leave(1);
-    await buyer.tab.waitForFunction(() => document.title.startsWith('Your turn!'));
+    await buyer.untilTitle('Your turn!');
     const positions = (await titles()).map((title) => Number.parseInt(title, 10)).filter((one) => !Number.isNaN(one));
     await show(buyer.tab);
     await buyer.untilCalled();
@@ -78,7 +76,7 @@ export const queue = {
     const ends = await Promise.all(
       people.map(async ({ tab }) => {
         const held = tab.getByRole('heading', { name: 'Your tickets are held' });
-        const soldOut = tab.getByText('None are left.', { exact: false }).first();
+        const soldOut = tab.getByText('None of these are left now.').first();
         await held.or(soldOut).first().waitFor();
         return (await held.isVisible()) ? 'held' : 'sold out';
       }),
