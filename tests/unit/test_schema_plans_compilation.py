@@ -22,6 +22,10 @@ FLAGS = (
     "query ($a: Boolean!, $b: Boolean!, $c: Boolean!) { serverTime @skip(if: $a) b: serverTime @include(if: $b) %s }"
 )
 HOLD = "mutation ($input: HoldTicketsInput!) { holdTickets(input: $input) { __typename } }"
+CODES = " ".join(f"c{number}: code" for number in range(35))
+MANY_ERRORS = " ".join(
+    f"m{number}: releaseHold(input: {{holdId: 1}}) {{ ... on DomainError {{ {CODES} }} }}" for number in range(2)
+)
 LINE = {"tierId": "x", "quantity": 1}
 INPUT = {"concertId": "x", "lines": [LINE], "idempotencyKey": "k"}
 
@@ -106,6 +110,8 @@ def test_wrong_variables_are_left_to_graphql_core() -> None:
     [
         "{ __schema { queryType { name } } }",
         "{ " + " ".join(f"a{number}: serverTime" for number in range(MAX_FIELDS + 1)) + " }",
+        # 72 fields, of which 70 are generated for each of four error types.
+        f"mutation {{ {MANY_ERRORS} }}",
     ],
 )
 def test_introspection_and_large_documents_are_never_compiled(text: str) -> None:
