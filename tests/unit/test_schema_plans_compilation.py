@@ -10,11 +10,12 @@ from schema import CORE_SCHEMA, DocumentRules, Engine, Operation, build_engine, 
 from schema.execution import document_cache
 from schema.execution.document_cache import DocumentCache
 from schema.execution.field_costs import build_cost_table
+from schema.plans import document_plans
 from schema.plans.compile import Plan
-from schema.plans.document_plans import COMPILE_INTERVAL_S, MAX_PLANS, DocumentPlans, PlanCompiler
+from schema.plans.document_plans import MAX_PLANS, DocumentPlans, PlanCompiler
 from schema.plans.selection import MAX_FIELDS, Selections
 from schema.strawberry_fixes import object_type_of
-from tests.support.plans import compile_always, record_plans
+from tests.support.plans import compile_always, compile_usually, record_plans
 from tests.support.snapshots import CONCERT, FakeStores
 
 TIME = "{ serverTime }"
@@ -28,6 +29,11 @@ MANY_ERRORS = " ".join(
 )
 LINE = {"tierId": "x", "quantity": 1}
 INPUT = {"concertId": "x", "lines": [LINE], "idempotencyKey": "k"}
+
+
+@pytest.fixture(autouse=True)
+def usual_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_usually(monkeypatch)
 
 
 @dataclass
@@ -70,9 +76,9 @@ def test_process_compiles_at_most_once_in_an_interval() -> None:
     for plans in (first, second):
         assert not is_found(plans)
     assert is_found(first)
-    made.clock.now_s += COMPILE_INTERVAL_S * 0.9
+    made.clock.now_s += document_plans.COMPILE_INTERVAL_S * 0.9
     assert not is_found(second)
-    made.clock.now_s += COMPILE_INTERVAL_S * 0.2
+    made.clock.now_s += document_plans.COMPILE_INTERVAL_S * 0.2
     assert is_found(second)
 
 
