@@ -60,7 +60,9 @@ CHAIN = (
     + " ".join(f"fragment F{n} on Concert {{ id name ...F{n + 1} }}" for n in range(15))
     + " fragment F15 on Concert { slug }"
 )
-COMPILED = " ".join(f"a{n}: concert {{ id slug name description status version currency epoch }}" for n in range(13))
+COMPILED = " ".join(
+    f'a{n}: concert(slug: "x") {{ id slug name description status version currency epoch }}' for n in range(13)
+)
 REPEATED_FIELDS = "{ concerts { nodes { " + "id name slug tiers { id name } " * 20 + "} } }"
 ENUMS = "query ({}) {{ {} }}".format(
     " ".join(f"$v{n}: [ConcertStatus!]" for n in range(9)),

@@ -7,7 +7,7 @@ from inspect import isawaitable
 from typing import TypeAlias
 
 import graphql
-from graphql import GraphQLError, GraphQLSchema, OperationType
+from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
 
 from domain.errors import BadUserInput, OnsaleError, TemporarilyUnavailable
 from domain.limits.operations import OperationLimits
@@ -115,7 +115,7 @@ class Executor:
         self.record_use(document, operation, context)
         if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
             return rejected_result([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
-        prepared = self._prepare_plan(document, operation) or self.prepare(document, operation, context)
+        prepared = self._prepare_plan(document, chosen, operation) or self.prepare(document, operation, context)
         if isinstance(prepared, list):
             return rejected_result(prepared, context)
         if document.is_introspection:
@@ -139,12 +139,13 @@ class Executor:
         if operation.document_hash is not None:
             self._documents.record_use(operation.document_hash, document.text, is_signed_in=context.viewer is not None)
 
-    def _prepare_plan(self, document: Document, operation: Operation) -> PreparedPlan | list[GraphQLError] | None:
+    def _prepare_plan(
+        self, document: Document, chosen: OperationDefinitionNode | None, operation: Operation
+    ) -> PreparedPlan | list[GraphQLError] | None:
         """Coerce the variables and compute the cost, if the operation has a plan.
 
         Returns the errors that prevent the execution, or None if graphql-core has to find them.
         """
-        chosen = document.operation(operation.name)
         if document.plans is None or chosen is None:
             return None
         try:

@@ -76,9 +76,7 @@ def compile_operation(
 
 def estimate_size(selections: Selections) -> int:
     source = selections.source
-    return (
-        _BYTES_PER_LINE * source.lines + _BYTES_PER_CONSTANT * source.constants + _BYTES_PER_FIELD * selections.fields
-    )
+    return _BYTES_PER_LINE * source.lines + _BYTES_PER_CONSTANT * source.constants + _BYTES_PER_FIELD * selections.steps
 
 
 _BYTES_PER_LINE = 120

@@ -50,7 +50,12 @@ TypeNameOf: TypeAlias = Callable[[type], str | None]
 Grouped: TypeAlias = dict[str, list[Any]]
 
 MAX_FIELDS = 120
-"""The maximum number of fields of a plan. A field of an interface counts for each of its types."""
+"""The maximum number of fields that a compiled operation selects."""
+MAX_STEPS = 240
+"""The maximum number of fields in generated code, where a field of an interface or union counts for
+each possible type. They take about 20 ms to compile.
+"""
+_NOTHING = "select_nothing"
 
 
 def passes(check: Check, source: object, context: object) -> bool:
@@ -71,9 +76,12 @@ class Selections:
     choices: Mapping[str, bool]
     """The values of the variables that @skip and @include use."""
     type_name_of: TypeNameOf
-    fields: int = 0
+    steps: int = 0
+    """The fields in generated code."""
     source: Source = field(default_factory=Source)
     _functions: int = 0
+    _nodes: set[int] = field(default_factory=set)
+    """The ids of the nodes of all fields."""
     _classes: list[tuple[ObjectClasses, GraphQLNamedType, dict[str, str]]] = field(default_factory=list)
     """The classes of each position, its type, and the name of the function of each object type."""
 
@@ -85,6 +93,7 @@ class Selections:
         assert root is not None
         grouped = collect_fields(self.schema, self._fragments(), self._values(), root, self.operation).grouped_field_set
         is_serial = self.operation.operation is OperationType.MUTATION
+        self.source.line(0, f"def {_NOTHING}(source, run, path): return {{}}")
         parts = [{key: details} for key, details in grouped.items()] if is_serial else [grouped]
         names = [self._add_function(root, part, is_inside_list=False) for part in parts]
         namespace = self.source.run()
@@ -101,6 +110,8 @@ class Selections:
 
     def _add_function(self, type_: GraphQLObjectType, grouped: Grouped, *, is_inside_list: bool) -> str:
         """Add the function for these fields, after those of the fields inside. Return its name."""
+        if not grouped:
+            return _NOTHING
         writer = _SetWriter(self, type_, is_inside_list=is_inside_list)
         lines = [writer.write_field(key, details) for key, details in grouped.items()]
         name = f"select{self._functions}"
@@ -123,6 +134,13 @@ class Selections:
         classes = ObjectClasses(lambda _: None)
         self._classes.append((classes, type_, functions))
         return classes
+
+    def count(self, details: list[Any]) -> None:
+        """Count a field. Raises CannotCompile beyond the limits."""
+        self.steps += 1
+        self._nodes.update(id(one.node) for one in details)
+        if self.steps > MAX_STEPS or len(self._nodes) > MAX_FIELDS:
+            raise CannotCompile("the operation has too many fields")
 
     def _possible_types(self, type_: GraphQLNamedType) -> list[GraphQLObjectType]:
         assert isinstance(type_, GraphQLInterfaceType | GraphQLUnionType)
@@ -166,9 +184,7 @@ class _SetWriter:
     def write_field(self, key: str, details: list[Any]) -> list[str]:
         """Return the lines that set the field in the answer. Raises CannotCompile."""
         selections, source = self.selections, self.selections.source
-        selections.fields += 1
-        if selections.fields > MAX_FIELDS:
-            raise CannotCompile("the operation has too many fields")
+        selections.count(details)
         name = details[0].node.name.value
         if name == "__typename":
             return [f"answer[{source.constant(key)}] = {source.constant(self.type.name)}"]

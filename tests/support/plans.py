@@ -8,6 +8,9 @@ from schema.plans import document_plans
 from schema.plans.compile import Plan
 from schema.plans.document_plans import PlanCompiler
 
+# As they are before an option changes them.
+_USES, _INTERVAL_S, _MAY_BEGIN = document_plans.USES, document_plans.COMPILE_INTERVAL_S, PlanCompiler.may_begin
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -28,7 +31,15 @@ def pytest_configure(config: pytest.Config) -> None:
         compile_never(pytest.MonkeyPatch())
 
 
+def compile_usually(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile as in a server, whatever the option says."""
+    monkeypatch.setattr(document_plans, "USES", _USES)
+    monkeypatch.setattr(document_plans, "COMPILE_INTERVAL_S", _INTERVAL_S)
+    monkeypatch.setattr(PlanCompiler, "may_begin", _MAY_BEGIN)
+
+
 def compile_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_usually(monkeypatch)
     monkeypatch.setattr(document_plans, "USES", 1)
     monkeypatch.setattr(document_plans, "COMPILE_INTERVAL_S", 0.0)
 

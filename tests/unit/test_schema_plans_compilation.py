@@ -10,11 +10,12 @@ from schema import CORE_SCHEMA, DocumentRules, Engine, Operation, build_engine, 
 from schema.execution import document_cache
 from schema.execution.document_cache import DocumentCache
 from schema.execution.field_costs import build_cost_table
+from schema.plans import document_plans
 from schema.plans.compile import Plan
-from schema.plans.document_plans import COMPILE_INTERVAL_S, MAX_PLANS, DocumentPlans, PlanCompiler
+from schema.plans.document_plans import MAX_PLANS, DocumentPlans, PlanCompiler
 from schema.plans.selection import MAX_FIELDS, Selections
 from schema.strawberry_fixes import object_type_of
-from tests.support.plans import compile_always, record_plans
+from tests.support.plans import compile_always, compile_usually, record_plans
 from tests.support.snapshots import CONCERT, FakeStores
 
 TIME = "{ serverTime }"
@@ -22,8 +23,17 @@ FLAGS = (
     "query ($a: Boolean!, $b: Boolean!, $c: Boolean!) { serverTime @skip(if: $a) b: serverTime @include(if: $b) %s }"
 )
 HOLD = "mutation ($input: HoldTicketsInput!) { holdTickets(input: $input) { __typename } }"
+CODES = " ".join(f"c{number}: code" for number in range(35))
+MANY_ERRORS = " ".join(
+    f"m{number}: releaseHold(input: {{holdId: 1}}) {{ ... on DomainError {{ {CODES} }} }}" for number in range(2)
+)
 LINE = {"tierId": "x", "quantity": 1}
 INPUT = {"concertId": "x", "lines": [LINE], "idempotencyKey": "k"}
+
+
+@pytest.fixture(autouse=True)
+def usual_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_usually(monkeypatch)
 
 
 @dataclass
@@ -66,9 +76,9 @@ def test_process_compiles_at_most_once_in_an_interval() -> None:
     for plans in (first, second):
         assert not is_found(plans)
     assert is_found(first)
-    made.clock.now_s += COMPILE_INTERVAL_S * 0.9
+    made.clock.now_s += document_plans.COMPILE_INTERVAL_S * 0.9
     assert not is_found(second)
-    made.clock.now_s += COMPILE_INTERVAL_S * 0.2
+    made.clock.now_s += document_plans.COMPILE_INTERVAL_S * 0.2
     assert is_found(second)
 
 
@@ -106,6 +116,8 @@ def test_wrong_variables_are_left_to_graphql_core() -> None:
     [
         "{ __schema { queryType { name } } }",
         "{ " + " ".join(f"a{number}: serverTime" for number in range(MAX_FIELDS + 1)) + " }",
+        # 72 fields, of which 70 are generated for each of four error types.
+        f"mutation {{ {MANY_ERRORS} }}",
     ],
 )
 def test_introspection_and_large_documents_are_never_compiled(text: str) -> None:
