@@ -126,6 +126,9 @@ class Concert:
     have higher ordinals.
     """
     image: ConcertImage | None = None
+    recovered_in: str = ""
+    """The incarnation of the stock store in which the concert was last recovered, if it is known.
+    """
 
     @property
     def room_opens_at(self) -> datetime:

@@ -61,6 +61,7 @@ from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 from storage.sync.recovery import Recovery
+from storage.sync.superseded import SupersededConcerts
 from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ class Stores:
     detached_tasks: DetachedTasks
     concert_cache: ConcertCache
     script_client: ScriptClient
+    superseded: SupersededConcerts
     order_database_check: OrderDatabaseCheck
     readiness: Readiness
     mongo: Database
@@ -176,6 +178,7 @@ async def connect_stores(
     finally:
         await stores.detached_tasks.aclose(patience_s=5)
         await stores.concert_cache.aclose()
+        await stores.superseded.aclose()
         await stores.recovery.aclose()
         await stores.order_batch.aclose()
         await stores.order_updates.aclose()
@@ -187,7 +190,8 @@ async def connect_stores(
 def _assemble(client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, mongo_url: str) -> Stores:
     concerts, orders, lotteries = ConcertStore(mongo), OrderStore(mongo), LotteryStore(mongo)
     room_audits, hot_state = RoomAuditStore(mongo), HotState(client)
-    person_concerts, concert_cache = PersonConcerts(client), ConcertCache(concerts)
+    superseded = SupersededConcerts(concerts, hot_state)
+    person_concerts, concert_cache = PersonConcerts(client), ConcertCache(concerts, on_read=superseded.compare)
     order_sync = OrderSync(orders, hot_state, person_concerts, concert_cache)
     lottery_opener = LotteryOpener(hot_state, lotteries)
     notices = NoticeStore(mongo)
@@ -196,7 +200,9 @@ def _assemble(client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, m
     recovery = Recovery(
         concerts, hot_state, order_sync=order_sync, house_units=house_units, lottery_opener=lottery_opener
     )
-    guarded, detached_tasks = GuardedClient(client, recovery), DetachedTasks()
+    superseded.take_back_with(recovery.rebuild)
+    guarded = GuardedClient(client, recovery, is_superseded=superseded.contains)
+    detached_tasks = DetachedTasks()
     hint_publisher = HintPublisher(client, detached_tasks.start)
     proposals = CapacityProposals(concerts, hot_state, guard=recovery)
     revocations, installation = RevocationStore(mongo), InstallationStore(mongo)
@@ -251,7 +257,8 @@ def _assemble(client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, m
         concert_cache=concert_cache,
         script_client=client,
         order_database_check=order_database_check,
-        readiness=Readiness(hot_check, order_database_check),
+        superseded=superseded,
+        readiness=Readiness(hot_check, order_database_check, superseded=superseded.count),
         mongo=mongo,
     )
 

@@ -264,6 +264,15 @@ class HotState:
             case _:
                 raise ScriptReplyError(scripts.FIND_UNRECORDED.name, word)
 
+    @property
+    def incarnation(self) -> str:
+        return self._client.incarnation
+
+    async def read_trust(self, concert_id: ConcertId) -> tuple[bool, str]:
+        """Return whether the store trusts its state of the concert, and its incarnation."""
+        is_trusted = await self.find_unrecorded(concert_id, ()) is not None
+        return is_trusted, self._client.incarnation
+
     async def run_admission(self, concert_id: ConcertId, *, bound: int) -> AdmissionRun:
         word, rest = await self._client.call(scripts.ADMIT, concert_id, bound)
         match word:

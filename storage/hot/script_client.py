@@ -63,13 +63,16 @@ class ScriptClient:
         self._waiting: deque[Call] = deque()
         self._is_batch_due = False
         self._is_closed = False
-        incarnation_seen = IncarnationSeen()
+        self._incarnation_seen = seen = IncarnationSeen()
         self._pipelines = [
-            Pipeline(
-                self._make_connection, incarnation_seen, self._pipeline_is_idle, max_calls_per_run=max_calls_per_run
-            )
+            Pipeline(self._make_connection, seen, self._pipeline_is_idle, max_calls_per_run=max_calls_per_run)
             for _ in range(PIPELINES)
         ]
+
+    @property
+    def incarnation(self) -> str:
+        """The incarnation of the store that was seen last, or an empty string before the first."""
+        return self._incarnation_seen.last_seen
 
     async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
         """Call a script for a concert. Return the word of its reply and the values after it.

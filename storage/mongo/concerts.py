@@ -167,15 +167,15 @@ class ConcertStore:
         return bool(result.matched_count)
 
     @raises_unavailable
-    async def raise_epoch(self, concert_id: ConcertId) -> Concert | None:
-        """Raise the epoch of a concert.
+    async def raise_epoch(self, concert_id: ConcertId, *, store: str = "") -> Concert | None:
+        """Raise the epoch of a concert, and record the incarnation of the store that is recovered.
 
         Return the concert with its new epoch, or None for an unknown id or a draft.
         """
         return _concert_or_none(
             await self._concerts.find_one_and_update(
                 {"_id": concert_id, "status": {"$ne": ConcertStatus.DRAFT}},
-                {"$inc": {"epoch": 1}},
+                {"$inc": {"epoch": 1}} | ({"$set": {"recoveredIn": store}} if store else {}),
                 return_document=ReturnDocument.AFTER,
             )
         )
@@ -255,6 +255,7 @@ def _concert(document: Document) -> Concert:
         gate_people=tuple(PersonId(person_id) for person_id in document.get("gatePeople", ())),
         room=_room(document["room"]),
         image=_image(document.get("image")),
+        recovered_in=document.get("recoveredIn", ""),
     )
 
 

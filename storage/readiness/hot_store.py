@@ -92,6 +92,13 @@ class HotStoreCheck:
 
         return await self._run(claim, within_s)
 
+    def describe_superseded(self, count: int) -> str:
+        """Return the sentence for a store from which another store has taken over concerts."""
+        return (
+            f"{self._name} is an old primary: another Redis has taken over {count} concerts, so their calls are refused"
+            f" here; set {_SETTING} to the new primary, or make this Redis its replica"
+        )
+
     async def _run(self, check: Callable[[], Awaitable[str | None]], within_s: float) -> str | None:
         try:
             async with asyncio.timeout(within_s):

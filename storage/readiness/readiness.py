@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from storage.readiness.hot_store import HotStoreCheck
 from storage.readiness.order_database import OrderDatabaseCheck
@@ -13,9 +14,13 @@ READY_WITHIN_S = 4.0
 
 
 class Readiness:
-    def __init__(self, hot: HotStoreCheck, orders: OrderDatabaseCheck) -> None:
+    def __init__(
+        self, hot: HotStoreCheck, orders: OrderDatabaseCheck, *, superseded: Callable[[], int] = lambda: 0
+    ) -> None:
+        """`superseded` counts the concerts that another store has taken over."""
         self._hot = hot
         self._orders = orders
+        self._superseded = superseded
         self._last: list[str] | None = None
 
     async def problems(self) -> list[str]:
@@ -27,6 +32,8 @@ class Readiness:
         if not problems and (deployment := await self._orders.deployment_id()):
             claimed = await self._hot.claim(deployment, within_s=READY_WITHIN_S)
             problems = [claimed] if claimed else []
+        if count := self._superseded():
+            problems.append(self._hot.describe_superseded(count))
         self._log(problems)
         return problems
 

@@ -9,7 +9,7 @@ concert are shared.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,9 +45,17 @@ class _Seen:
 class ConcertCache:
     """A cache that owns its reading tasks."""
 
-    def __init__(self, concerts: ConcertStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        concerts: ConcertStore,
+        *,
+        on_read: Callable[[Sequence[Concert]], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`on_read` is given each list that was read. It must not block or raise."""
         self._store = concerts
         self._clock = clock
+        self._on_read = on_read
         self._concerts: dict[ConcertId, Concert] | None = None
         self._read_at = float("-inf")
         self._is_incomplete = False
@@ -118,6 +126,7 @@ class ConcertCache:
         newest = {id_: self._newest(id_, read.get(id_), began) for id_ in (*read, *self._seen)}
         self._concerts = {id_: concert for id_, concert in newest.items() if concert is not None and _is_live(concert)}
         self._read_at = self._clock()
+        self._on_read(found)
 
     async def _read_again(self) -> None:
         try:

@@ -55,7 +55,8 @@ class Recovery:
         self._house_units = house_units
         self._lottery_opener = lottery_opener
         self._running: dict[ConcertId, asyncio.Task[None]] = {}
-        self._unfinished: dict[ConcertId, int] = {}
+        self._unfinished: dict[ConcertId, tuple[int, str]] = {}
+        """The epoch and the store's incarnation of each recovery that was interrupted."""
 
     async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
         """Return the error for UNKNOWN or RECOVERING, and start a recovery if one is needed."""
@@ -120,7 +121,8 @@ class Recovery:
 
         From scratch, holds and places in the queue are lost; orders are not.
         """
-        concert = await self._concerts.raise_epoch(concert_id)
+        _, store = await self._hot_state.read_trust(concert_id)
+        concert = await self._concerts.raise_epoch(concert_id, store=store)
         if concert is None or is_history(concert):
             return False
         word = await self._hot_state.distrust(concert_id, concert.epoch, from_scratch=from_scratch)
@@ -133,7 +135,7 @@ class Recovery:
 
         Return False if it was superseded or did not succeed.
         """
-        self._unfinished[concert.id] = concert.epoch
+        self._unfinished[concert.id] = concert.epoch, concert.recovered_in
         count = await self._order_sync.sync_concert(concert)
         if count is None or not await self._finish(concert):
             log.warning("recovery %d of concert %s did not finish, or was superseded", concert.epoch, concert.id)
@@ -154,11 +156,12 @@ class Recovery:
         that mark expires. If the epoch has been raised in the meantime, capacities may have been
         decided in the recovered store, so a new recovery is needed.
         """
-        epoch = self._unfinished.pop(concert_id, None)
-        concert = None if epoch is None else await self._concerts.get(concert_id)
-        if concert is not None and concert.epoch == epoch:
+        _, store = await self._hot_state.read_trust(concert_id)
+        unfinished = self._unfinished.pop(concert_id, None)
+        concert = None if unfinished is None else await self._concerts.get(concert_id)
+        if concert is not None and unfinished == (concert.epoch, store):
             return concert
-        return await self._concerts.raise_epoch(concert_id)
+        return await self._concerts.raise_epoch(concert_id, store=store)
 
     async def _finish(self, concert: Concert) -> bool:
         """Perform the last steps. Return False if one failed or the recovery was superseded.

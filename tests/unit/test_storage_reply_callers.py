@@ -60,7 +60,7 @@ class FakeStores:
     async def list_all(self, *_: object) -> list[Concert]:
         return [DRAWN]
 
-    async def raise_epoch(self, concert_id: ConcertId) -> Concert:
+    async def raise_epoch(self, concert_id: ConcertId, *, store: str = "") -> Concert:
         return CONCERT
 
     async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
@@ -120,7 +120,8 @@ def make_fake(**answers: object) -> Any:
 
 
 def recover(**words: str) -> Awaitable[bool]:
-    usual = {
+    usual: dict[str, object] = {
+        "read_trust": (False, "incarnation"),
         "apply_concert": "APPLIED",
         "mark_recovery": "MARKED",
         "record_order": "RECORDED",
