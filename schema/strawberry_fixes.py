@@ -15,6 +15,8 @@ from graphql import (
     GraphQLField,
     GraphQLInputField,
     GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
     GraphQLObjectType,
     GraphQLSchema,
     GraphQLUnionType,
@@ -24,8 +26,14 @@ from graphql import (
     is_leaf_type,
 )
 from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.arguments import InputContext, convert_argument
-from strawberry.types.base import StrawberryMaybe, StrawberryObjectDefinition, StrawberryType
+from strawberry.types.arguments import InputContext, StrawberryArgument, convert_argument
+from strawberry.types.base import (
+    StrawberryList,
+    StrawberryMaybe,
+    StrawberryObjectDefinition,
+    StrawberryOptional,
+    StrawberryType,
+)
 from strawberry.types.field import StrawberryField
 
 from resolvers.context import Context
@@ -81,11 +89,18 @@ def read_inputs_by_plan(schema: GraphQLSchema) -> None:
             definition.from_input = _InputPlan(type_, definition).read
 
 
+Convert: TypeAlias = Callable[[Any], object]
+"""Converts the coerced value of an argument or of a field of an input."""
+
+
 class _InputPlan:
     """The names and the types of the fields of an input, and the values of absent fields."""
 
     def __init__(self, type_: GraphQLInputObjectType, definition: StrawberryObjectDefinition) -> None:
         names = {field.extensions["strawberry-definition"].python_name: name for name, field in type_.fields.items()}
+        self._type = definition.origin
+        self._converters: list[tuple[str, str, Convert]] | None = None
+        self._graphql_fields = type_.fields
         self._fields: list[tuple[str, str, StrawberryType | type | None]] = []
         """The GraphQL name, the Python name, and the type of each field, or None if its values
         need no conversion.
@@ -109,6 +124,48 @@ class _InputPlan:
                 given = value[name]
                 values[python_name] = given if field_type is None else context.convert(given, field_type, name)
         return type_(**values)
+
+    def make_converter(self) -> Convert | None:
+        """Return the function that reads an input as `read` does, without Strawberry.
+
+        Returns None if a field needs Strawberry.
+        """
+        if self._converters is None:
+            # An input that contains itself needs Strawberry.
+            self._converters = []
+            found = [
+                (name, python_name, make_converter(self._graphql_fields[name].type, field_type))
+                for name, python_name, field_type in self._fields
+            ]
+            self._converters = [(name, python_name, convert) for name, python_name, convert in found if convert]
+        return self._convert if len(self._converters) == len(self._fields) else None
+
+    def _convert(self, value: Any) -> object:
+        if value is None:
+            return None
+        values: dict[str, object] = {**self._absent}
+        for name, python_name, convert in self._converters or ():
+            if name in value:
+                values[python_name] = convert(value[name])
+        return self._type(**values)
+
+
+def make_converter(type_: GraphQLInputType, python_type: StrawberryType | type | None) -> Convert | None:
+    """Return the function that converts coerced values as Strawberry does, or None if only
+    Strawberry can. Without a Python type, values need no conversion.
+    """
+    if isinstance(python_type, StrawberryMaybe):
+        return None
+    python_type = python_type.of_type if isinstance(python_type, StrawberryOptional) else python_type
+    nullable = get_nullable_type(type_)
+    if is_leaf_type(nullable):
+        return lambda value: value
+    if isinstance(nullable, GraphQLList) and isinstance(python_type, StrawberryList):
+        convert = make_converter(nullable.of_type, python_type.of_type)
+        return convert and (lambda value: None if value is None else [convert(item) for item in value])
+    read = getattr(getattr(python_type, "__strawberry_definition__", None), "from_input", None)
+    plan = getattr(read, "__self__", None)
+    return plan.make_converter() if isinstance(plan, _InputPlan) else None
 
 
 def _inputs(schema: GraphQLSchema) -> Iterator[GraphQLArgument | GraphQLInputField]:
@@ -197,35 +254,38 @@ class _PlainResolver:
 
     @property
     def resolver(self) -> Callable[..., Any]:
-        is_plain = not self._handlers and all(type_ is None for _, _, type_ in self._arguments)
+        is_plain = not self._handlers and all(convert is None for _, _, convert in self._arguments)
         if self._field.is_async:
             # An async function without conversions raises nothing before it is awaited.
             return self._resolve if is_plain else self._resolve_later
         return self._resolve if is_plain else self._resolve_handled
 
-    def _find_arguments(self, field: GraphQLField) -> Iterator[tuple[str, str, StrawberryType | type | None]]:
-        """Yield the GraphQL name, the Python name, and the type of each argument, or None if its
-        values need no conversion.
+    def _find_arguments(self, field: GraphQLField) -> Iterator[tuple[str, str, Convert | None]]:
+        """Yield the GraphQL name and the Python name of each argument, and the function that
+        converts its values, or None if they need no conversion.
         """
         for argument in self._field.arguments:
             name = self._converter.config.name_converter.from_argument(argument)
-            is_leaf = is_leaf_type(get_nullable_type(field.args[name].type))
-            needs_conversion = not is_leaf or isinstance(argument.type, StrawberryMaybe)
-            yield name, argument.python_name, argument.type if needs_conversion else None
+            convert = make_converter(field.args[name].type, argument.type)
+            if convert is None:
+                convert = self._strawberry_converter(argument)
+            elif is_leaf_type(get_nullable_type(field.args[name].type)):
+                convert = None
+            yield name, argument.python_name, convert
+
+    def _strawberry_converter(self, argument: StrawberryArgument) -> Convert:
+        registry, config = self._converter.scalar_registry, self._converter.config
+        return lambda value: convert_argument(value, argument.type, registry, config)
 
     def _resolve(self, source: object, info: Any, **given: Any) -> Any:
         shown = strawberry.Info(_raw_info=info, _field=self._field)
         values: dict[str, Any] = {}
-        for name, python_name, type_ in self._arguments:
+        for name, python_name, convert in self._arguments:
             if name in given:
-                values[python_name] = given[name] if type_ is None else self._convert(given[name], type_, name, shown)
+                values[python_name] = given[name] if convert is None else convert(given[name])
         if self._info_name is not None:
             values[self._info_name] = shown
         return self._call(source, **values) if self._takes_self else self._call(**values)
-
-    def _convert(self, value: object, type_: StrawberryType | type, name: str, info: Info) -> object:
-        converter = self._converter
-        return convert_argument(value, type_, converter.scalar_registry, converter.config, info, path=(name,))
 
     async def _resolve_later(self, source: object, info: Any, **given: Any) -> Any:
         try:

@@ -28,6 +28,7 @@ from schema.execution.operation_cost import build_operation_costs
 from schema.holds import Hold
 from schema.ids import Kind, MalformedId
 from schema.scalars import SCALARS, Money
+from schema.strawberry_fixes import make_converter
 from tests.support import snapshots
 
 CONFIG = StrawberryConfig()
@@ -78,6 +79,18 @@ def test_input_is_read_as_strawberry_reads_it(name: str, monkeypatch: pytest.Mon
     for other in INPUTS.values():
         monkeypatch.setattr(other.extensions["strawberry-definition"], "from_input", None)
     assert read == [convert_argument(value, definition.origin, REGISTRY, CONFIG) for value in values]
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_plans_read_an_input_as_strawberry_reads_it(name: str) -> None:
+    definition = INPUTS[name].extensions["strawberry-definition"]
+    context = InputContext(info=None, config=CONFIG, scalar_registry=REGISTRY, path=())
+    convert = make_converter(INPUTS[name], definition.origin)
+    assert convert is not None
+    values = list(_values(INPUTS[name]))
+    read = [definition.from_input(definition.origin, value, context) for value in values]
+    assert [convert(value) for value in values] == read
+    assert convert(None) is None
 
 
 def test_absent_field_keeps_its_default_and_null_replaces_it() -> None:
