@@ -1,0 +1,8 @@
+/** The texts of the waiting room. */
+
+import { texts } from "../../messages/i18n";
+
+type Texts = typeof import("./messages/en.json");
+
+export const useT = texts<Texts>(import.meta.glob("./messages/*.json"));
+export type Translate = ReturnType<typeof useT>;

@@ -1,0 +1,117 @@
+/** The place of the person in the queue, and the room around it, as they are now. */
+
+import { useCallback, useEffect, useState } from "react";
+import { useMutation, useQuery, useSubscription } from "urql";
+
+import { useConnection } from "../../api/connection";
+import { problemOf, type Problem } from "../../api/outcome";
+import { useSession } from "../../shop/session";
+import { HEARTBEAT, QUEUE_ENTRY_PAGE, QUEUE_POSITION, WATCHED_STOCK } from "./operations";
+import { isActive, stageOf, type Concert, type Live, type Stage } from "./stage";
+
+const POLL_MS = 15_000;
+/** A heartbeat is due well before the server's shortest usual limit, even if one is lost. */
+const MAX_HEARTBEAT_MS = 20_000;
+
+export interface Queue {
+  concert: Concert | null;
+  /** The newest push; null without a place, and before the first push. */
+  live: Live | null;
+  stage: Stage | null;
+  isLoading: boolean;
+  problem: Problem | null;
+  refresh: () => void;
+}
+
+export function useQueue(slug: string): Queue {
+  const { session, isKnown } = useSession();
+  const [{ data, error, fetching }, execute] = useQuery({
+    query: QUEUE_ENTRY_PAGE,
+    variables: { slug },
+    requestPolicy: "cache-and-network",
+  });
+  const refresh = useCallback(() => {
+    execute({ requestPolicy: "network-only" });
+  }, [execute]);
+  const concert = data?.concert ?? null;
+  const live = useLive(concert, refresh);
+  useStockOfOthers(concert);
+  useHeartbeats(concert);
+  const status = live?.roomStatus ?? concert?.waitingRoom?.status;
+  const stage = concert && isKnown ? stageOf(concert, status, session !== null) : null;
+  usePolling(stage, refresh);
+  return {
+    concert: isKnown ? concert : null,
+    live,
+    stage,
+    isLoading: !isKnown || (fetching && !data),
+    problem: !data && error ? problemOf(error) : null,
+    refresh,
+  };
+}
+
+/** Runs the subscription while the place lives. It also keeps the place. */
+function useLive(concert: Concert | null, refresh: () => void): Live | null {
+  const isRunning = isActive(concert?.myQueueEntry);
+  const [{ data }] = useSubscription(
+    { query: QUEUE_POSITION, variables: { concertId: concert?.id ?? "" }, pause: !isRunning },
+    newest,
+  );
+  const [wasRunning, setWasRunning] = useState(isRunning);
+  useEffect(() => {
+    // The last push says how the place ended; the room may have changed with it.
+    if (wasRunning && !isRunning) refresh();
+    setWasRunning(isRunning);
+  }, [isRunning, wasRunning, refresh]);
+  return isRunning ? (data?.queuePosition ?? null) : null;
+}
+
+type Pushed = { queuePosition: Live };
+
+function newest(known: Pushed | undefined, pushed: Pushed): Pushed {
+  if (!known) return pushed;
+  const [before, now] = [known.queuePosition, pushed.queuePosition];
+  const isOlder = now.epoch < before.epoch || (now.epoch === before.epoch && now.version < before.version);
+  return isOlder ? known : pushed;
+}
+
+function useStockOfOthers(concert: Concert | null): void {
+  const isNeeded = concert !== null && concert.status === "PUBLISHED" && !isActive(concert.myQueueEntry);
+  useSubscription({ query: WATCHED_STOCK, variables: { concertId: concert?.id ?? "" }, pause: !isNeeded });
+}
+
+/** Keeps the place while the socket is away: HTTP may work where a socket does not. */
+function useHeartbeats(concert: Concert | null): void {
+  const isCut = useConnection() !== "online";
+  const [, sendHeartbeat] = useMutation(HEARTBEAT);
+  const entry = concert?.myQueueEntry;
+  const isWaiting = entry?.state === "WAITING" || entry?.state === "PREQUEUED";
+  const limitMs = (concert?.waitingRoom?.heartbeatTimeoutSeconds ?? 60) * 1_000;
+  const everyMs = Math.min(limitMs / 3, MAX_HEARTBEAT_MS);
+  const concertId = concert?.id;
+  useEffect(() => {
+    if (!isCut || !isWaiting || concertId === undefined) return undefined;
+    const beat = (): void => void sendHeartbeat({ concertId });
+    beat();
+    const timer = setInterval(beat, everyMs);
+    return () => {
+      clearInterval(timer);
+    };
+  }, [isCut, isWaiting, concertId, everyMs, sendHeartbeat]);
+}
+
+const POLLED: ReadonlySet<Stage> = new Set(["notOpen", "rejecting", "unavailable", "signedOut", "ended", "noQueue"]);
+
+/** Without a place there are no pushes about the room, so it is asked from time to time. */
+function usePolling(stage: Stage | null, refresh: () => void): void {
+  const isPolled = stage !== null && POLLED.has(stage);
+  useEffect(() => {
+    if (!isPolled) return undefined;
+    const timer = setInterval(() => {
+      if (document.visibilityState === "visible") refresh();
+    }, POLL_MS);
+    return () => {
+      clearInterval(timer);
+    };
+  }, [isPolled, refresh]);
+}
