@@ -1,5 +1,8 @@
 """The shop's document: its addresses, status codes, encodings, and what a browser may load."""
 
+import base64
+import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -204,6 +207,11 @@ async def test_link_in_a_mail_works_before_the_first_build(tmp_path: Path) -> No
     async with visitor(tmp_path, PRODUCTION) as browser:
         page = await browser.get("/tickets/accept")
     assert (page.status_code, "<h1>Accept a ticket</h1>" in page.text) == (200, True)
+    (script,) = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    found = rules(page.headers["content-security-policy"])
+    assert (found["default-src"], found["script-src"]) == (["'none'"], [f"'sha256-{digest}'"])
+    assert (page.headers["referrer-policy"], page.headers["cache-control"]) == ("no-referrer", "no-store")
 
 
 @pytest.mark.parametrize(
