@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room test-keycloak test-programs page-types page-sizes
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room test-keycloak test-pages test-programs screenshots page-types page-sizes
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -28,6 +28,13 @@ ORDER = $(if $(filter random,$(SEED)),,--randomly-seed=$(or $(SEED),1) --hypothe
 # Each of the two processes has its own stores. All tests of a file run in one process, because they
 # share servers and a build of the pages.
 IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-pages: .venv/dev.stamp test-programs ## run all journeys of buyers in Chromium, also the long ones (20 minutes)
+	@$(BIN)/python -m pytest tests/pages --pages
+
+screenshots: .venv/dev.stamp test-programs ## take screenshots of all pages into build/screenshots, and those of the README
+	@$(BIN)/python -m pytest tests/pages/test_screenshots.py --pages
+	@mkdir -p docs/screenshots && cp build/screenshots/readme/*.png docs/screenshots/
 
 audit: .venv/dev.stamp test-programs ## run the tests that attack a server, and those of the protocols and of real clients
 	@$(BIN)/python -m pytest $(IN_PARALLEL) $(AUDITS)
@@ -94,6 +101,9 @@ bench-memory: .venv/run.stamp ## measure the memory of a subscribed socket, at 1
 
 bench-mixed: .venv/run.stamp ## measure holds while their changes are pushed to 5,000 sockets (8 minutes; ROUNDS=3 SECONDS=8 SOCKETS=5000 SERVER_PYTHON=)
 	@exec $(BIN)/python -m bench.mixed $(RUN_OPTIONS)
+
+bench-pages: .venv/run.stamp frontend ## audit the pages with Lighthouse, and measure how fast a push is painted (15 minutes; ROUNDS=5 SOCKETS=1000 CHANGES=300)
+	@exec $(BIN)/python -m bench.pages $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SOCKETS),--sockets $(SOCKETS)) $(if $(CHANGES),--changes $(CHANGES))
 
 bench-report: .venv/run.stamp ## render the results of the benchmarks into docs/performance.md and docs/charts
 	@$(BIN)/python -m bench.report

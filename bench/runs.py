@@ -95,15 +95,17 @@ def add_options(parser: argparse.ArgumentParser, *, rounds: int, seconds: float)
     parser.add_argument("--python", type=Path, default=SAME_INTERPRETER, help="the interpreter of the server")
 
 
-def run_benchmark(measuring: Coroutine[Any, Any, Result], file: Path) -> int:
+def run_benchmark(measuring: Coroutine[Any, Any, Result], file: Path, *, is_pinned: bool = True) -> int:
     """Measure, write the results to a file, and return the exit status.
 
-    Every process that was started is stopped, even after an interrupt or a timeout.
+    `is_pinned` says whether this program and what it starts stay on the client's core. Every
+    process that was started is stopped, even after an interrupt or a timeout.
     """
     configure_gc()
     began = time.monotonic()
     try:
-        pin_client()
+        if is_pinned:
+            pin_client()
         results = run_program(measuring)
     except (NotMeasured, ServerStartError) as reason:
         write_status(f"{file.stem} could not be measured: {reason}\n")

@@ -23,7 +23,7 @@ settings.register_profile("onsale", deadline=None, suppress_health_check=[Health
 settings.load_profile("onsale")
 
 TESTS = Path(__file__).parent
-COSTLIEST_FIRST = ("e2e", "identity", "integration", "unit")
+COSTLIEST_FIRST = ("e2e", "pages", "identity", "integration", "unit")
 
 
 @pytest.hookimpl(trylast=True)
@@ -33,9 +33,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: COSTLIEST_FIRST.index(item.path.relative_to(TESTS).parts[0]))
 
 
-# One Keycloak for all identity tests, started with the session, and one payment sandbox for each
-# module with payments.
-pytest_plugins = ["tests.support.keycloak", "tests.support.sandbox"]
+# One Keycloak for all identity tests, started with the session, one payment sandbox for each module
+# with payments, and the option for the long tests of the pages.
+pytest_plugins = ["tests.support.keycloak", "tests.support.sandbox", "tests.support.page_stories"]
 
 # Session fixtures share an event loop that runs for the whole session; each test has its own loop.
 session_fixture = pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -56,6 +56,16 @@ GOALS = (
     Goal("A hold during pushes to 5,000 sockets, 8 connections, p99 in ms", "mixed", ("hold_p99_ms", "8"), at_most=50),
     Goal("Positions per second to 5,000 sockets", "queue", ("positions_per_s",), at_least=25_000),
     Goal("A price reaches 10,000 people in a queue, p99 in ms", "queue", ("price_p99_ms",), at_most=1_000),
+    *(
+        Goal(f"Lighthouse, {form}, {name}", "pages", (form, score), at_least=goal)
+        for form, performance in (("desktop", 95), ("mobile", 85))
+        for score, name, goal in (
+            ("performance", "performance", performance),
+            ("accessibility", "accessibility", 100),
+            ("best_practices", "best practices", 100),
+        )
+    ),
+    Goal("A change is painted beside 1,000 other sockets, p99 in ms", "pages", ("push_p99_ms",), at_most=300),
     Goal("Holds per second with a queue pass, 64 connections", "hold", ("holds_per_s_with_pass", "64"), at_least=2_000),
 )
 

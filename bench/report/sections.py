@@ -6,12 +6,12 @@ from typing import Any
 
 from bench.report.charts import Bar, Panel, draw_bars
 from bench.report.goals import render_goals
-from bench.report.tables import NO_VALUE, number, spread, table, title_of
+from bench.report.tables import NO_VALUE, kib, number, spread, table, title_of
 
 Results = Mapping[str, Any]
 """What the files in bench/results contain, by their names without suffix."""
 
-RESULTS = ("fanout", "hold", "hold_layers", "memory", "mixed", "queue")
+RESULTS = ("fanout", "hold", "hold_layers", "memory", "mixed", "pages", "queue")
 _TARGETS = {"hold_layers": "layers"}
 """The sections and commands whose names differ from those of their results."""
 SPREAD_NOTE = "Medians of the rounds; lines show the smallest and the largest value."
@@ -27,6 +27,13 @@ _QUEUE_FIGURES = {
     "price_p50_ms": "From a new price to the person in the queue who receives it, p50 in ms",
     "price_p99_ms": "The same, p99 in ms",
 }
+_FILES = ("script", "style")
+_PUSH_FIGURES = {
+    "push_p50_ms": "From the request, p50",
+    "push_p99_ms": "The same, p99",
+    "push_max_ms": "The same, the slowest",
+    "push_from_answer_p99_ms": "From the answer, p99",
+}
 
 
 def render_sections(results: Results) -> dict[str, str]:
@@ -37,6 +44,7 @@ def render_sections(results: Results) -> dict[str, str]:
         "hold_layers": _render_layers,
         "memory": _render_memory,
         "mixed": _render_mixed,
+        "pages": _render_pages,
         "queue": _render_queue,
     }
     sections = {"goals": render_goals(results)}
@@ -180,6 +188,23 @@ def _render_mixed(result: Mapping[str, Any]) -> str:
         sockets = "none" if row["part"] == "alone" else number(result["sockets"])
         cells.append([number(row["connections"]), sockets, *_figures(row, figures), _cpu(row)])
     return f"{_describe(result)}\n\n{table(head, cells)}"
+
+
+def _render_pages(result: Mapping[str, Any]) -> str:
+    names = ("performance", "accessibility", "best_practices", "largest_contentful_paint_ms", "blocked_ms")
+    head = ("Page", "Form", "Performance", "Accessibility", "Best practices", "LCP in ms", "Blocked ms", "CLS")
+    cells = [[row["page"], row["form"], *_figures(row, (*names, "layout_shift"))] for row in result["rows"]]
+    sizes = [[page, *(kib(files[kind]) for kind in _FILES)] for page, files in result["sizes"].items()]
+    pushes = f"{number(result['pushes'])} changes, {number(result['sockets'])} other sockets"
+    times = [(what, number(result[name])) for name, what in _PUSH_FIGURES.items()]
+    return "\n\n".join(
+        (
+            _describe(result),
+            table(head, cells),
+            table(("Page", "KiB of script", "KiB of styles"), sizes),
+            table((f"From a change to the pixel, in ms ({pushes})", "Measured"), times),
+        )
+    )
 
 
 def _render_queue(result: Mapping[str, Any]) -> str:

@@ -43,3 +43,7 @@ def number(value: float) -> str:
     """Return the value with as many digits as matter: three, or all before the point."""
     digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f}"
+
+
+def kib(size_bytes: float) -> str:
+    return number(round(size_bytes / 1024, 1))

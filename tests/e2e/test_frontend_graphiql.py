@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.application import ROOT, Application, started
+from tests.support.application import Application, started
 from tests.support.browsers import BrowserDriver, driving, find_chromium
-from tests.support.commands import run_command
 from tests.support.node import installed
+from tests.support.page_stories import build_pages
 
 # A story waits up to a minute for each step, and the first story also builds the pages.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
@@ -111,7 +111,7 @@ STORIES: dict[str, dict[str, object]] = {
 async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrowserDriver]:
     chromium = find_chromium(for_what="GraphiQL's page was not tested in a browser")
     directory = await installed(BROWSER, for_what="GraphiQL's page was not tested in a browser")
-    await run_command("make", "-s", "frontend", cwd=ROOT)
+    await build_pages()
     async with started(Application(tmp_path_factory.mktemp("demo") / "data", DEMO="yes")) as application:
         # The development issuer identifies itself as localhost.
         url = f"http://localhost:{application.port}"

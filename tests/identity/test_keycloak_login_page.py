@@ -12,9 +12,9 @@ import pytest_asyncio
 from deploy.keycloak.admin import KeycloakAdmin, serve_onsale_at
 from storage.embedded.process import ServerProcess
 from tests.support.application import ROOT, Application, started
-from tests.support.commands import run_command
 from tests.support.keycloak import BackgroundKeycloak
 from tests.support.node import installed, output_of
+from tests.support.page_stories import build_pages
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -49,7 +49,7 @@ async def test_person_signs_in_and_out_on_keycloaks_page(onsale: Application, tm
     if chromium is None:
         pytest.skip("chromium is missing, so Keycloak's page was not tested: install chromium")
     directory = await installed(BROWSER, for_what="Keycloak's page was not tested in a browser")
-    await run_command("make", "-s", "frontend", cwd=ROOT)
+    await build_pages()
     # Keycloak accepts this machine under the names localhost and 127.0.0.1.
     url = f"http://localhost:{onsale.port}"
     seen = json.loads(

@@ -14,10 +14,10 @@ import pytest
 from deploy.keycloak.admin import KeycloakAdmin
 from storage.embedded.process import ServerProcess
 from tests.support.application import ROOT, Application, started
-from tests.support.commands import run_command
 from tests.support.keycloak_site import IssuerProxy, issuer_proxy, own_client, settings_of
 from tests.support.node import installed, output_of
 from tests.support.oidc_client import Issuer
+from tests.support.page_stories import build_pages
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -66,7 +66,7 @@ async def test_pages_stay_open_for_four_minutes_with_few_token_requests(
     if chromium is None:
         pytest.skip("chromium is missing, so no page was kept open: install chromium")
     directory = await installed(BROWSER, for_what="no page was kept open at Keycloak")
-    await run_command("make", "-s", "frontend", cwd=ROOT)
+    await build_pages()
 
     @asynccontextmanager
     async def onsale_for(page: OpenPage) -> AsyncIterator[tuple[OpenPage, Application, IssuerProxy]]:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ import orjson
 import pytest
 
 MAX_LINE_BYTES = 10_000_000
+Answers = Mapping[str, Callable[..., Awaitable[object]]]
+"""What a story may ask its test to do, by name. The results are sent to the story as JSON."""
 
 
 class BrowserDriver:
@@ -24,12 +26,27 @@ class BrowserDriver:
 
     async def run(self, **story: object) -> dict[str, Any]:
         """Run a story, and return what it saw and what its pages must not do."""
-        self._stdin.write(orjson.dumps(story) + b"\n")
+        return await self.run_answering({}, story)
+
+    async def run_answering(self, answers: Answers, story: Mapping[str, object]) -> dict[str, Any]:
+        """Run a story that asks for things which only its test can do."""
+        self._send(story)
+        report = await self._read()
+        while "ask" in report:
+            answer = answers[report.pop("ask")]
+            self._send(await answer(**report))
+            report = await self._read()
+        assert "error" not in report, f"{report.pop('error')}\n{report}"
+        return report
+
+    def _send(self, value: object) -> None:
+        self._stdin.write(orjson.dumps(value) + b"\n")
+
+    async def _read(self) -> dict[str, Any]:
         line = await self._stdout.readline()
         assert line, f"the browser ended with {await self.process.wait()}"
-        report: dict[str, Any] = orjson.loads(line)
-        assert "error" not in report, report["error"]
-        return report
+        read: dict[str, Any] = orjson.loads(line)
+        return read
 
     async def end(self) -> None:
         self._stdin.close()

@@ -183,12 +183,37 @@ MIXED = {
     ],
 }
 QUEUE = {"positions_per_s": 25_600, "price_p99_ms": 940.5}
+PAGES = {
+    **HEAD,
+    "desktop": {"performance": 94, "accessibility": 100, "best_practices": 100},
+    "mobile": {"performance": 85, "accessibility": 100, "best_practices": 96},
+    "sizes": {"concerts": {"script": 120_832, "style": 9_114}},
+    "sockets": 1_000,
+    "pushes": 300,
+    "push_p50_ms": 60.4,
+    "push_p99_ms": 140,
+    "push_max_ms": 190,
+    "push_from_answer_p99_ms": 120,
+    "rows": [
+        {
+            "page": "catalog",
+            "form": "desktop",
+            "performance": figure(94, 93, 96),
+            "accessibility": figure(100),
+            "best_practices": figure(100),
+            "largest_contentful_paint_ms": figure(612),
+            "blocked_ms": figure(0),
+            "layout_shift": figure(0.01),
+        }
+    ],
+}
 RESULTS: dict[str, Any] = {
     "fanout": FANOUT,
     "hold": HOLD,
     "hold_layers": HOLD_LAYERS,
     "memory": MEMORY,
     "mixed": MIXED,
+    "pages": PAGES,
     "queue": QUEUE,
 }
 
@@ -207,6 +232,9 @@ def test_layers_section_has_the_largest_layer_first() -> None:
         ("hold", "| **Onsale, with a queue pass** | 64 | 2,100 | 30 | 60 | – |"),  # noqa: RUF001
         ("memory", "| 1,000 | one per socket | 7.96 (7.80 to 8) | 8.10 | 0.30 | 8.20 |"),
         ("mixed", "| 8 | none | 1,674 | – | 10 | – | – | – |\n| 8 | 5,000 |"),  # noqa: RUF001
+        ("pages", "| catalog | desktop | 94 (93 to 96) | 100 | 100 | 612 | 0 | 0.01 |"),
+        ("pages", "| concerts | 118 | 8.90 |"),
+        ("pages", "| The same, p99 | 140 |"),
         ("queue", "| Positions per second, all of them changing constantly, to 5,000 sockets | 25,600 |"),
     ],
 )
@@ -228,6 +256,8 @@ def test_goals_tell_reached_missed_and_unmeasured_ones_apart() -> None:
     assert rows["KiB per socket, 1,000 sockets"] == "yes"
     assert rows["KiB per socket, 5,000 sockets"] == "**no**"
     assert rows["KiB per socket, 10,000 sockets"] == "not measured"
+    assert rows["Lighthouse, desktop, performance"] == "**no**"
+    assert rows["Lighthouse, mobile, performance"] == "yes"
     assert len(rows) == len(GOALS) + len(("What", "---"))
 
 

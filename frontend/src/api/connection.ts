@@ -63,3 +63,19 @@ export function useRetryWhenOnline(hasFailed: boolean, retry: () => void): void 
     if (hasFailed && connection === "online") retry();
   }, [connection]);
 }
+
+/** A page that was away for less time shows what it has. */
+const FRESH_MS = 30_000;
+
+/** Calls `refresh` when the person returns to a page that was out of sight for a while. */
+export function useRefreshOnReturn(refresh: () => void): void {
+  useEffect(() => {
+    let leftAt = performance.now();
+    const onChange = (): void => {
+      if (document.visibilityState === "hidden") leftAt = performance.now();
+      else if (performance.now() - leftAt > FRESH_MS) refresh();
+    };
+    document.addEventListener("visibilitychange", onChange);
+    return () => document.removeEventListener("visibilitychange", onChange);
+  }, [refresh]);
+}

@@ -1,5 +1,5 @@
 // Opens Chromium and records what pages must not do: request another host, log an error or a warning,
-// or throw.
+// throw, or break their content security policy.
 import { chromium } from 'playwright-core';
 
 const ARGUMENTS = [
@@ -26,12 +26,19 @@ export class Browser {
     this.errors = [];
     this.warnings = [];
     this.addresses = [];
+    this.violations = [];
   }
 
   // Creates a browser context for one person; it shares no storage with other people's pages.
   async openPerson(options = {}) {
     const context = await this.chromium.newContext({ viewport: { width: 1400, height: 860 }, ...options });
     context.setDefaultTimeout(TIMEOUT_MS);
+    await context.exposeBinding('onsaleReportViolation', (_, violation) => this.violations.push(violation));
+    await context.addInitScript(() =>
+      document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+        window.onsaleReportViolation(`${violatedDirective} ${blockedURI}`),
+      ),
+    );
     context.on('request', (request) => this.#recordRequest(request.url()));
     context.on('page', (page) => {
       page.on('websocket', (socket) => this.#recordRequest(socket.url()));
@@ -68,8 +75,8 @@ export class Browser {
   }
 
   report() {
-    const { foreignRequests, errors, warnings, addresses } = this;
-    return { foreignRequests, errors, warnings, addresses };
+    const { foreignRequests, errors, warnings, addresses, violations } = this;
+    return { foreignRequests, errors, warnings, addresses, violations };
   }
 
   #recordRequest(address) {

@@ -1,9 +1,9 @@
 /** The list of concerts, page by page. */
 
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 import { useQuery } from "urql";
 
-import { useRetryWhenOnline } from "../../api/connection";
+import { useRefreshOnReturn, useRetryWhenOnline } from "../../api/connection";
 import type { ConcertsQuery } from "../../api/generated/graphql";
 import { useAnnounce } from "../../components/announce";
 import { Button } from "../../components/button";
@@ -44,7 +44,8 @@ function Part({ after, listing, isLast, takesFocus }: PartProps): ReactNode {
   const t = useT();
   const variables = useVariables(listing.filter, after);
   const [{ data, error, fetching, stale }, ask] = useQuery({ query: Concerts, variables });
-  const retry = (): void => ask({ requestPolicy: "network-only" });
+  const retry = useCallback(() => ask({ requestPolicy: "network-only" }), [ask]);
+  useRefreshOnReturn(retry);
   useRetryWhenOnline(error !== undefined && !data, retry);
   const section = useRef<HTMLElement>(null);
   const hasData = data !== undefined;

@@ -1,0 +1,1 @@
+"""Measures the shop's pages in Chromium."""

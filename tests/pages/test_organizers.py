@@ -1,0 +1,22 @@
+"""Buyers in Chromium see what the organizer does, and what becomes of their money."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.page_stories import Site
+
+# A story waits up to a minute for each step, and the first story also builds the pages.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
+
+
+async def test_buyer_sees_each_change_of_the_organizer(site: Site, tmp_path: Path) -> None:
+    assert await site.run("followingTheOrganizer", tmp_path) == {"kept": 2, "joinsLeft": 0}
+
+
+async def test_buyer_sees_a_refund_by_the_organizer(site: Site, tmp_path: Path) -> None:
+    assert await site.run("seeingARefund", tmp_path) == {"status": "REFUNDED", "refunded": True}
+
+
+async def test_buyer_returns_one_of_two_tickets(site: Site, tmp_path: Path) -> None:
+    assert await site.run("returningTickets", tmp_path) == {"available": 99}

@@ -1,0 +1,27 @@
+"""The server, a store, the network or the session goes away while people buy in Chromium."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.page_stories import Site
+
+# A story waits up to two minutes for each step, and the first story also builds the pages.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1_500)]
+
+BOUGHT = {"pdf": "%PDF-", "orders": 1, "available": 98, "sold": 2}
+
+
+async def test_purchase_survives_a_killed_server_at_every_stage(site: Site, tmp_path: Path) -> None:
+    stages = ["queue", "hold", "payment", "paying"]
+    assert await site.run("losingTheServer", tmp_path) == {**BOUGHT, "notices": stages}
+
+
+@pytest.mark.parametrize("name", ["losingTheQueueStore", "losingTheDatabase", "losingTheNetwork"])
+async def test_purchase_survives_an_outage_at_every_stage(site: Site, name: str, tmp_path: Path) -> None:
+    assert await site.run(name, tmp_path) == BOUGHT
+
+
+async def test_nothing_is_lost_when_the_session_ends(site: Site, tmp_path: Path) -> None:
+    seen = await site.run("losingTheSession", tmp_path)
+    assert seen == {"kept": ["Ann Example", "ann@onsale.example"], "orders": 1, "sold": 2}
