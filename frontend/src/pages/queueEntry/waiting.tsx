@@ -57,7 +57,7 @@ export function Waiting({ queue }: { queue: Queue }): ReactNode {
           <SoundSwitch />
           <Leave concertId={concert.id} onLeft={queue.refresh} />
         </div>
-        {entry.state === "WAITING" && concert.waitingRoom?.lottery?.isRevealed && <Lottery concert={concert} entry={entry} />}
+        {entry.state === "WAITING" && concert.waitingRoom?.shuffleAtStart && <Lottery concert={concert} entry={entry} />}
       </div>
       <Aside queue={queue} />
     </div>
