@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -43,7 +44,7 @@ STRIPE = {
 
 
 @asynccontextmanager
-async def visiting(folder: Path, **settings: object) -> AsyncIterator[httpx2.AsyncClient]:
+async def visiting(folder: Path, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
     """Build the pages, start a server, and open a client that sends what a browser sends."""
     await installed(ROOT / "frontend", for_what="the pages of the shop were not fetched")
     await run_command("make", "-s", "frontend", cwd=ROOT)
