@@ -25,13 +25,16 @@ export function openSocket(sessions: Sessions): Client {
   client.on("closed", (event) => {
     if (isLost(event)) sessions.lose();
   });
+  let isKnown = sessions.isKnown();
   let name = sessions.current()?.name;
   sessions.subscribe(() => {
-    // A socket belongs to the user who opened it. A renewed token needs no action: the server
-    // closes the socket when the old token expires.
+    // A socket belongs to the user who opened it; the browser has sent the cookie even if the page
+    // did not know yet who it belongs to. A renewed token needs no action: the server closes the
+    // socket when the old token expires.
     const next = sessions.current()?.name;
-    if (next !== name) client.terminate();
+    if (isKnown && next !== name) client.terminate();
     name = next;
+    isKnown = sessions.isKnown();
   });
   return client;
 }

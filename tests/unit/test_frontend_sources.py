@@ -39,6 +39,13 @@ def test_no_source_of_the_shop_is_longer_than_400_lines() -> None:
     assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
 
 
+def test_shop_keeps_the_newest_answers_as_the_guide_says() -> None:
+    guide = (FRONTEND.parent / "docs" / "frontend.md").read_text()
+    shown = re.search(r"```ts\n// newest\.ts\n(.*?)```", guide, re.DOTALL)
+    assert shown
+    assert (FRONTEND / "src" / "api" / "newest.ts").read_text().endswith(shown[1])
+
+
 def test_every_version_of_a_package_is_exact() -> None:
     package = orjson.loads((FRONTEND / "package.json").read_bytes())
     versions = {**package["dependencies"], **package["devDependencies"]}

@@ -49,7 +49,7 @@ export function openClient(credentials: Credentials, socket: Socket): Client {
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: (payload, operation) => ({
-          subscribe: (sink) => ({ unsubscribe: socket.subscribe(withHash(payload, operation), sink as Sink) }),
+          subscribe: (sink) => ({ unsubscribe: subscribeOver(socket, withHash(payload, operation), sink as Sink) }),
         }),
       }),
     ],
@@ -68,6 +68,19 @@ async function fetchSigned(credentials: Credentials, url: RequestInfo | URL, ini
     if (!init?.signal?.aborted) report("request", false);
     throw error;
   }
+}
+
+let subscriptions = 0;
+
+/** A socket without subscriptions does not reconnect, and then no longer counts as lost. */
+function subscribeOver(socket: Socket, payload: SubscribePayload, sink: Sink): () => void {
+  const unsubscribe = socket.subscribe(payload, sink);
+  subscriptions += 1;
+  return () => {
+    unsubscribe();
+    subscriptions -= 1;
+    if (subscriptions === 0) report("socket", true);
+  };
 }
 
 /** Over a socket, the text is sent with its hash, because graphql-ws refuses messages without a text. */

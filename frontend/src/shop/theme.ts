@@ -6,17 +6,17 @@ export type Theme = "system" | "light" | "dark";
 
 const KEY = "onsale.theme";
 const listeners = new Set<() => void>();
-const dark = matchMedia("(prefers-color-scheme: dark)");
 
 function stored(): Theme {
   const choice = localStorage.getItem(KEY);
   return choice === "light" || choice === "dark" ? choice : "system";
 }
 
+/** Without a choice, the styles follow the device (src/styles/tokens.css). */
 export function applyTheme(): void {
   const theme = stored();
-  const isDark = theme === "dark" || (theme === "system" && dark.matches);
-  document.documentElement.dataset.theme = isDark ? "dark" : "light";
+  if (theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
 }
 
 export function chooseTheme(theme: Theme): void {
@@ -31,5 +31,3 @@ export function useTheme(): Theme {
     return () => listeners.delete(listener);
   }, stored);
 }
-
-dark.addEventListener("change", applyTheme);

@@ -171,7 +171,7 @@ function Action({ concert }: { concert: ConcertData }): ReactNode {
     );
   }
   if (session && !session.roles.includes("customer")) return <p className="next-step-note">{t("action.noCustomer")}</p>;
-  if (!isOpen) return null;
+  if (!isOpen) return session && room !== "REJECTING" ? <p className="next-step-note">{t("action.stay")}</p> : null;
   return (
     <LinkButton href={`/concerts/${concert.slug}/${toQueue ? "queue" : "tickets"}`} isWide>
       {t(toQueue ? "action.join" : "action.choose")}

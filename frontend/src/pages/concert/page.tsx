@@ -2,10 +2,10 @@
 
 import "./page.css";
 
-import { useEffect, type ReactNode } from "react";
+import { useCallback, type ReactNode } from "react";
 import { useQuery, useSubscription } from "urql";
 
-import { useConnection } from "../../api/connection";
+import { useRefreshOnReturn, useRetryWhenOnline } from "../../api/connection";
 import type { ConcertQuery } from "../../api/generated/graphql";
 import { Button, LinkButton } from "../../components/button";
 import { DateTime } from "../../components/dateTime";
@@ -25,11 +25,9 @@ const POSTER_SIZES = "(min-width: 60rem) 28rem, 100vw";
 
 export default function ConcertPage({ slug }: { slug: string }): ReactNode {
   const [{ data, error, fetching }, ask] = useQuery({ query: Concert, variables: { slug } });
-  const retry = (): void => ask({ requestPolicy: "network-only" });
-  const connection = useConnection();
-  useEffect(() => {
-    if (error && !data?.concert && connection === "online") retry();
-  }, [connection]);
+  const retry = useCallback(() => ask({ requestPolicy: "network-only" }), [ask]);
+  useRefreshOnReturn(retry);
+  useRetryWhenOnline(error !== undefined && !data?.concert, retry);
   const concert = data?.concert;
   useSubscription({
     query: StockChanges,

@@ -75,7 +75,7 @@ function TierState({ tier, stock, state }: Omit<RowProps, "timeZone">): ReactNod
   const t = useT();
   const hasStarted = useHasPassed(tier.salesStartAt) || tier.salesStartAt === null;
   const hasEnded = useHasPassed(tier.salesEndAt);
-  if (state === "canceled" || state === "over") return null;
+  if (state === "canceled" || state === "over" || state === "notYet") return null;
   if (tier.isWithdrawn) return <span className="badge badge-off">{t("tier.offSale")}</span>;
   if (hasEnded) return <span className="badge badge-off">{t("tier.ended")}</span>;
   if (!hasStarted) return <span className="badge badge-off">{t("tier.notYet")}</span>;

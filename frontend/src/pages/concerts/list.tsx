@@ -1,9 +1,9 @@
 /** The list of concerts, page by page. */
 
-import { useEffect, useRef, type ReactNode } from "react";
+import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 import { useQuery } from "urql";
 
-import { useConnection } from "../../api/connection";
+import { useRefreshOnReturn, useRetryWhenOnline } from "../../api/connection";
 import type { ConcertsQuery } from "../../api/generated/graphql";
 import { useAnnounce } from "../../components/announce";
 import { Button } from "../../components/button";
@@ -18,49 +18,47 @@ const FIRST_POSTERS = 4;
 
 export function List({ listing }: { listing: Listing }): ReactNode {
   const starts = [undefined, ...listing.cursors];
-  const list = useRef<HTMLDivElement>(null);
-  const shown = useRef(starts.length);
-  useEffect(() => {
-    // The button that was pressed is gone, so the focus moves on to the first new concert.
-    if (starts.length > shown.current) focusPart(list.current, starts.length - 1);
-    shown.current = starts.length;
-  }, [starts.length]);
+  // The button that is pressed for a part goes away, so the focus moves on to its first concert.
+  const [pressed, setPressed] = useState<string>();
+  const showMore = (cursor: string): void => {
+    setPressed(cursor);
+    listing.showMore(cursor);
+  };
   return (
-    <div ref={list}>
+    <div>
       {starts.map((after, index) => (
-        <Part key={after ?? "first"} after={after} listing={listing} isLast={index === starts.length - 1} />
+        <Part key={after ?? "first"} after={after} listing={{ ...listing, showMore }} isLast={index === starts.length - 1} takesFocus={after !== undefined && after === pressed} />
       ))}
     </div>
   );
-}
-
-function focusPart(list: HTMLElement | null, index: number): void {
-  const part = list?.children[index] as HTMLElement | undefined;
-  (part?.querySelector<HTMLElement>("h2 a") ?? part)?.focus({ preventScroll: true });
 }
 
 interface PartProps {
   after: string | undefined;
   listing: Listing;
   isLast: boolean;
+  takesFocus: boolean;
 }
 
-function Part({ after, listing, isLast }: PartProps): ReactNode {
+function Part({ after, listing, isLast, takesFocus }: PartProps): ReactNode {
   const t = useT();
   const variables = useVariables(listing.filter, after);
   const [{ data, error, fetching, stale }, ask] = useQuery({ query: Concerts, variables });
-  const retry = (): void => ask({ requestPolicy: "network-only" });
-  const connection = useConnection();
+  const retry = useCallback(() => ask({ requestPolicy: "network-only" }), [ask]);
+  useRefreshOnReturn(retry);
+  useRetryWhenOnline(error !== undefined && !data, retry);
+  const section = useRef<HTMLElement>(null);
+  const hasData = data !== undefined;
   useEffect(() => {
-    if (error && !data && connection === "online") retry();
-  }, [connection]);
+    if (takesFocus && hasData) section.current?.querySelector<HTMLElement>("h2 a")?.focus({ preventScroll: true });
+  }, [takesFocus, hasData]);
   useCountAnnouncement(after === undefined && !fetching ? data : undefined);
   if (!data) return error ? <Failed onRetry={retry} /> : <Placeholders />;
   const { nodes, pageInfo } = data.concerts;
   if (nodes.length === 0 && after === undefined) return <Nothing listing={listing} />;
   const next = isLast && pageInfo.hasNextPage ? pageInfo.endCursor : null;
   return (
-    <section className="part" tabIndex={-1} aria-busy={fetching || stale} aria-label={t("list.label")}>
+    <section ref={section} className="part" aria-busy={fetching || stale} aria-label={t("list.label")}>
       <ul role="list" className="cards">
         {nodes.map((concert, index) => (
           <li key={concert.id}>
