@@ -170,7 +170,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     http = IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file)
     client = OidcClient(settings.oidc, http)
     async with (
-        _opened(settings.redis_url, settings.mongo_url, settings.mongo_database, given) as stores,
+        _opened(settings, settings.redis_url, settings.mongo_url, given=given) as stores,
         contextlib.aclosing(TokenVerifier(http, settings.oidc)) as verifier,
         open_session_ends(
             stores.revocations,
@@ -241,9 +241,13 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     logs.flush()
 
 
-def _opened(redis_url: str, mongo_url: str, database: str, given: Stores | None) -> AbstractAsyncContextManager[Stores]:
+def _opened(
+    settings: Settings, redis_url: str, mongo_url: str, *, given: Stores | None = None
+) -> AbstractAsyncContextManager[Stores]:
     """Return the given stores, which stay open, or open new ones."""
-    return contextlib.nullcontext(given) if given is not None else open_stores(redis_url, mongo_url, database)
+    if given is not None:
+        return contextlib.nullcontext(given)
+    return open_stores(redis_url, mongo_url, settings.mongo_database, batched_holds=settings.batched_holds)
 
 
 def _login_limit(settings: Settings, stores: Stores) -> LoginLimit:
@@ -309,7 +313,7 @@ async def run(settings: Settings) -> None:
             run_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
         )
         settings = replace(settings, redis_url=urls.redis, mongo_url=urls.mongo)
-        stores = await stack.enter_async_context(open_stores(urls.redis, urls.mongo, settings.mongo_database))
+        stores = await stack.enter_async_context(_opened(settings, urls.redis, urls.mongo))
         if settings.loads_demo:
             await load_demo(Resources(stores, make_pass_signer(settings)).context(None, "demo"))
         if owns_data:

@@ -104,6 +104,10 @@ class Settings:
     """The people who may queue and buy. `customer` means those with that role; `signed-in` means
     all those with a valid token.
     """
+    batched_holds: bool = True
+    """Whether holds that are requested at the same time for one concert share a run of their script
+    in Redis.
+    """
     font_dirs: tuple[Path, ...] = ()
     """Folders with fonts for documents, in addition to the operating system's."""
     limit: LimitSettings = field(default_factory=LimitSettings)
@@ -179,6 +183,7 @@ class Settings:
             introspection=reader.yes_or_no("INTROSPECTION"),
             graphiql=reader.yes_or_no("GRAPHIQL"),
             buyers=reader.choice("BUYERS", ("customer", "signed-in"), cls.buyers),
+            batched_holds=reader.yes_or_no("BATCHED_HOLDS") is not False,
             font_dirs=reader.folders("FONT_DIRS"),
             limit=LimitSettings.read(reader),
             session=SessionSettings.read(reader),

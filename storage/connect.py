@@ -20,7 +20,7 @@ from storage.hot.login_sessions import LoginSessions
 from storage.hot.person_concerts import PersonConcerts
 from storage.hot.queues import QueueStore
 from storage.hot.rate_limits import CallCounter
-from storage.hot.script_client import ScriptClient
+from storage.hot.script_client import MAX_CALLS_PER_RUN, ScriptClient
 from storage.hot.snapshots import SnapshotStore
 from storage.keys import PAYMENT_EVENTS_CHANNEL
 from storage.mongo.analytics.queue_conversions import QueueConversionStore
@@ -146,14 +146,18 @@ class Stores:
 
 
 @asynccontextmanager
-async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+async def open_stores(
+    redis_url: str, mongo_url: str, mongo_database: str, *, batched_holds: bool = True
+) -> AsyncIterator[Stores]:
     """Open the stores, create missing indexes in the background, and close the stores at the end of
     the block.
+
+    With `batched_holds`, holds that are requested at the same time share a run of their script.
 
     An unreachable store raises no error here: `problems` reports the store, and calls raise
     TemporarilyUnavailable until it is available.
     """
-    async with connect_stores(redis_url, mongo_url, mongo_database) as stores:
+    async with connect_stores(redis_url, mongo_url, mongo_database, batched_holds=batched_holds) as stores:
         creating = asyncio.create_task(_create_indexes(stores))
         try:
             yield stores
@@ -163,10 +167,12 @@ async def open_stores(redis_url: str, mongo_url: str, mongo_database: str) -> As
 
 
 @asynccontextmanager
-async def connect_stores(redis_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+async def connect_stores(
+    redis_url: str, mongo_url: str, mongo_database: str, *, batched_holds: bool = True
+) -> AsyncIterator[Stores]:
     """Open the stores on a database whose indexes exist, and close them at the end of the block."""
     mongo: Client = connect(mongo_url)
-    client = ScriptClient(redis_url)
+    client = ScriptClient(redis_url, max_calls_per_run=MAX_CALLS_PER_RUN if batched_holds else 1)
     stores = _assemble(client, database(mongo, mongo_database))
     try:
         yield stores

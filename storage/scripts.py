@@ -45,6 +45,13 @@ class Script:
     def takes_incarnation(self) -> bool:
         return self.args[:1] == ("incarnation",)
 
+    @property
+    def takes_calls(self) -> bool:
+        """Return whether one run handles several calls. Its reply is then a list of their
+        replies.
+        """
+        return self.args[-1:] == ("call*",)
+
 
 def load(name: str) -> str:
     """Return the source of a script, preceded by the parts that it includes."""
@@ -61,7 +68,7 @@ def _script(name: str, args: str, replies: str) -> Script:
 APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT UNDECIDED")
 HOLD_TICKETS = _script(
     "hold_tickets",
-    "incarnation hold_id person digest pass_entry_id address rates sells_hidden tier*",
+    "incarnation call*",
     "HOLD CONFLICT RATE_LIMITED NOT_ON_SALE NOT_ADMITTED UNKNOWN_TIER ORDER_LIMIT PERSON_LIMIT TIER_REFUSED SOLD_OUT"
     " UNKNOWN RECOVERING",
 )

@@ -109,7 +109,8 @@ async def run_command(settings: Settings, command: str, chosen: Namespace) -> in
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Stores, str]]:
     urls = find_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
-    async with open_stores(urls.redis, urls.mongo, settings.mongo_database) as stores:
+    opening = open_stores(urls.redis, urls.mongo, settings.mongo_database, batched_holds=settings.batched_holds)
+    async with opening as stores:
         yield stores, urls.redis
 
 

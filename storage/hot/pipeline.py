@@ -8,6 +8,7 @@ script must tolerate being executed twice.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,9 +21,11 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from domain.errors import TemporarilyUnavailable
-from storage.hot.resp import Arg, pack_call
+from storage.hot.resp import Arg, check_words, pack_call
 from storage.hot.store_connection import StoreConnection
-from storage.scripts import Script
+from storage.scripts import Script, ScriptReplyError
+
+log = logging.getLogger(__name__)
 
 INCARNATION_MAX_AGE_S = 1.0
 INCARNATION_REFRESH_S = 0.5
@@ -32,6 +35,8 @@ _UNAVAILABLE_CODES = frozenset({"OOM", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", 
 """Error codes of a store that is full, overloaded or without its replicas."""
 _RECONNECT_CODES = frozenset({"READONLY", "LOADING", "NOAUTH"})
 """Error codes after which a new connection may lead to a store that accepts the call."""
+_UNFINISHED_CODE = "UNFINISHED"
+"""The error code of a script that failed after its first write and stopped trusting its concert."""
 
 
 @dataclass(slots=True)
@@ -44,11 +49,14 @@ class Call:
     answer: "asyncio.Future[list[Any]]"
     is_repeated: bool = False
 
-    def pack(self, incarnation: str, *, with_source: bool = False) -> bytes:
-        args = (incarnation, *self.args) if self.script.takes_incarnation else self.args
-        if with_source:
-            return pack_call("EVAL", self.script.source, self.keys, args)
-        return pack_call("EVALSHA", self.script.sha, self.keys, args)
+    def can_be_encoded(self) -> bool:
+        """Return whether the arguments can be encoded; fail the call if not."""
+        try:
+            check_words(self.args)
+        except (ValueError, TypeError) as error:
+            self.fail(error)
+            return False
+        return True
 
     def succeed(self, reply: list[Any]) -> None:
         if not self.answer.done():
@@ -69,6 +77,74 @@ class Call:
             return False
         self.is_repeated = True
         return True
+
+
+class Command:
+    """One run of a script, for one call, or for several calls of a script that takes them."""
+
+    def __init__(self, calls: list[Call]) -> None:
+        self.calls = calls
+        self.script = calls[0].script
+
+    def pack(self, incarnation: str, *, with_source: bool = False) -> bytes | None:
+        """Return the bytes of the command, or None if no call is left.
+
+        A call whose arguments cannot be encoded fails, without harm to the others.
+        """
+        try:
+            return self._pack(incarnation, with_source=with_source)
+        except (ValueError, TypeError):
+            self.calls = [call for call in self.calls if call.can_be_encoded()]
+            return self._pack(incarnation, with_source=with_source) if self.calls else None
+
+    def _pack(self, incarnation: str, *, with_source: bool) -> bytes:
+        args: Sequence[Arg] = self.calls[0].args
+        if self.script.takes_calls:
+            args = [word for call in self.calls for word in (len(call.args), *call.args)]
+        if self.script.takes_incarnation:
+            args = (incarnation, *args)
+        if with_source:
+            return pack_call("EVAL", self.script.source, self.calls[0].keys, args)
+        return pack_call("EVALSHA", self.script.sha, self.calls[0].keys, args)
+
+    def succeed(self, reply: list[Any]) -> None:
+        replies = reply if self.script.takes_calls else [reply]
+        if len(replies) != len(self.calls):
+            self.fail(ScriptReplyError(self.script.name, f"{len(replies)} replies to {len(self.calls)} calls"))
+            return
+        for call, own in zip(self.calls, replies, strict=True):
+            call.succeed(own)
+
+    def fail(self, error: Exception) -> None:
+        for call in self.calls:
+            call.fail(error)
+
+    def answer_all(self, word: bytes) -> None:
+        """Answer each call with a word."""
+        for call in self.calls:
+            call.succeed([word])
+
+
+def group_calls(calls: Sequence[Call], *, most: int) -> list[Command]:
+    """Return the commands for these calls. Calls of one script that takes them, for one concert,
+    share a command, with at most `most` in each.
+
+    A shared command is sent at the position of its last call. So the order within a group stays,
+    and whatever was called before one of its calls is done before it.
+    """
+    groups: dict[object, list[Call]] = {}
+    for number, call in enumerate(calls):
+        if not call.script.takes_calls:
+            groups[number] = [call]
+            continue
+        key = (call.script.name, call.keys[0])
+        group = groups.pop(key, [])
+        if len(group) == most:
+            groups[number] = group
+            group = []
+        group.append(call)
+        groups[key] = group
+    return [Command(group) for group in groups.values()]
 
 
 @dataclass(slots=True)
@@ -99,6 +175,8 @@ class Pipeline:
         make_connection: Callable[[], AbstractConnection],
         incarnation_seen: IncarnationSeen,
         on_idle: Callable[[list[Call]], None],
+        *,
+        max_calls_per_run: int,
     ) -> None:
         self._make_connection = make_connection
         self._on_idle = on_idle
@@ -106,9 +184,14 @@ class Pipeline:
         self._opening: asyncio.Task[None] | None = None
         self._batch: list[Call] = []
         self._is_sent = False
-        self._without_script: list[Call] = []
-        self._expected: deque[Call | None] = deque()
-        """The calls whose replies are still expected, in order; None stands for the incarnation."""
+        self._max_calls_per_run = max_calls_per_run
+        self._again: list[Command] = []
+        """Commands that had no effect and are sent once more: the store has lost their scripts, or
+        a run for several calls failed.
+        """
+        self._expected: deque[Command | None] = deque()
+        """The commands whose replies are still expected, in order; None stands for the incarnation.
+        """
         self._incarnation = ""
         self._incarnation_seen = incarnation_seen
         self._changes_seen = 0
@@ -157,29 +240,29 @@ class Pipeline:
             self._send(connection, [], asks_incarnation=True)
         else:
             self._is_sent = True
-            self._send(connection, self._batch, asks_incarnation=age_s > INCARNATION_REFRESH_S)
+            self._send(connection, self._group_batch(), asks_incarnation=age_s > INCARNATION_REFRESH_S)
+
+    def _group_batch(self) -> list[Command]:
+        return group_calls(self._batch, most=self._max_calls_per_run)
 
     def _send(
         self,
         connection: StoreConnection,
-        calls: Sequence[Call],
+        commands: Sequence[Command],
         *,
         asks_incarnation: bool = False,
         with_sources: bool = False,
     ) -> None:
-        """Send calls, the first of each script with its source if the store lost the sources."""
+        """Send commands, the first of each script with its source if the store may lack it."""
         packed: list[bytes] = []
         sent_sources = set[str]()
-        for call in calls:
-            with_source = with_sources and call.script.sha not in sent_sources
-            try:
-                packed.append(call.pack(self._incarnation, with_source=with_source))
-            except (ValueError, TypeError) as error:
-                # Only the caller whose arguments cannot be encoded gets the error.
-                call.fail(error)
-            else:
-                self._expected.append(call)
-                sent_sources.add(call.script.sha)
+        for command in commands:
+            with_source = with_sources and command.script.sha not in sent_sources
+            encoded = command.pack(self._incarnation, with_source=with_source)
+            if encoded is not None:
+                packed.append(encoded)
+                self._expected.append(command)
+                sent_sources.add(command.script.sha)
         if asks_incarnation:
             packed.append(_READ_INCARNATION)
             self._expected.append(None)
@@ -191,11 +274,11 @@ class Pipeline:
 
     def receive(self, reply: Any) -> None:
         """Handle a reply of the connection."""
-        call = self._expected.popleft()
+        command = self._expected.popleft()
         if isinstance(reply, ResponseError):
-            self._receive_error(call, reply)
-        elif call is not None:
-            call.succeed(reply)
+            self._receive_error(command, reply)
+        elif command is not None:
+            command.succeed(reply)
         else:
             self._receive_incarnation(reply)
         # A reply may have closed the connection, which has ended the batch.
@@ -212,25 +295,30 @@ class Pipeline:
         if not self._is_sent:
             # The incarnation has just been read, however long that took.
             self._is_sent = True
-            self._send(connection, self._batch)
-        elif self._without_script:
-            # The script cache was flushed, so these calls had no effect.
-            calls, self._without_script = self._without_script, []
-            self._send(connection, calls, with_sources=True)
+            self._send(connection, self._group_batch())
+        elif self._again:
+            commands, self._again = self._again, []
+            self._send(connection, commands, with_sources=True)
         else:
             self._become_idle([])
 
-    def _receive_error(self, call: Call | None, error: ResponseError) -> None:
+    def _receive_error(self, command: Command | None, error: ResponseError) -> None:
         code = _code(error)
         if code in _RECONNECT_CODES:
             self._close_connection()
             self.disconnected(error)
-        elif call is None:
+        elif command is None:
             self._give_up(error)
         elif code == "NOSCRIPT":
-            self._without_script.append(call)
+            self._again.append(command)
+        elif code == _UNFINISHED_CODE:
+            log.error("%s failed after its first write, so the concert is recovered: %s", command.script.name, error)
+            command.answer_all(b"RECOVERING")
+        elif len(command.calls) > 1 and code not in _UNAVAILABLE_CODES:
+            # Nothing was written, and one call may have caused the error for all.
+            self._again.extend(Command([call]) for call in command.calls)
         else:
-            call.fail(_domain_error(error))
+            command.fail(_domain_error(error))
 
     def _receive_incarnation(self, info: bytes) -> None:
         text = info.decode()
@@ -258,7 +346,7 @@ class Pipeline:
     def _forget_connection(self) -> None:
         self._connection = None
         self._expected.clear()
-        self._without_script = []
+        self._again = []
 
     def _become_idle(self, again: list[Call]) -> None:
         self._batch = []

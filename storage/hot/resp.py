@@ -30,6 +30,11 @@ def pack_call(verb: str, script: str, keys: tuple[str, ...], args: Sequence[Arg]
     return b"".join((count, _pack_head(verb, script), packed_keys, _pack_words(tuple(args))))
 
 
+def check_words(words: Sequence[Arg]) -> None:
+    """Raise the error that `pack_call` would raise for these arguments."""
+    _pack_words(tuple(words))
+
+
 @lru_cache(maxsize=_MAX_CACHED_HEADS)
 def _pack_head(verb: str, script: str) -> bytes:
     return _pack_words((verb, script))

@@ -26,6 +26,10 @@ PIPELINES = 2
 With more than two, fsyncs would be smaller and more frequent.
 """
 MAX_BATCH = 512
+MAX_CALLS_PER_RUN = 64
+"""How many calls one run of a script may take, if it takes several. The store does nothing else in
+the meantime: about a millisecond for holds.
+"""
 MAX_WAITING = 20_000
 """About half a second of work for the store. Beyond this limit, calls raise TemporarilyUnavailable.
 """
@@ -37,9 +41,11 @@ Reply = list[bytes | int]
 class ScriptClient:
     """A client that owns its pipelines and connections; `aclose` closes them, and waiting calls
     fail.
+
+    Calls of a script that takes several, for one concert, share its runs.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, max_calls_per_run: int = MAX_CALLS_PER_RUN) -> None:
         # redis-py's own retries are off, because they resend old bytes to a new server, which once
         # sold units twice.
         retry = Retry(NoBackoff(), 0)
@@ -59,7 +65,10 @@ class ScriptClient:
         self._is_closed = False
         incarnation_seen = IncarnationSeen()
         self._pipelines = [
-            Pipeline(self._make_connection, incarnation_seen, self._pipeline_is_idle) for _ in range(PIPELINES)
+            Pipeline(
+                self._make_connection, incarnation_seen, self._pipeline_is_idle, max_calls_per_run=max_calls_per_run
+            )
+            for _ in range(PIPELINES)
         ]
 
     async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:

@@ -8,7 +8,7 @@ ARGV[2]   bound        how many numbers to examine at most; ended entries have a
 Replies   RAN called is_to_be_repeated is_active  (is_active: something can expire)
           | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state entries admission deadlines sale_end
+-- @include prologue stock holds notify queue_state entry_state entries admission deadlines sale_end
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local bound, room = tonumber(ARGV[2]), queue_state()

@@ -8,7 +8,7 @@ ARGV[4]   most         maximum number of people to call, up to 1,000
 Replies   CALLED count | REPEAT  (no one called yet: the bound was used up by departed numbers)
           | CONFLICT | NOT_OPEN room_status until_ms | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state entries admission
+-- @include prologue stock holds notify queue_state entry_state entries admission
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local known = redis.call('HGET', COMMANDS, ARGV[2])

@@ -11,7 +11,7 @@ Replies   APPLIED | CURRENT version
           | UNDECIDED version proposal  (a lower capacity was proposed more than 15 s ago, and
             its proposer may have crashed)
 ]]
--- @include prologue stock_and_holds notify queue_state sale_end
+-- @include prologue stock notify queue_state sale_end
 local DECIDED_WITHIN_MS = 15000
 local known = redis.call('HMGET', STATE, 'concert_version', 'round', 'base', 'tail', 'now_ms', 'opened_ms', 'opens_ms',
   'has_lottery', 'proposed', 'worker_ms')
@@ -65,6 +65,6 @@ for index = 4, #ARGV, 5 do
   for _, counter in ipairs({'held', 'sold', 'withdrawn'}) do redis.call('HSETNX', TIERS, tier .. '|' .. counter, 0) end
 end
 redis.call('HINCRBY', STATE, 'version', 1)
-publish_hint()
+publish_hint(epoch_and_version())
 for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, ARGV[2]) end
 return {'APPLIED'}

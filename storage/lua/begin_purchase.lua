@@ -14,7 +14,7 @@ ARGV[7]   rates         see lib/rates.lua
 Replies   BUYING record effective_deadline_ms epoch version | PASS_BOUND | ORDERED | ENDED reason
           | NO_HOLD | CONFLICT | RATE_LIMITED scope retry_after_ms | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state entries rates
+-- @include prologue stock holds notify queue_state entry_state entries rates
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local id = ARGV[2]

@@ -5,7 +5,7 @@ ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   proposal     the last one made before the epoch was raised
 Replies   DROPPED | NO_PROPOSAL | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify
+-- @include prologue stock notify
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local text = redis.call('HGET', STATE, 'proposed')

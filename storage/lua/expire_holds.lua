@@ -7,7 +7,7 @@ ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   limit        maximum number of holds to end in this run
 Replies   EXPIRED count is_active  (is_active: something can expire) | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify
+-- @include prologue stock holds notify
 local MAX_RATES_REMOVED = 2000
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end

@@ -5,7 +5,7 @@ ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   epoch        of this recovery
 Replies   RECOVERED | RECOVERING | UNKNOWN
 ]]
--- @include prologue stock_and_holds notify
+-- @include prologue stock notify
 local seen = redis.call('HMGET', STATE, 'incarnation', 'epoch')
 if seen[1] == ARGV[1] and seen[2] == ARGV[2] then return {'RECOVERED'} end
 local refusal = check_incarnation(ARGV[1], ARGV[2])

@@ -4,7 +4,7 @@ ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
 Replies   ENTRY record grace_until_ms position epoch version | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state entries
+-- @include prologue stock holds notify queue_state entry_state entries
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])

@@ -12,7 +12,7 @@ Replies   ENTRY record grace_until_ms position epoch version
           | CHALLENGE_REQUIRED  (no challenge was solved, or it was used before)
           | RATE_LIMITED scope retry_after_ms | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state entries rates
+-- @include prologue stock holds notify queue_state entry_state entries rates
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local person, room = ARGV[2], queue_state()

@@ -11,7 +11,7 @@ ARGV[5*]  tier, capacity  two per lowered tier
 Replies   CAPPED | IN_USE tier lowest_capacity | BEHIND version | STALE version
           | TOO_SOON remaining_ms | UNKNOWN_TIER tier | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify capacity
+-- @include prologue stock notify capacity
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local seen = redis.call('HMGET', STATE, 'concert_version', 'recovered_ms')

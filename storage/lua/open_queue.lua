@@ -10,7 +10,7 @@ ARGV[5]   ranks          four bytes per lot: its number
 ARGV[6]   lot_order      four bytes per number: its lot
 Replies   OPENED | OPEN | STALE | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state lottery
+-- @include prologue stock notify queue_state lottery
 local refusal = check_incarnation(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local room, registrations = queue_state(), tonumber(ARGV[4])

@@ -6,7 +6,7 @@ Replies   ENTRIES grace_until_ms epoch version [record changed]...  (record: '' 
           an entry; changed: the version of the last change to an entry or a hold of the person, or
           '' if it is no longer known) | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds queue_state
+-- @include prologue stock holds queue_state entry_state
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local reply = {'ENTRIES', string.format('%d', grace_until_ms), epoch_and_version()}

@@ -5,7 +5,7 @@ ARGV[2]   person
 Replies   ENTRY record grace_until_ms position epoch version  (position: '' for an entry
           that is not waiting or has no number yet) | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds queue_state
+-- @include prologue stock holds queue_state entry_state
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local entry = read_entry(ARGV[2])

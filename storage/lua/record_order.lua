@@ -16,7 +16,7 @@ ARGV[8]   pay_until_ms   deadline of the payment, for BUYING; otherwise ''
 ARGV[9*]  units          of the order as it is now; none if it has ended
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state entries admission order_units
+-- @include prologue stock holds notify queue_state entry_state entries admission order_units
 local refusal = check_incarnation(ARGV[1], ARGV[2])
 if refusal then return refusal end
 local id, version, stock_state, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]

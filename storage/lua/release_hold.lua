@@ -8,7 +8,7 @@ ARGV[4]   reason       why it ends
 Replies   HOLD record effective_deadline_ms epoch version | NO_HOLD | BUYING
           | ORDERED awaits_payment | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify
+-- @include prologue stock holds notify
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local record = read_hold(ARGV[2])

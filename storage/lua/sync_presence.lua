@@ -8,7 +8,7 @@ ARGV[4]   is_known     '1' if this process has synced before
 ARGV[5*]  person, sequence  two per person; rises with each sync, negative if disconnected
 Replies   SYNCED | LEASE_EXPIRED | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify queue_state entries
+-- @include prologue stock holds notify queue_state entry_state entries
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local process = ARGV[2]

@@ -13,7 +13,7 @@ ARGV[6]   starts_ms      start of the concert
 Replies   TAKEN unit... | SOLD_OUT | PERSON_LIMIT | OVER  (the concert has started or is canceled)
           | STALE  (a later version of the order is recorded) | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify tier_rules capacity order_units
+-- @include prologue stock holds notify tier_rules capacity order_units
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local id, version = ARGV[2], tonumber(ARGV[4])

@@ -5,7 +5,7 @@ ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   hold_id
 Replies   VOIDED | NO_HOLD | UNKNOWN | RECOVERING
 ]]
--- @include prologue stock_and_holds notify
+-- @include prologue stock holds notify
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
 local record = read_hold(ARGV[2])

@@ -1,9 +1,12 @@
 -- Functions that count the units of a tier that are on sale.
 
--- Returns the lower capacities that are being decided, by tier.
-local function read_proposed_caps()
-  local text = redis.call('HGET', STATE, 'proposed')
+-- Returns the lower capacities that are being decided, by tier. `text` is the field `proposed`.
+local function proposed_caps(text)
   return text and cjson.decode(text).caps or {}
+end
+
+local function read_proposed_caps()
+  return proposed_caps(redis.call('HGET', STATE, 'proposed'))
 end
 
 -- Returns how many units are on sale: those that the house does not have, limited by the capacity

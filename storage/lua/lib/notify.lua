@@ -5,10 +5,9 @@ local MAX_CHANGES, KEPT_CHANGES = 8000, 6000
 
 -- Publishes a hint with the epoch and the version, unless no hub has called read_snapshot since the
 -- last hint. The version has already been raised.
-local function publish_hint()
+local function publish_hint(epoch, version)
   if redis.call('HSETNX', STATE, 'hinted', '1') == 1 then
-    local epoch, version = epoch_and_version()
-    redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), tostring(epoch) .. ':' .. tostring(version))
+    redis.call('PUBLISH', string.gsub(STATE, 'state$', 'hints'), epoch .. ':' .. version)
   end
 end
 
@@ -28,31 +27,40 @@ local function append_event(event, person, entry_id, round, ...)
     'round', round, ...)
 end
 
+-- Returns what `commit` needs: epoch, next version, the people whose entries or holds have changed,
+-- and the version up to which recorded changes must be dropped because there are too many.
+local function read_for_commit(epoch, version)
+  local plan = {epoch = epoch, version = string.format('%d', version + 1), people = {}}
+  for person in pairs(touched_people) do plan.people[#plan.people + 1] = person end
+  local size = #plan.people > 0 and redis.call('ZCARD', CHANGES) or 0
+  if size + #plan.people > MAX_CHANGES and size > KEPT_CHANGES then
+    plan.floor = redis.call('ZRANGE', CHANGES, size - KEPT_CHANGES - 1, size - KEPT_CHANGES - 1, 'WITHSCORES')[2]
+  end
+  return plan
+end
+
 -- Records the version at which the entries or holds of these people changed. A reader whose version
 -- is below the floor must read all entries.
-local function mark_changed(version)
-  local count = 0
-  for person in pairs(touched_people) do
-    redis.call('ZADD', CHANGES, version, person)
-    count = count + 1
-  end
-  if count == 0 then return end
-  local size = redis.call('ZCARD', CHANGES)
-  if size > MAX_CHANGES then
-    local last = redis.call('ZRANGE', CHANGES, size - KEPT_CHANGES - 1, size - KEPT_CHANGES - 1, 'WITHSCORES')
-    redis.call('ZREMRANGEBYSCORE', CHANGES, '-inf', last[2])
-    redis.call('HSET', STATE, 'changes_floor', last[2])
+local function mark_changed(plan)
+  local words = {}
+  for _, person in ipairs(plan.people) do words[#words + 1], words[#words + 2] = plan.version, person end
+  each_chunk(words, function(...) redis.call('ZADD', CHANGES, ...) end)
+  if plan.floor then
+    redis.call('ZREMRANGEBYSCORE', CHANGES, '-inf', plan.floor)
+    redis.call('HSET', STATE, 'changes_floor', plan.floor)
   end
 end
 
 -- Writes the counters, raises the version, stores the clock, records which people changed,
 -- publishes a hint, and wakes idle workers. The expiry worker sets the time at which keys expire.
-local function commit()
+-- `plan` is what `read_for_commit` returned after the last change, if it was called.
+local function commit(plan)
+  plan = plan or read_for_commit(epoch_and_version())
   for field, by in pairs(touched_tiers) do
     if by ~= 0 then redis.call('HINCRBY', TIERS, field, by) end
   end
-  redis.call('HSET', STATE, 'now_ms', now)
-  mark_changed(redis.call('HINCRBY', STATE, 'version', 1))
-  publish_hint()
+  redis.call('HSET', STATE, 'now_ms', now, 'version', plan.version)
+  mark_changed(plan)
+  publish_hint(plan.epoch, plan.version)
   wake()
 end

@@ -1,37 +1,21 @@
--- Functions that take, free and count units, and read and write the records of holds and people.
--- They are shared by the scripts that change stock.
-local touched_tiers, touched_people = {}, {}
-
-local function add_to_counter(tier, what, by)
-  local field = tier .. '|' .. what
-  touched_tiers[field] = (touched_tiers[field] or 0) + by
-end
+-- Functions that take and free units, and read and write the records of holds and people. They are
+-- shared by the scripts that change single holds.
 
 local function tier_of(unit)
   return string.match(unit, '^(.*):')
 end
 
-local function each_chunk(list, call)
-  for first = 1, #list, 1000 do call(unpack(list, first, math.min(first + 999, #list))) end
-end
-
--- Takes `quantity` units of a tier for `owner`: first returned units, then the next new ones.
--- Returns the units, or nil if there are too few.
+-- Takes `quantity` units of a tier for `owner`. Returns the units, or nil if there are too few.
 local function take_units(tier, quantity, owner)
-  local taken = redis.call('ZRANGEBYLEX', FREE, '[' .. tier .. ':', '(' .. tier .. ';', 'LIMIT', 0, quantity)
-  local missing, next_new = quantity - #taken, 1
-  if missing > 0 then
-    local limits = redis.call('HMGET', TIERS, tier .. '|next', tier .. '|top')
-    next_new = tonumber(limits[1])
-    if next_new + missing - 1 > tonumber(limits[2]) then return nil end
-    redis.call('HSET', TIERS, tier .. '|next', next_new + missing)
-  end
-  each_chunk(taken, function(...) redis.call('ZREM', FREE, ...) end)
-  for number = next_new, next_new + missing - 1 do taken[#taken + 1] = string.format('%s:%d', tier, number) end
+  local limits = redis.call('HMGET', TIERS, tier .. '|next', tier .. '|top')
+  local units, returned, next_after = find_units(tier, quantity, tonumber(limits[1]), tonumber(limits[2]))
+  if not units then return nil end
+  if returned < quantity then redis.call('HSET', TIERS, tier .. '|next', next_after) end
+  each_chunk(units, function(...) redis.call('ZREM', FREE, ...) end, returned)
   local owners = {}
-  for _, unit in ipairs(taken) do owners[#owners + 1], owners[#owners + 2] = unit, owner end
+  for _, unit in ipairs(units) do owners[#owners + 1], owners[#owners + 2] = unit, owner end
   each_chunk(owners, function(...) redis.call('HSET', UNITS, ...) end)
-  return taken
+  return units
 end
 
 local function free_unit(unit)
