@@ -24,18 +24,30 @@ from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
 
 
+@pytest.fixture
+def batched_holds() -> bool:
+    """Whether concurrent holds share runs of their script."""
+    return True
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    is_marked = metafunc.definition.get_closest_marker("each_hold_mode")
+    if is_marked and "batched_holds" in metafunc.fixturenames:
+        metafunc.parametrize("batched_holds", [True, False], ids=["batched", "one by one"])
+
+
 @pytest_asyncio.fixture
-async def stores(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+async def stores(valkey_url: str, mongo_url: str, mongo_database: str, batched_holds: bool) -> AsyncIterator[Stores]:
     """Stores on Valkey, for tests whose result does not depend on the kind of store."""
-    async with opened(valkey_url, mongo_url, mongo_database) as stores:
+    async with opened(valkey_url, mongo_url, mongo_database, batched_holds=batched_holds) as stores:
         yield stores
         await _check_expiry(stores, valkey_url)
 
 
 @pytest_asyncio.fixture
-async def any_stores(store_url: str, mongo_url: str, mongo_database: str) -> AsyncIterator[Stores]:
+async def any_stores(store_url: str, mongo_url: str, mongo_database: str, batched_holds: bool) -> AsyncIterator[Stores]:
     """Stores on each supported server in turn: Valkey, Redis 7 and a cluster."""
-    async with opened(store_url, mongo_url, mongo_database) as stores:
+    async with opened(store_url, mongo_url, mongo_database, batched_holds=batched_holds) as stores:
         yield stores
         await _check_expiry(stores, store_url)
 

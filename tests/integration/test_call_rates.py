@@ -31,6 +31,8 @@ from tests.support.sale import (
 )
 from workers.expiry import MAX_HOLDS_PER_CALL, ExpiryWorker
 
+pytestmark = pytest.mark.each_hold_mode
+
 ONE, THREE = Rate(1, 600), Rate(3, 600)
 OFFICE, HOME = "203.0.113.7", "198.51.100.1"
 MAX_RATES, RATES_DROPPED = 100_000, 1_000

@@ -29,6 +29,8 @@ from tests.support.sale import buy, check_invariants, context, draft, hold, key,
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
 
+pytestmark = pytest.mark.each_hold_mode
+
 
 async def test_a_hold_takes_its_units_out_of_stock(any_stores: Stores) -> None:
     concert = await on_sale(any_stores, 10, 5, price_minor=2_500)

@@ -81,13 +81,13 @@ def key() -> str:
 
 
 @asynccontextmanager
-async def opened(redis_url: str, mongo_url: str, database: str) -> AsyncIterator[Stores]:
+async def opened(redis_url: str, mongo_url: str, database: str, *, batched_holds: bool = True) -> AsyncIterator[Stores]:
     """Open the stores, and wait until they are ready.
 
     A prepared database has its indexes, so they are not created again.
     """
     opening = connect_stores if is_prepared(database) else open_stores
-    async with opening(redis_url, mongo_url, database) as stores:
+    async with opening(redis_url, mongo_url, database, batched_holds=batched_holds) as stores:
         await wait_until(lambda: is_ready(stores), what="the stores")
         yield stores
 
