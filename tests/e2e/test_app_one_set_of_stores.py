@@ -1,4 +1,4 @@
-"""`python app.py` opens its stores once; requests and workers share them."""
+"""`python app.py` opens its stores once, with its settings; requests and workers share them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,11 +19,13 @@ async def test_process_opens_one_set_of_stores(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, valkey_url: str, mongo_url: str, mongo_database: str
 ) -> None:
     opened: list[Stores] = []
+    hold_modes: list[bool] = []
 
     @asynccontextmanager
-    async def counted(redis_url: str, mongo_url: str, database: str) -> AsyncIterator[Stores]:
-        async with open_stores(redis_url, mongo_url, database) as stores:
+    async def counted(redis_url: str, mongo_url: str, database: str, *, batched_holds: bool) -> AsyncIterator[Stores]:
+        async with open_stores(redis_url, mongo_url, database, batched_holds=batched_holds) as stores:
             opened.append(stores)
+            hold_modes.append(batched_holds)
             yield stores
 
     monkeypatch.setattr(app, "open_stores", counted)
@@ -36,6 +38,7 @@ async def test_process_opens_one_set_of_stores(
         mongo_url=mongo_url,
         mongo_database=mongo_database,
         demo="no",
+        batched_holds=False,
     )
     run = asyncio.create_task(app.run(settings))
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
@@ -51,3 +54,4 @@ async def test_process_opens_one_set_of_stores(
     with pytest.raises(asyncio.CancelledError):
         await run
     assert len(opened) == 1
+    assert hold_modes == [False]

@@ -149,6 +149,24 @@ async def test_canceled_hold_leaves_the_rest_of_its_batch_alone(stores: Stores) 
     await check_invariants(stores, concert)
 
 
+async def test_full_batch_of_large_holds_takes_every_unit_once(any_stores: Stores) -> None:
+    each = 100
+    capacity = MAX_CALLS_PER_RUN * each
+    concert = await on_sale(any_stores, capacity, limit_per_order=each, limit_per_person=each)
+    # The second time, all units are returned ones.
+    for key in ("new", "returned"):
+        made = await asyncio.gather(
+            *[hold(any_stores, concert, each, who=f"buyer{n}", with_key=key) for n in range(MAX_CALLS_PER_RUN)]
+        )
+        assert len({one.version for one in made}) == 1
+        assert len({unit for one in made for unit in one.units}) == capacity
+        assert await stock(any_stores, concert) == [(0, capacity, 0)]
+        await check_invariants(any_stores, concert)
+        await asyncio.gather(
+            *[holds.release_hold(context(any_stores, one.person_id), concert.id, one.id) for one in made]
+        )
+
+
 async def test_holds_of_many_concerts_at_once_stay_apart(stores: Stores) -> None:
     shops = [await on_sale(stores, 3) for _ in range(12)]
     answers = await gather_results(*[hold(stores, concert, 1, who=f"buyer{n}") for n in range(5) for concert in shops])
