@@ -11,7 +11,6 @@ import redis
 from hypothesis import HealthCheck, settings
 from pymongo import MongoClient
 
-from storage import silence
 from storage.embedded import supervisor
 from storage.embedded.process import ServerProcess
 from tests.support import stores
@@ -22,8 +21,6 @@ from tests.support.stores import memory_directory
 # Neither limit may make a test fail on a busy machine.
 settings.register_profile("onsale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("onsale")
-
-silence.SILENT_AFTER_S = 30.0
 
 TESTS = Path(__file__).parent
 COSTLIEST_FIRST = ("e2e", "identity", "integration", "unit")

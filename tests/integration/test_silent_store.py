@@ -1,4 +1,4 @@
-"""Calls to a silent store are refused at once, one probe runs, and no refused call arrives later."""
+"""Calls to a silent store are refused at once. One probe runs, and no refused call is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
