@@ -197,6 +197,7 @@ class Pipeline:
         self._changes_seen = 0
         self._asked_s = float("-inf")
         self._asking_s = float("-inf")
+        self.started_s = self.replied_s = float("-inf")
 
     @property
     def is_idle(self) -> bool:
@@ -205,6 +206,7 @@ class Pipeline:
     def start(self, batch: list[Call]) -> None:
         """Send a batch, which must not be empty. The pipeline must be idle."""
         self._batch = batch
+        self.started_s = time.monotonic()
         self._is_sent = False
         if self._connection is None:
             self._opening = asyncio.create_task(self._open())
@@ -274,6 +276,7 @@ class Pipeline:
 
     def receive(self, reply: Any) -> None:
         """Handle a reply of the connection."""
+        self.replied_s = time.monotonic()
         command = self._expected.popleft()
         if isinstance(reply, ResponseError):
             self._receive_error(command, reply)

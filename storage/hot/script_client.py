@@ -19,6 +19,7 @@ from storage.hot.pipeline import Call, IncarnationSeen, Pipeline
 from storage.hot.resp import Arg
 from storage.keys import concert_keys
 from storage.scripts import Script, ScriptReplyError
+from storage.silence import SilenceWatch
 
 PIPELINES = 2
 """With only one pipeline, a long recovery would delay every hold.
@@ -68,6 +69,7 @@ class ScriptClient:
             Pipeline(self._make_connection, seen, self._pipeline_is_idle, max_calls_per_run=max_calls_per_run)
             for _ in range(PIPELINES)
         ]
+        self._silence = SilenceWatch(self._pipelines, on_silence=self._refuse_waiting)
 
     @property
     def incarnation(self) -> str:
@@ -88,6 +90,8 @@ class ScriptClient:
         """
         if self._is_closed:
             raise TemporarilyUnavailable("This server is stopping")
+        if self._silence.is_silent:
+            raise self._silence.refusal()
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests are waiting for the stock store")
         call = Call(script, keys, args, self._loop.create_future())
@@ -111,6 +115,7 @@ class ScriptClient:
 
     async def aclose(self) -> None:
         self._is_closed = True
+        self._silence.close()
         for pipeline in self._pipelines:
             await pipeline.aclose()
         while self._waiting:
@@ -131,8 +136,16 @@ class ScriptClient:
         for pipeline in self._pipelines:
             if self._waiting and pipeline.is_idle and not self._is_closed:
                 pipeline.start([self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))])
+                self._silence.batch_started()
 
     def _pipeline_is_idle(self, again: list[Call]) -> None:
         self._waiting.extendleft(reversed(again))
-        if self._waiting:
+        self._silence.batch_ended()
+        if self._silence.is_silent:
+            self._refuse_waiting()
+        elif self._waiting:
             self._schedule_batch()
+
+    def _refuse_waiting(self) -> None:
+        while self._waiting:
+            self._waiting.popleft().fail(self._silence.refusal())

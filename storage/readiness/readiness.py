@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from storage.readiness.hot_store import HotStoreCheck
@@ -11,17 +12,27 @@ log = logging.getLogger(__name__)
 
 READY_WITHIN_S = 4.0
 """Longer than the drivers' own timeouts, so that an answer names their errors."""
+STARTING_S = 10.0
+"""How long a new process may lack indexes or a primary before this is logged."""
 
 
 class Readiness:
     def __init__(
-        self, hot: HotStoreCheck, orders: OrderDatabaseCheck, *, superseded: Callable[[], int] = lambda: 0
+        self,
+        hot: HotStoreCheck,
+        orders: OrderDatabaseCheck,
+        *,
+        superseded: Callable[[], int] = lambda: 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`superseded` counts the concerts that another store has taken over."""
         self._hot = hot
         self._orders = orders
         self._superseded = superseded
-        self._last: list[str] | None = None
+        self._clock = clock
+        self._first_s: float | None = None
+        self._was_ready = False
+        self._logged: list[str] = []
 
     async def problems(self) -> list[str]:
         """Return a sentence for each store that is not ready: address, reason and next step."""
@@ -38,8 +49,17 @@ class Readiness:
         return problems
 
     def _log(self, problems: list[str]) -> None:
-        before, self._last = self._last, problems
-        if problems and problems != before:
+        """Log each change once, but not what a start repairs by itself within seconds."""
+        if not problems:
+            self._was_ready = True
+            if self._logged:
+                log.warning("this server is ready again")
+            self._logged = []
+            return
+        now_s = self._clock()
+        if self._first_s is None:
+            self._first_s = now_s
+        is_starting = not self._was_ready and now_s - self._first_s < STARTING_S
+        if problems != self._logged and not is_starting:
+            self._logged = problems
             log.warning("this server is not ready: %s", "; ".join(problems))
-        elif before and not problems:
-            log.warning("this server is ready again")

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 import redis.asyncio
 
+from storage import silence
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.keys import PERMANENT_KEYS
@@ -34,6 +35,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     is_marked = metafunc.definition.get_closest_marker("each_hold_mode")
     if is_marked and "batched_holds" in metafunc.fixturenames:
         metafunc.parametrize("batched_holds", [True, False], ids=["batched", "one by one"])
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a busy machine from looking like a silent store."""
+    monkeypatch.setattr(silence, "SILENT_AFTER_S", 30.0)
 
 
 @pytest_asyncio.fixture

@@ -2,6 +2,7 @@
 the next step, and ends without a restart of the server.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -16,11 +17,13 @@ from storage.embedded.ports import free_port
 from storage.embedded.process import ServerProcess
 from storage.hot import script_client
 from tests.support.databases import DatabasePool
+from tests.support.sale import buy, hold, on_sale, stock
 from tests.support.store_proxy import StoreProxy
 from tests.support.store_servers import borrowed_stores, running
 from tests.support.stores import redis7, start_cluster
 from tests.support.waiting import wait_until
 from tests.support.wrong_stores import fill_disk, running_cluster, small_disk
+from workers.expiry import ExpiryWorker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -198,6 +201,24 @@ async def test_user_of_the_store_needs_few_rights(
             assert found == []
         else:
             assert why in found[0]
+
+
+async def test_user_with_the_documented_rights_can_sell(
+    stores_at: OpenAt, server: ServerProcess, control: Control
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    (command,) = re.findall(r"^ACL SETUSER onsale .*$", page, re.MULTILINE)
+    await control(*command.split())
+    async with stores_at(f"redis://onsale:PASSWORD@127.0.0.1:{server.port}/0") as opened:
+        assert await opened.problems() == []
+        concert = await on_sale(opened, 5)
+        await buy(opened, await hold(opened, concert, 2))
+        assert await stock(opened, concert) == [(3, 0, 2)]
+        await ExpiryWorker().run_once(opened)
+        opened.hint_publisher.publish("onsale2:work")
+        log = await control("ACL", "LOG")
+        assert isinstance(log, list)
+        assert [entry for entry in log if entry["username"] == "onsale"] == []
 
 
 @pytest.mark.parametrize(
