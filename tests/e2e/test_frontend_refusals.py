@@ -59,7 +59,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"code": "INVALID_INPUT", "problems": [{"rule": "TOO_LONG", "given": 201, "maximum": 200}]}, "has 201 characters"),
     ({"code": "INVALID_INPUT", "problems": []}, "Check what you entered."),
-    ({"code": "NOT_REFUNDABLE", "reason": "TOO_MANY", "refundable": 1}, "Only 1 ticket is left to refund."),
+    ({"code": "NOT_REFUNDABLE", "reason": "TOO_MANY", "refundable": 1}, "You can return only 1 more ticket."),
 ]
 
 
