@@ -209,7 +209,7 @@ export const stories = {
     await tab.getByLabel('Name on the ticket').fill('Bob Demo');
     await browser.screenshot(tab, 'accepting');
     await tab.getByRole('button', { name: 'Accept the ticket' }).click();
-    await tab.locator('#content').getByText('The ticket is yours').waitFor();
+    await tab.getByRole('main').getByText('The ticket is yours').waitFor();
     await browser.screenshot(tab, 'accepted');
     seen.address = new URL(tab.url()).pathname + new URL(tab.url()).hash;
     const downloading = tab.waitForEvent('download');
