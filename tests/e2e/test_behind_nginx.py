@@ -63,9 +63,11 @@ async def test_requests_and_pages_pass_through_nginx(site: Site) -> None:
     async with site.nginx.client() as client:
         answer = await client.post("/graphql", json={"query": "{ serverTime }"})
         home = await client.get("/")
+        page = await client.get("/graphql", headers={"Accept": "text/html"})
     assert list(answer.json()["data"]) == ["serverTime"]
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
-    assert f"curl https://127.0.0.1:{site.nginx.port}/graphql" in home.text
+    assert (home.status_code, "script-src 'self'" in home.headers["content-security-policy"]) == (200, True)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
 async def test_login_uses_the_public_address_and_secure_cookies(site: Site) -> None:

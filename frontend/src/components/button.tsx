@@ -16,11 +16,16 @@ export interface ButtonProps extends Omit<AriaProps, "className" | "style" | "ch
   children: ReactNode;
 }
 
-/** A pending button keeps its focus and its name, and ignores presses. */
-export function Button({ variant = "primary", isWide, className, children, ...props }: ButtonProps): ReactNode {
+/**
+ * A pending button keeps its focus and its name, and ignores presses. React Aria's own pending state
+ * is not used: it announces the button by an element that refers to it, even after it is gone.
+ */
+export function Button(props: ButtonProps): ReactNode {
+  const { variant = "primary", isWide, isPending = false, className, children, ...rest } = props;
+  const pending = isPending ? ({ onPress: () => undefined, type: "button", "aria-disabled": true } as const) : {};
   return (
-    <AriaButton {...props} className={classes(variant, isWide, className)}>
-      {props.isPending && <Spinner />}
+    <AriaButton {...rest} {...pending} className={classes(variant, isWide, className)} data-pending={isPending || undefined}>
+      {isPending && <Spinner />}
       <span className="button-label">{children}</span>
     </AriaButton>
   );

@@ -43,7 +43,7 @@ export function PersonBar({ settings, sessions, session }: PersonBarProps): Reac
               {name}
             </button>
           ))}
-          <a href="/login">{settings.demoPeople.length > 0 ? "or use the login page" : "Sign in"}</a>
+          <a href="/login?return=/graphql">{settings.demoPeople.length > 0 ? "or use the login page" : "Sign in"}</a>
         </>
       )}
     </div>

@@ -99,7 +99,7 @@ async function visitTickets(buyer, api, concert, look) {
   await open(buyer, '/tickets');
   await buyer.sees(concert.name);
   await look(buyer, 'my-tickets');
-  await buyer.press(/^Pass on the ticket/);
+  await buyer.press(/^Pass on ticket/);
   await buyer.tab.getByRole('dialog').waitFor();
   await look(buyer, 'my-tickets-passing-on');
   await buyer.tab.keyboard.press('Escape');

@@ -27,7 +27,7 @@ export function cleanName(text: string): string {
 export function cleanEmail(text: string): string {
   const line = cleanName(text);
   const inBrackets = /<([^<>]+)>$/u.exec(line)?.[1] ?? line;
-  return inBrackets.replace(/^mailto:/iu, "").replace(SPACES, "");
+  return inBrackets.replace(/^mailto:/iu, "").trim();
 }
 
 export function clean({ name, email }: Customer): Customer {

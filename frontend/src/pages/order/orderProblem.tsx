@@ -17,7 +17,7 @@ export function OrderProblem({ error, onRetry }: OrderProblemProps): ReactNode {
   const t = useT();
   const { session, isKnown, signIn } = useSession();
   const code = error && problemOf(error).code;
-  if (code === "UNAUTHENTICATED" || code === "SESSION_LOST" || (isKnown && !session && code !== "NETWORK")) {
+  if (code === "UNAUTHENTICATED" || code === "SESSION_LOST" || (isKnown && !session && code !== "UNREACHABLE")) {
     return (
       <Notice title={t("order.signIn")} actions={<Button onPress={signIn}>{t("order.signInButton")}</Button>}>
         {t("order.signInText")}

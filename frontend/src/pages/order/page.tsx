@@ -41,7 +41,7 @@ function OrderShown({ order }: { order: Order }): ReactNode {
     <div className="page order-page">
       <PageTitle documentTitle={t("order.title", { number: order.number })}>{concert?.name ?? t("order.pageTitle")}</PageTitle>
       <OrderStatus order={order} deadline={order.hold?.expiresAt ?? null} />
-      <div className="order">
+      <div className={tickets.length + order.refunds.length > 0 ? "order" : "order order-bare"}>
         <div className="order-main">
           {tickets.length > 0 && (
             <section aria-labelledby="order-tickets">

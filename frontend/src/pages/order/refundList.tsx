@@ -18,21 +18,20 @@ const REASONS = [
 
 /** The refunds of an order, oldest first, with their states. */
 export function RefundList({ order }: { order: OrderFieldsFragment }): ReactNode {
-  const timeZone = order.concert?.venue.timeZone ?? null;
   return (
     <ul role="list" className="refunds">
       {order.refunds.map((refund, index) => (
-        <RefundRow key={index} refund={refund} timeZone={timeZone} />
+        <RefundRow key={index} refund={refund} />
       ))}
     </ul>
   );
 }
 
-function RefundRow({ refund, timeZone }: { refund: Refund; timeZone: string | null }): ReactNode {
+function RefundRow({ refund }: { refund: Refund }): ReactNode {
   const t = useT();
   const format = useFormat();
   const amount = format.money(refund.amount.amount, refund.amount.currency);
-  const date = format.dateTime(refund.requestedAt, timeZone, "dateTime");
+  const date = format.dateTime(refund.requestedAt, null, "dateTime");
   const reason = REASONS.find((known) => known === refund.reason);
   const lines = refund.lines.map(({ quantity, tier }) =>
     t("summary.line", { quantity: format.number(quantity), tier: tier?.name ?? t("summary.tier") }),

@@ -27,7 +27,7 @@ export function RefundTickets({ order }: { order: OrderFieldsFragment }): ReactN
   const tickets = order.tickets.filter(isRefundable);
   if (!PAID.has(order.status) || tickets.length === 0) return null;
   const until = order.concert?.refundsUntil ?? null;
-  const date = until && format.dateTime(until, order.concert?.venue.timeZone ?? null, "dateTime");
+  const date = until && format.dateTime(until, null, "dateTime");
   if (!until || !date) return <p className="soft">{t("refund.never")}</p>;
   if (Date.parse(until) <= now) return <p className="soft">{t("refund.tooLate", { date })}</p>;
   return (
@@ -66,6 +66,10 @@ function RefundDialog({ order, tickets, onClose }: RefundDialogProps): ReactNode
   );
   const amount = format.money(total.amount, total.currency);
 
+  function nameOf(ticket: TicketFieldsFragment): string {
+    const index = format.number(order.tickets.indexOf(ticket) + 1);
+    return t("refund.ticket", { index, tier: ticket.tier?.name ?? t("summary.tier"), holder: ticket.holderName });
+  }
   function toggle(id: string): void {
     const next = new Set(chosen);
     if (!next.delete(id)) next.add(id);
@@ -98,7 +102,7 @@ function RefundDialog({ order, tickets, onClose }: RefundDialogProps): ReactNode
           const price = priceOf(order, ticket);
           return (
             <Checkbox key={ticket.id} isSelected={chosen.has(ticket.id)} onChange={() => toggle(ticket.id)}>
-              <bdi>{t("refund.ticket", { tier: ticket.tier?.name ?? t("summary.tier"), holder: ticket.holderName })}</bdi>{" "}
+              <bdi>{nameOf(ticket)}</bdi>{" "}
               <span className="soft tabular">{format.money(price.amount, price.currency)}</span>
             </Checkbox>
           );

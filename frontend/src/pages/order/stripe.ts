@@ -56,12 +56,9 @@ declare global {
 
 let loading: Promise<StripeMaker> | null = null;
 
-/** Loads the script once. After a failure, the next call tries again. */
+/** Loads the script once. After a failure, only a reload of the page tries again. */
 export function loadStripe(): Promise<StripeMaker> {
-  loading ??= load().catch((error: unknown) => {
-    loading = null;
-    throw error;
-  });
+  loading ??= load();
   return loading;
 }
 
@@ -70,10 +67,7 @@ function load(): Promise<StripeMaker> {
     const script = document.createElement("script");
     script.src = ADDRESS;
     script.onload = () => (window.Stripe ? resolve(window.Stripe) : reject(new Error(`${ADDRESS} has no Stripe`)));
-    script.onerror = () => {
-      script.remove();
-      reject(new Error(`${ADDRESS} could not be loaded`));
-    };
+    script.onerror = () => reject(new Error(`${ADDRESS} could not be loaded`));
     document.head.append(script);
   });
 }

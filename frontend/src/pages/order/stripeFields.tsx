@@ -16,7 +16,6 @@ export function StripeFields({ payment, onPayer, onOutcome }: FieldsProps): Reac
   const t = useT();
   const language = useLanguage();
   const [state, setState] = useState<State>("loading");
-  const [attempt, setAttempt] = useState(0);
   const place = useRef<HTMLDivElement>(null);
   const elements = useRef<Elements>(null);
 
@@ -49,7 +48,7 @@ export function StripeFields({ payment, onPayer, onOutcome }: FieldsProps): Reac
       close();
     };
     // The intent of an order never changes, and the callbacks are stable.
-  }, [payment.intentId, attempt]);
+  }, [payment.intentId]);
 
   useEffect(() => elements.current?.update({ locale: language }), [language]);
   useEffect(() => onThemeChange(() => elements.current?.update({ appearance: readAppearance() })), []);
@@ -67,7 +66,7 @@ export function StripeFields({ payment, onPayer, onOutcome }: FieldsProps): Reac
           tone="danger"
           title={t("stripe.failed")}
           actions={
-            <Button variant="secondary" onPress={() => setAttempt(attempt + 1)}>
+            <Button variant="secondary" onPress={() => location.reload()}>
               {t("stripe.retry")}
             </Button>
           }

@@ -5,21 +5,8 @@ import { useEffect, useRef } from "react";
 import { useAnnounce } from "../../components/announce";
 import { useFormat } from "../../messages/format";
 import { useT } from "./messages";
+import { isWorthTelling, QUIET_MS, type Told } from "./telling";
 import type { Queue } from "./useQueue";
-
-const QUIET_MS = 30_000;
-
-export interface Told {
-  position: number;
-  at: number;
-}
-
-/** A position is told again after a while, or sooner if it has one digit less. */
-export function isWorthTelling(told: Told | null, position: number, now: number): boolean {
-  if (!told) return true;
-  if (told.position === position) return false;
-  return now - told.at >= QUIET_MS || String(position).length < String(told.position).length;
-}
 
 export function useQueueAnnouncements(queue: Queue): void {
   const t = useT();

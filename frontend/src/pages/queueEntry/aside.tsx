@@ -29,8 +29,8 @@ export function OrganizerMessage({ text }: { text: string }): ReactNode {
       <h2 className="queue-card-title" id="queue-message">
         {t("message.label")}
       </h2>
-      <p className="queue-message-text" dir="auto">
-        {text}
+      <p className="queue-message-text">
+        <bdi>{text}</bdi>
       </p>
     </section>
   );

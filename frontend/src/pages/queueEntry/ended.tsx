@@ -8,7 +8,7 @@ import { Notice } from "../../components/notice";
 import { PageTitle } from "../../components/pageTitle";
 import { useRefusal } from "../../messages/refusals";
 import { Tickets } from "./aside";
-import type { QueueEntry } from "./stage";
+import type { Concert, QueueEntry } from "./stage";
 import { useT } from "./messages";
 import type { Joining } from "./useJoin";
 import type { Queue } from "./useQueue";
@@ -54,7 +54,8 @@ function NextStep({ queue, joining, join }: EndedProps): ReactNode {
   if (!concert) return null;
   const isBought = concert.myQueueEntry?.endReason === "SPENT";
   const status = concert.waitingRoom?.status;
-  const isJoinable = status === "OPEN" || status === "PAUSED" || status === "PREQUEUE";
+  const isOpen = status === "OPEN" || status === "PAUSED" || status === "PREQUEUE";
+  const isJoinable = isOpen && concert.status === "PUBLISHED" && !isOver(concert);
   const isAsking = joining.kind === "asking" || joining.kind === "solving" || joining.kind === "repeating";
   return (
     <>
@@ -74,12 +75,18 @@ function NextStep({ queue, joining, join }: EndedProps): ReactNode {
           {t("toConcert")}
         </LinkButton>
       </div>
-      {!isJoinable && <p className="queue-note">{t("ended.notJoinable")}</p>}
+      {!isJoinable && !isOver(concert) && <p className="queue-note">{t("ended.notJoinable")}</p>}
       {(joining.kind === "refused" || joining.kind === "repeating") && (
         <Notice tone="warning">{refusal(joining.problem)}</Notice>
       )}
     </>
   );
+}
+
+/** Whether the sale has ended for good: if it opens again, a new round begins. */
+function isOver({ myQueueEntry: entry, waitingRoom }: Concert): boolean {
+  const isEndOfSale = entry?.endReason === "SALE_OVER" || entry?.endReason === "CONCERT_CANCELLED";
+  return isEndOfSale && entry.round === waitingRoom?.round;
 }
 
 const KNOWN: ReadonlySet<string> = new Set<End>([

@@ -39,12 +39,13 @@ export const isActive = (entry: QueueEntry | null | undefined): entry is QueueEn
 /** `status` is the room's newest one: pushes bring it before the next query does. */
 export function stageOf(concert: Concert, status: RoomStatus | undefined, isSignedIn: boolean): Stage {
   const entry = concert.myQueueEntry;
-  if (isActive(entry)) return ACTIVE_STAGES[entry.state] ?? "waiting";
+  const isFree = status === "SUSPENDED" || isPassingThrough(concert, status);
+  if (isActive(entry) && !(isFree && entry.state !== "ADMITTED")) return ACTIVE_STAGES[entry.state] ?? "waiting";
   if (concert.status === "CANCELLED") return "canceled";
   if (concert.status === "DRAFT") return "notPublished";
   if (concert.status === "CLOSED" || status === "CLOSED") return "saleOver";
   if (!status) return "unavailable";
-  if (status === "SUSPENDED" || isPassingThrough(concert, status)) return "noQueue";
+  if (isFree) return "noQueue";
   if (!isSignedIn) return "signedOut";
   if (entry) return "ended";
   if (status === "SCHEDULED") return "notOpen";
@@ -58,6 +59,6 @@ const ACTIVE_STAGES: Partial<Record<QueueEntry["state"], Stage>> = {
   ADMITTED: "admitted",
 };
 
-function isPassingThrough(concert: Concert, status: RoomStatus): boolean {
+function isPassingThrough(concert: Concert, status: RoomStatus | undefined): boolean {
   return concert.waitingRoom?.queueingMethod === "PASSTHROUGH" && status === "OPEN";
 }

@@ -57,12 +57,13 @@ function useLive(concert: Concert | null, refresh: () => void): Live | null {
     { query: QUEUE_POSITION, variables: { concertId: concert?.id ?? "" }, pause: !isRunning },
     newest,
   );
-  const [wasRunning, setWasRunning] = useState(isRunning);
+  const state = concert?.myQueueEntry?.state;
+  const [known, setKnown] = useState(state);
   useEffect(() => {
-    // The last push says how the place ended; the room may have changed with it.
-    if (wasRunning && !isRunning) refresh();
-    setWasRunning(isRunning);
-  }, [isRunning, wasRunning, refresh]);
+    // A step of the entry may have come with a change of the room, such as a draw or a closed sale.
+    if (known && state !== known) refresh();
+    setKnown(state);
+  }, [state, known, refresh]);
   return isRunning ? (data?.queuePosition ?? null) : null;
 }
 

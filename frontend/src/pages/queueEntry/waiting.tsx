@@ -57,7 +57,7 @@ export function Waiting({ queue }: { queue: Queue }): ReactNode {
           <SoundSwitch />
           <Leave concertId={concert.id} onLeft={queue.refresh} />
         </div>
-        {entry.state === "WAITING" && concert.waitingRoom?.lottery?.isRevealed && <Lottery concert={concert} entry={entry} />}
+        {entry.state === "WAITING" && concert.waitingRoom?.shuffleAtStart && <Lottery concert={concert} entry={entry} />}
       </div>
       <Aside queue={queue} />
     </div>
@@ -87,7 +87,7 @@ function Place({ entry, isLottery }: { entry: QueueEntry; isLottery: boolean }):
   }
   return (
     <>
-      <p className="queue-position" data-digits={String(entry.position).length} data-position={entry.position} dir="ltr">
+      <p className="queue-position" data-digits={String(entry.position).length} data-position={entry.position}>
         {number(entry.position)}
       </p>
       <p className="queue-ahead">{t("waiting.ahead", { count: Math.max(entry.position - 1, 0) })}</p>

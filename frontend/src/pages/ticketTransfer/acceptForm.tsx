@@ -21,7 +21,7 @@ type NameProblem = Extract<Result, { __typename: "InvalidInputError" }>["problem
 
 const MAX_NAME = 200;
 /** With another account, or after a step elsewhere, the same link may still be accepted. */
-const MAY_STILL_WORK: ReadonlySet<string> = new Set(["WRONG_PERSON", "EMAIL_NOT_VERIFIED", "TICKET_SUSPENDED"]);
+const MAY_STILL_WORK: ReadonlySet<unknown> = new Set(["WRONG_PERSON", "EMAIL_NOT_VERIFIED", "TICKET_SUSPENDED"]);
 
 export interface AcceptFormProps {
   token: string;
@@ -35,7 +35,7 @@ export function AcceptForm({ token, session }: AcceptFormProps): ReactNode {
   const { accept, isPending, ticket, nameError, problem, forget } = useAccept(token);
   if (ticket) return <Accepted ticket={ticket} />;
   const isRefused = problem?.code === "TRANSFER_REFUSED";
-  if (problem && isRefused && !MAY_STILL_WORK.has(problem.rule ?? "")) return <Refused problem={problem} />;
+  if (problem && isRefused && !MAY_STILL_WORK.has(problem.reason)) return <Refused problem={problem} />;
 
   function submit(event: FormEvent): void {
     event.preventDefault();
@@ -101,7 +101,7 @@ function useAccept(token: string) {
     const wrong = outcome.refusal && "problems" in outcome.refusal ? outcome.refusal.problems[0] : undefined;
     setNameError(wrong ? explainName(wrong) : null);
     setProblem(wrong ? null : outcome.problem);
-    if (outcome.problem.code === "TRANSFER_REFUSED" && !MAY_STILL_WORK.has(outcome.problem.rule ?? "")) forgetToken();
+    if (outcome.problem.code === "TRANSFER_REFUSED" && !MAY_STILL_WORK.has(outcome.problem.reason)) forgetToken();
   }
   function explainName({ rule, maximum, given }: NameProblem): string {
     if (rule === "TOO_LONG") return t("accept.nameTooLong", { maximum: maximum ?? MAX_NAME, given: given ?? 0 });
@@ -137,7 +137,7 @@ function Refused({ problem }: { problem: Problem }): ReactNode {
   const t = useT();
   const explain = useRefusal();
   const { signOut } = useSession();
-  const isOtherAccount = problem.rule === "WRONG_PERSON";
+  const isOtherAccount = problem.reason === "WRONG_PERSON";
   return (
     <div role="alert">
       <Notice

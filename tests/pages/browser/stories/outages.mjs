@@ -53,11 +53,11 @@ export const outages = {
     const notices = [];
     const fail = async (stage, buyer) => {
       await ask('killServer');
-      await buyer.sees(/The connection was lost|You are offline/);
+      await buyer.main.getByText('The connection was lost').waitFor();
       await buyer.screenshot(`server-lost-${stage}`);
       notices.push(stage);
       await ask('startServer');
-      await buyer.tab.getByText(/The connection was lost/).waitFor({ state: 'hidden' });
+      await buyer.main.getByText('The connection was lost').waitFor({ state: 'hidden' });
     };
     return { ...(await buyDuringOutages(browser, url, { name: 'buyer821', title: 'Server lost', fail })), notices };
   },
@@ -71,10 +71,10 @@ export const outages = {
   losingTheNetwork(browser, url) {
     const fail = async (stage, buyer) => {
       await buyer.context.setOffline(true);
-      await buyer.sees('You are offline.');
+      await buyer.main.getByText('You are offline. This page').waitFor();
       await buyer.screenshot(`offline-${stage}`);
       await buyer.context.setOffline(false);
-      await buyer.tab.getByText('You are offline.').first().waitFor({ state: 'hidden' });
+      await buyer.main.getByText('You are offline. This page').waitFor({ state: 'hidden' });
     };
     return buyDuringOutages(browser, url, { name: 'buyer824', title: 'Network lost', fail });
   },

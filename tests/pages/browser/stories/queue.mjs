@@ -76,7 +76,7 @@ export const queue = {
     const ends = await Promise.all(
       people.map(async ({ tab }) => {
         const held = tab.getByRole('heading', { name: 'Your tickets are held' });
-        const soldOut = tab.getByText('None of these are left now.').first();
+        const soldOut = tab.getByText(/The last ticket .* has just gone/).first();
         await held.or(soldOut).first().waitFor();
         return (await held.isVisible()) ? 'held' : 'sold out';
       }),
