@@ -1,4 +1,4 @@
-"""GraphiQL's built page in Chromium, on a real server with the demo concerts.
+"""GraphiQL's built page, and the bar that leads to it, on a real server with the demo concerts.
 
 Each story also checks that no page sent a request to another host, logged an error, or showed a
 token in a URL.
@@ -52,6 +52,11 @@ STORIES: dict[str, dict[str, object]] = {
         "isLater": True,
         "canceled": "CANCELLED",
         "refunded": [1, 0],
+    },
+    "usingTheDeveloperBar": {
+        "isPressed": "true",
+        "links": ["GraphiQL", "Mailbox", "Test cards"],
+        "isOpenAfterReload": False,
     },
     "followingTheStock": {
         "held": 2,

@@ -405,6 +405,30 @@ export const stories = {
     return seen;
   },
 
+  // The bar of the shop signs demo users in with one click, and leads to GraphiQL.
+  async usingTheDeveloperBar(browser, url) {
+    const tab = await (await browser.openPerson()).newPage();
+    await tab.goto(url);
+    const bar = tab.getByRole('complementary', { name: 'For developers' });
+    const alice = bar.getByRole('button', { name: 'alice' });
+    await alice.click();
+    await tab.getByRole('banner').getByText('alice').waitFor();
+    const seen = { isPressed: await alice.getAttribute('aria-pressed') };
+    await bar.getByRole('button', { name: 'bob' }).click();
+    await tab.getByRole('banner').getByText('bob').waitFor();
+    await bar.getByRole('button', { name: 'bob' }).click();
+    await tab.getByRole('banner').getByRole('button', { name: 'Sign in' }).waitFor();
+    seen.links = await bar.getByRole('link').allTextContents();
+    await bar.getByText('For developers').click();
+    await tab.reload();
+    await bar.getByText('For developers').waitFor();
+    seen.isOpenAfterReload = await alice.isVisible();
+    await bar.getByText('For developers').click();
+    await bar.getByRole('link', { name: 'GraphiQL' }).click();
+    await tab.locator('.graphiql-query-editor').first().waitFor();
+    return seen;
+  },
+
   // One browser, two tabs: the session of the browser, and a demo user of one tab.
   async beingTwoPeople(browser, url) {
     const person = await browser.openPerson();
