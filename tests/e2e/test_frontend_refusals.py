@@ -43,7 +43,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"code": "NOT_IN_QUEUE"}, "You are not in this queue"),
     ({"code": "HOLD_ENDED", "reason": "EXPIRED"}, "The time for these tickets has run out"),
     ({"code": "HOLD_ENDED", "holdReason": "EXPIRED"}, "The time for these tickets has run out"),
-    ({"code": "HOLD_ENDED", "rule": "A_NEW_RULE"}, "Your reservation has ended"),
+    ({"code": "HOLD_ENDED", "rule": "A_NEW_RULE"}, "Your tickets are no longer held"),
     ({"code": "SOLD_OUT", "available": 0}, "The last ticket in this category has just gone."),
     ({"code": "SOLD_OUT", "available": 1}, "Only 1 ticket is left"),
     ({"code": "SOLD_OUT", "available": 2}, "Only 2 tickets are left"),

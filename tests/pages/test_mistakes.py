@@ -12,8 +12,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)
 ONE_ORDER = {"orders": 1, "held": 0, "sold": 2}
 
 HEADINGS = {
-    **dict.fromkeys(("draft", "draft/queue", "draft/tickets"), "There is no such concert"),
-    **dict.fromkeys(("unknown", "unknown/queue", "unknown/tickets"), "There is no such concert"),
+    **dict.fromkeys(("draft", "draft/queue", "draft/tickets"), "Concert not found"),
+    **dict.fromkeys(("unknown", "unknown/queue", "unknown/tickets"), "Concert not found"),
     "closed": "A closed concert",
     **dict.fromkeys(("closed/queue", "closed/tickets"), "The sale is over"),
     "canceled": "A canceled concert",
@@ -21,7 +21,7 @@ HEADINGS = {
     "later": "A later sale",
     "later/queue": "There is no queue",
     "later/tickets": "The sale has not started",
-    "/nowhere": "There is no such page",
+    "/nowhere": "Page not found",
     "/tickets/accept": "A ticket for you",
 }
 

@@ -6,7 +6,7 @@ import { useFormat } from "../messages/format";
 export interface ClockProps {
   /** RFC 3339, or Unix milliseconds. */
   until: string | number;
-  /** What ends, for screen readers: "Time to pay". */
+  /** What ends, for screen readers: "Time left to pay". */
   label: string;
 }
 

@@ -29,7 +29,7 @@ async function visitSignedOut(visitor, api, look) {
   await visitor.main.getByText(/concerts? coming up/).waitFor();
   await look(visitor, 'catalog');
   await visitor.tab.getByRole('searchbox').fill('no such band anywhere');
-  await visitor.main.getByRole('heading', { name: 'No concert matches' }).waitFor();
+  await visitor.main.getByRole('heading', { name: 'No matching concerts' }).waitFor();
   await look(visitor, 'catalog-nothing-found');
   await open(visitor, DEMO);
   await look(visitor, 'concert');

@@ -36,7 +36,7 @@ export function Estimate({ queue }: { queue: Queue }): ReactNode {
 function bandWords(estimate: WaitEstimate, t: Translate, number: (value: number) => string): string {
   const { unit, from, to } = bandOf(estimate);
   if (unit === "soon") return t("estimate.soon");
-  if (unit === "hours") return t("estimate.hours", { from: number(from), to: number(to) });
+  if (unit === "hours") return t("estimate.hours", { from: number(from), to });
   return from === to ? t("estimate.about", { count: to }) : t("estimate.minutes", { from: number(from), to });
 }
 

@@ -202,7 +202,7 @@ export const mistakes = {
     const buyer = await Buyer.open(browser, url);
     await buyer.goto('/');
     const search = buyer.tab.getByRole('searchbox');
-    const nothing = buyer.tab.getByText('No concert matches').first();
+    const nothing = buyer.tab.getByText('No matching concerts').first();
     await search.fill('no such band anywhere');
     await nothing.waitFor();
     await search.fill('xq '.repeat(300));
@@ -230,7 +230,7 @@ export const mistakes = {
     await send('');
     await dialog.getByText('Enter the recipient’s email address.').waitFor();
     await send('bob at example');
-    await dialog.getByText('This does not look like an email address', { exact: false }).waitFor();
+    await dialog.getByText('Enter a valid email address', { exact: false }).waitFor();
     await send(' bob@onsale.example\u00a0');
     await buyer.sees('Offered to bob@onsale.example');
     await buyer.press('Withdraw the offer');

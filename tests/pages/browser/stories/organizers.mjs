@@ -59,7 +59,7 @@ export const organizers = {
     await buyer.screenshot('returning-a-ticket');
     await dialog.getByRole('button', { name: 'Return 1 ticket for €32' }).click();
     await dialog.waitFor({ state: 'hidden' });
-    await buyer.sees('Returned');
+    await buyer.sees('Refunded');
     return { available: (await api.stock(concert)).available };
   },
 };
