@@ -19,7 +19,7 @@ keycloak: .venv/run.stamp ## start Keycloak with the realm of deploy/keycloak (n
 test-keycloak: .venv/dev.stamp test-programs ## run the identity tests against Keycloak and the development issuer, with the long ones
 	@$(BIN)/python -m pytest tests/identity --keycloak
 
-test: .venv/dev.stamp test-programs lint types page-types ## run all checks and tests (SEED=1, SEED=random: the order of the tests)
+test: .venv/dev.stamp test-programs lint types page-types pages ## run all checks and tests (SEED=1, SEED=random: the order of the tests)
 	@$(BIN)/python -m pytest $(IN_PARALLEL) $(ORDER)
 
 # With the same seed, a failing run can be repeated: the same order, the same generated examples.

@@ -22,10 +22,10 @@ async def test_process_opens_one_set_of_stores(
     hold_modes: list[bool] = []
 
     @asynccontextmanager
-    async def counted(redis_url: str, mongo_url: str, database: str, *, batched_holds: bool) -> AsyncIterator[Stores]:
-        async with open_stores(redis_url, mongo_url, database, batched_holds=batched_holds) as stores:
+    async def counted(redis_url: str, mongo_url: str, database: str, **options: bool) -> AsyncIterator[Stores]:
+        async with open_stores(redis_url, mongo_url, database, **options) as stores:
             opened.append(stores)
-            hold_modes.append(batched_holds)
+            hold_modes.append(options["batched_holds"])
             yield stores
 
     monkeypatch.setattr(app, "open_stores", counted)

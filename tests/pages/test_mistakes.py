@@ -27,7 +27,7 @@ HEADINGS = {
 
 
 def refused(*fields: str) -> dict[str, object]:
-    """What a form shows that refuses these fields; the first of them has the focus."""
+    """Return what a form shows that refuses these fields; the first of them has the focus."""
     return {"name": "name" in fields, "email": "email" in fields, "focused": fields[0], "kept": True}
 
 

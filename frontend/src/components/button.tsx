@@ -41,7 +41,8 @@ export interface LinkButtonProps {
   children: ReactNode;
 }
 
-export function LinkButton({ href, variant = "primary", isWide, className, isDocument, children }: LinkButtonProps): ReactNode {
+export function LinkButton(props: LinkButtonProps): ReactNode {
+  const { href, variant = "primary", isWide, className, isDocument, children } = props;
   const Anchor = isDocument ? "a" : Link;
   return (
     <Anchor href={href} className={classes(variant, isWide, className)}>

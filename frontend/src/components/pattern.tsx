@@ -63,7 +63,14 @@ function squares(random: Random): ReactNode {
       const size = 4 + random() * 16;
       const inset = (20 - size) / 2;
       return (
-        <rect key={`${row} ${column}`} x={column * 20 + inset} y={row * 20 + inset} width={size} height={size} strokeWidth="0" />
+        <rect
+          key={`${row} ${column}`}
+          x={column * 20 + inset}
+          y={row * 20 + inset}
+          width={size}
+          height={size}
+          strokeWidth="0"
+        />
       );
     }),
   );

@@ -16,7 +16,13 @@ export function ProgressBar({ label, value, valueText }: ProgressBarProps): Reac
         <label htmlFor={id}>{label}</label>
         {valueText && <span className="tabular">{valueText}</span>}
       </p>
-      <progress id={id} className="progress-bar" max={1} {...(value === null ? {} : { value })} aria-valuetext={valueText} />
+      <progress
+        id={id}
+        className="progress-bar"
+        max={1}
+        aria-valuetext={valueText}
+        {...(value === null ? {} : { value })}
+      />
     </div>
   );
 }

@@ -112,8 +112,18 @@ function Footer(): ReactNode {
   return (
     <footer className="footer">
       <div className="footer-choices">
-        <Select label={t("layout.language")} value={language} options={languages} onChange={(value) => activate(value as Language)} />
-        <Select label={t("layout.theme")} value={theme} options={themes} onChange={(value) => chooseTheme(value as Theme)} />
+        <Select
+          label={t("layout.language")}
+          value={language}
+          options={languages}
+          onChange={(value) => activate(value as Language)}
+        />
+        <Select
+          label={t("layout.theme")}
+          value={theme}
+          options={themes}
+          onChange={(value) => chooseTheme(value as Theme)}
+        />
       </div>
     </footer>
   );

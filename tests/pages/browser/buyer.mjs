@@ -4,7 +4,8 @@ import { mouse } from './hands.mjs';
 
 export const DESKTOP = { viewport: { width: 1280, height: 800 } };
 export const PHONE = { viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true };
-const PAYMENT_MS = 120_000;
+// Payments and refunds are the work of several processes, which share a busy machine.
+export const PAYMENT_MS = 120_000;
 const TITLE_POLL_MS = 50;
 const TITLE_ATTEMPTS = 2_400;
 
@@ -54,8 +55,8 @@ export class Buyer {
     await this.tab.getByRole('heading', { level: 1, name }).waitFor();
   }
 
-  async sees(text) {
-    await this.tab.getByText(text).filter({ visible: true }).first().waitFor();
+  async sees(text, { timeout } = {}) {
+    await this.tab.getByText(text).filter({ visible: true }).first().waitFor({ timeout });
   }
 
   async press(name) {

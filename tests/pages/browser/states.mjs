@@ -6,7 +6,7 @@ import { ONE_AT_A_TIME } from './stories/queue.mjs';
 const HOUR_MS = 3_600_000;
 const DEMO = '/concerts/lantern-ferry-royal-albert-hall';
 
-// Calls `look` with the buyer and the name of each state. `people` are three names that nobody else uses.
+// Calls `look` with the buyer and the name of each state. `people` are three names that no other story uses.
 export async function visitEveryState(browser, url, { people, look, ...options }) {
   const api = new Api(url);
   const [buyerName, otherName, thirdName] = people;
@@ -26,7 +26,7 @@ async function open(buyer, path) {
 
 async function visitSignedOut(visitor, api, look) {
   await open(visitor, '/');
-  await visitor.main.getByRole('link', { name: /The Lantern Ferry/ }).waitFor();
+  await visitor.main.getByText(/concerts? coming up/).waitFor();
   await look(visitor, 'catalog');
   await visitor.tab.getByRole('searchbox').fill('no such band anywhere');
   await visitor.main.getByRole('heading', { name: 'No matching concerts' }).waitFor();

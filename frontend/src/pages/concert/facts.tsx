@@ -42,7 +42,8 @@ function When({ concert: { startsAt, doorsAt, venue } }: { concert: ConcertData 
   const t = useT();
   const { dateTime } = useFormat();
   const { timeZone } = venue;
-  const isElsewhere = timeZone !== null && dateTime(startsAt, null, "dateTime") !== dateTime(startsAt, timeZone, "dateTime");
+  const here = dateTime(startsAt, null, "dateTime");
+  const isElsewhere = timeZone !== null && here !== dateTime(startsAt, timeZone, "dateTime");
   return (
     <Fact name={t("facts.when")}>
       <time dateTime={startsAt}>
@@ -51,7 +52,7 @@ function When({ concert: { startsAt, doorsAt, venue } }: { concert: ConcertData 
       {doorsAt && <span className="fact-more">{t("facts.doors", { time: dateTime(doorsAt, timeZone, "time") })}</span>}
       {isElsewhere && (
         <span className="fact-more">
-          {t("facts.local", { city: venue.city })} {t("yourTime", { time: dateTime(startsAt, null, "dateTime") })}
+          {t("facts.local", { city: venue.city })} {t("yourTime", { time: here })}
         </span>
       )}
     </Fact>

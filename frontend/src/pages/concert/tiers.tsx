@@ -26,7 +26,13 @@ export function Tiers({ concert }: { concert: ConcertData }): ReactNode {
       {!concert.stock && <p className="tiers-unknown">{t("tiers.unknown")}</p>}
       <ul role="list">
         {concert.tiers.map((tier) => (
-          <TierRow key={tier.id} tier={tier} stock={stock.get(tier.id)} state={state} timeZone={concert.venue.timeZone} />
+          <TierRow
+            key={tier.id}
+            tier={tier}
+            stock={stock.get(tier.id)}
+            state={state}
+            timeZone={concert.venue.timeZone}
+          />
         ))}
       </ul>
     </section>

@@ -57,7 +57,9 @@ export function useListing(): Listing {
   };
 }
 
-export const isFiltered = ({ search, place, when, genre }: Filter): boolean => Boolean(search || place || when || genre);
+export function isFiltered({ search, place, when, genre }: Filter): boolean {
+  return Boolean(search || place || when || genre);
+}
 
 /** Returns the variables of the query; none at all for the whole list. */
 export function useVariables(filter: Filter, after: string | undefined): ConcertsQueryVariables {

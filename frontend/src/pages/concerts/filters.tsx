@@ -36,7 +36,13 @@ export function Filters({ filter, setFilter }: Pick<Listing, "filter" | "setFilt
       >
         {t("filter.show")}
       </button>
-      <div id={id} className="filters-choices" data-open={isOpen} onFocus={wantPlaces} onPointerEnter={wantPlaces}>
+      <div
+        id={id}
+        className="filters-choices"
+        data-open={isOpen}
+        onFocus={wantPlaces}
+        onPointerEnter={wantPlaces}
+      >
         <Select
           label={t("filter.place")}
           value={filter.place}
@@ -44,7 +50,12 @@ export function Filters({ filter, setFilter }: Pick<Listing, "filter" | "setFilt
           onChange={(place) => setFilter({ place })}
         />
         <Select label={t("filter.when")} value={filter.when} options={whens} onChange={(when) => setFilter({ when })} />
-        <Select label={t("filter.genre")} value={filter.genre} options={genres} onChange={(genre) => setFilter({ genre })} />
+        <Select
+          label={t("filter.genre")}
+          value={filter.genre}
+          options={genres}
+          onChange={(genre) => setFilter({ genre })}
+        />
         <Select
           label={t("filter.sort")}
           value={filter.sort}

@@ -27,7 +27,13 @@ export function List({ listing }: { listing: Listing }): ReactNode {
   return (
     <div>
       {starts.map((after, index) => (
-        <Part key={after ?? "first"} after={after} listing={{ ...listing, showMore }} isLast={index === starts.length - 1} takesFocus={after !== undefined && after === pressed} />
+        <Part
+          key={after ?? "first"}
+          after={after}
+          listing={{ ...listing, showMore }}
+          isLast={index === starts.length - 1}
+          takesFocus={after !== undefined && after === pressed}
+        />
       ))}
     </div>
   );

@@ -1,6 +1,6 @@
 // What buyers see while olivia, the organizer, works with her own tools.
 import { Api } from '../api.mjs';
-import { Buyer } from '../buyer.mjs';
+import { Buyer, PAYMENT_MS } from '../buyer.mjs';
 import { openQueue } from './queue.mjs';
 
 export const organizers = {
@@ -41,7 +41,7 @@ export const organizers = {
     await buyer.goto(`/orders/${order.id}`);
     await buyer.untilFulfilled();
     await api.mutate('olivia', 'refundOrder', { orderId: order.id, idempotencyKey: crypto.randomUUID() });
-    await buyer.sees('The whole price was returned');
+    await buyer.sees('The whole price was returned', { timeout: PAYMENT_MS });
     await buyer.screenshot('refunded');
     return { status: (await api.orderOf('buyer832')).status, refunded: await buyer.main.getByText('€64', { exact: true }).count() > 0 };
   },
