@@ -20,6 +20,9 @@ type Errors = Partial<Record<CustomerField, string>>;
 
 const FIELDS: Readonly<Record<string, CustomerField>> = { customerName: "name", customerEmail: "email" };
 
+/** Refusals that say nothing about the hold: the form stays as it is. */
+const KEEPS_PAGE: ReadonlySet<string> = new Set(["UNREACHABLE", "UNAUTHENTICATED", "SESSION_LOST", "RATE_LIMITED"]);
+
 export interface ContactFormProps {
   concert: Concert;
   hold: Hold;
@@ -73,7 +76,7 @@ export function ContactForm({ concert, hold, onRefused }: ContactFormProps): Rea
     }
     setProblem(outcome.problem);
     announce(refusal(outcome.problem), "assertive");
-    onRefused();
+    if (!KEEPS_PAGE.has(outcome.problem.code)) onRefused();
   }
 
   return (

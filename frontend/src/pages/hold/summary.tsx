@@ -6,7 +6,7 @@ import { Button } from "../../components/button";
 import { Money } from "../../components/money";
 import { useFormat } from "../../messages/format";
 import { countOf, linesOf, totalOf, type Quantities } from "./choice";
-import { useT } from "./messages";
+import { useT, type Translate } from "./messages";
 import type { Concert } from "./stage";
 
 export interface SummaryProps {
@@ -61,10 +61,14 @@ export function Summary(props: SummaryProps): ReactNode {
         )}
       </div>
       <p className="hold-summary-note">
-        {isChange ? t("change.text") : t("choose.text", { count: Math.floor(concert.holdDurationSeconds / 60) })}
+        {isChange ? t("change.text") : t("choose.text", { time: durationWords(concert.holdDurationSeconds, t) })}
       </p>
     </aside>
   );
+}
+
+function durationWords(seconds: number, t: Translate): string {
+  return seconds < 120 ? t("seconds", { count: seconds }) : t("minutes", { count: Math.floor(seconds / 60) });
 }
 
 function LineTotal({ tier, quantity }: { tier: Concert["tiers"][number] | undefined; quantity: number }): ReactNode {

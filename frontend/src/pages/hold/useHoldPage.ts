@@ -6,6 +6,7 @@ import { useQuery, useSubscription } from "urql";
 import { useConnection } from "../../api/connection";
 import { problemOf, type Problem } from "../../api/outcome";
 import { serverNow, useNow } from "../../api/serverClock";
+import { useLatest } from "../../api/useLatest";
 import { useSession } from "../../shop/session";
 import { HOLD_CHANGED, HOLD_PAGE, TIER_STOCK } from "./operations";
 import { passOf, stageOf, type Concert, type OtherHold, type Stage } from "./stage";
@@ -26,8 +27,8 @@ export interface HoldPage {
 }
 
 export function useHoldPage(slug: string): HoldPage {
-  const { isKnown } = useSession();
-  const [{ data, error, fetching }, execute] = useQuery({
+  const { isKnown, session } = useSession();
+  const [{ data: answer, error, fetching }, execute] = useQuery({
     query: HOLD_PAGE,
     variables: { slug },
     requestPolicy: "cache-and-network",
@@ -35,6 +36,8 @@ export function useHoldPage(slug: string): HoldPage {
   const refresh = useCallback(() => {
     execute({ requestPolicy: "network-only" });
   }, [execute]);
+  // A failed refresh, for example offline, takes nothing away that the person sees.
+  const data = useLatest(answer ?? undefined, session?.name ?? "");
   const concert = isKnown ? (data?.concert ?? null) : null;
   const now = useNow(1_000);
   const stage = concert ? stageOf(concert, now) : null;

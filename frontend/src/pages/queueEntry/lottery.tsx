@@ -24,8 +24,9 @@ export function Lottery({ concert, entry }: { concert: Concert; entry: QueueEntr
             <Clock until={opensAt} label={t("opening.label")} />
           </p>
           <p className="queue-note">
-            <DateTime value={opensAt} timeZone={concert.venue.timeZone ?? null} hasOwnTime /> {t("lottery.text")}
+            <DateTime value={opensAt} timeZone={concert.venue.timeZone ?? null} hasOwnTime />
           </p>
+          <p className="queue-note">{t("lottery.text")}</p>
         </>
       )}
       {lottery && (

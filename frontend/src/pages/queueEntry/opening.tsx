@@ -18,8 +18,9 @@ export function Opening({ concert, entry }: { concert: Concert; entry: QueueEntr
         <Clock until={opensAt} label={t("opening.label")} />
       </p>
       <p className="queue-note">
-        <DateTime value={opensAt} timeZone={concert.venue.timeZone ?? null} hasOwnTime /> {t("opening.text")}
+        <DateTime value={opensAt} timeZone={concert.venue.timeZone ?? null} hasOwnTime />
       </p>
+      <p className="queue-note">{t("opening.text")}</p>
     </section>
   );
 }

@@ -5,6 +5,7 @@ import { useMutation, useQuery, useSubscription } from "urql";
 
 import { useConnection } from "../../api/connection";
 import { problemOf, type Problem } from "../../api/outcome";
+import { useLatest } from "../../api/useLatest";
 import { useSession } from "../../shop/session";
 import { HEARTBEAT, QUEUE_ENTRY_PAGE, QUEUE_POSITION, WATCHED_STOCK } from "./operations";
 import { isActive, stageOf, type Concert, type Live, type Stage } from "./stage";
@@ -25,7 +26,7 @@ export interface Queue {
 
 export function useQueue(slug: string): Queue {
   const { session, isKnown } = useSession();
-  const [{ data, error, fetching }, execute] = useQuery({
+  const [{ data: answer, error, fetching }, execute] = useQuery({
     query: QUEUE_ENTRY_PAGE,
     variables: { slug },
     requestPolicy: "cache-and-network",
@@ -33,6 +34,8 @@ export function useQueue(slug: string): Queue {
   const refresh = useCallback(() => {
     execute({ requestPolicy: "network-only" });
   }, [execute]);
+  // A failed refresh, for example offline, takes nothing away that the person sees.
+  const data = useLatest(answer ?? undefined, session?.name ?? "");
   const concert = data?.concert ?? null;
   const live = useLive(concert, refresh);
   useStockOfOthers(concert);
