@@ -7,7 +7,7 @@ const KEY = "onsale.transfer";
 
 /** Takes the token out of the address, and returns the one that this tab has, or null. */
 export function takeToken(): string | null {
-  const token = decodeURIComponent(location.hash.slice(1)).trim();
+  const token = location.hash.slice(1).trim();
   if (token) {
     sessionStorage.setItem(KEY, token);
     history.replaceState(history.state, "", location.pathname + location.search);
