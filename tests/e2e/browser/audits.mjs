@@ -35,14 +35,16 @@ export async function findUnnamed(tab) {
   return controls.filter(({ name }) => !name?.value?.trim()).map(({ role }) => role.value);
 }
 
-// Presses Tab until the focus leaves the page, and returns the controls that it did not reach.
+// Presses Tab until the focus leaves the page, and returns the controls that it did not reach. While a
+// modal dialog is open, only its own controls are meant to be reached.
 export async function findUnreachable(tab) {
   await tab.evaluate(() => {
     window.scrollTo(0, 0);
     window.onsaleReached = new Set();
-    document.body.tabIndex = -1;
-    document.body.focus();
-    document.body.removeAttribute('tabindex');
+    const root = document.querySelector('dialog:modal') ?? document.body;
+    root.tabIndex = -1;
+    root.focus();
+    root.removeAttribute('tabindex');
   });
   for (let stops = 0; ; stops += 1) {
     if (stops > MOST_STOPS) throw new Error(`the focus is still in the page after ${stops} times Tab`);
@@ -52,7 +54,8 @@ export async function findUnreachable(tab) {
   return tab.evaluate(() => {
     const reached = [...window.onsaleReached];
     const inGroup = (element) => reached.some((one) => one.type === 'radio' && one.name === element.name);
-    return [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
+    const root = document.querySelector('dialog:modal') ?? document;
+    return [...root.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
       .filter((element) => element.tabIndex >= 0 && !element.disabled && !element.closest('[inert], [aria-hidden=true]'))
       .filter((element) => element.checkVisibility({ visibilityProperty: true }))
       .filter((element) => !window.onsaleReached.has(element) && !(element.type === 'radio' && inGroup(element)))

@@ -80,6 +80,8 @@ async function visitPurchase(buyer, api, look) {
   await look(buyer, 'tickets-choosing');
   await buyer.holdTickets();
   await look(buyer, 'tickets-held');
+  await buyer.field('Name').fill('');
+  await buyer.field('Email').fill('not an address');
   await buyer.press('Continue to payment');
   await buyer.tab.waitForFunction(() => document.activeElement?.getAttribute('aria-invalid') === 'true');
   await look(buyer, 'tickets-held-with-errors');
