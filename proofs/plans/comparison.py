@@ -51,7 +51,8 @@ def compile_for(
     assert isinstance(operation, OperationDefinitionNode)
     try:
         choosing = choosing_variables(document)
-        variables = coercers.make_variables(schema, operation)(raw)
+        coerce, _ = coercers.make_variables(schema, operation)
+        variables = coerce(raw)
         choices = {name: variables[name] for name in choosing if name in variables}
         return Compiled(document, compile_operation(schema, document, operation, choices, names), variables)
     except (CannotCompile, OddVariables):

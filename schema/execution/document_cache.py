@@ -133,7 +133,7 @@ class DocumentCache:
         self._weigh(text)
 
     def _weigh(self, text: str) -> None:
-        """Count a cached document, after it was added or got a plan, and evict others."""
+        """Count a cached document, after it was added or its plans changed, and evict others."""
         document = self._known.get(text)
         if document is None:
             return

@@ -71,16 +71,9 @@ def compile_operation(
         functions = selections.compile()
     except RecursionError:
         raise CannotCompile("the operation is nested too deeply") from None
-    return Plan(functions, estimate_size(selections))
+    return Plan(functions, selections.source.size + _BYTES_PER_FIELD * selections.steps)
 
 
-def estimate_size(selections: Selections) -> int:
-    source = selections.source
-    return _BYTES_PER_LINE * source.lines + _BYTES_PER_CONSTANT * source.constants + _BYTES_PER_FIELD * selections.steps
-
-
-_BYTES_PER_LINE = 120
-_BYTES_PER_CONSTANT = 150
 _BYTES_PER_FIELD = 2_000
 
 

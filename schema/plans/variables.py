@@ -48,8 +48,10 @@ class InputCoercers:
         self._made: dict[GraphQLInputObjectType, Callable[[Any], Any]] = {}
         self._in_progress: set[GraphQLInputObjectType] = set()
 
-    def make_variables(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> CoerceVariables:
-        """Return the function for the variables of an operation. Raises CannotCompile."""
+    def make_variables(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> tuple[CoerceVariables, int]:
+        """Return the function for the variables of an operation, and the memory that it takes, in
+        bytes. Raises CannotCompile.
+        """
         source = Source()
         source.line(0, "def coerce(values):")
         source.line(1, "coerced = {}")
@@ -70,7 +72,7 @@ class InputCoercers:
             source.line(2, f"coerced[{name}] = value")
         source.line(1, "return coerced")
         coerce: CoerceVariables = source.compile("coerce")
-        return coerce
+        return coerce, source.size
 
     @staticmethod
     def _add_default(source: Source, default: object, name: str) -> None:
@@ -89,18 +91,19 @@ class InputCoercers:
             self._add(source, depth, type_.of_type)
             return
         if is_list_type(type_):
-            item = self._make_item(type_.of_type)
+            item = self._make_item(source, type_.of_type)
             source.line(depth, f"if value.__class__ is list: value = [{source.constant(item)}(one) for one in value]")
             source.line(depth, f"elif value is not None: {odd}")
             return
         assert isinstance(type_, GraphQLScalarType | GraphQLEnumType | GraphQLInputObjectType)
         source.line(depth, f"if value is not None: value = {source.constant(self._make_named(type_))}(value)")
 
-    def _make_item(self, type_: GraphQLInputType) -> Callable[[Any], Any]:
+    def _make_item(self, caller: Source, type_: GraphQLInputType) -> Callable[[Any], Any]:
         source = Source()
         source.line(0, "def coerce(value):")
         self._add(source, 1, type_)
         source.line(1, "return value")
+        caller.include(source)
         coerce: Callable[[Any], Any] = source.compile("coerce")
         return coerce
 

@@ -10,6 +10,7 @@ from schema.plans.document_plans import PlanCompiler
 
 # As they are before an option changes them.
 _USES, _INTERVAL_S, _MAY_BEGIN = document_plans.USES, document_plans.COMPILE_INTERVAL_S, PlanCompiler.may_begin
+_SHARE = document_plans.MAX_COMPILING_SHARE
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +36,7 @@ def compile_usually(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compile as in a server, whatever the option says."""
     monkeypatch.setattr(document_plans, "USES", _USES)
     monkeypatch.setattr(document_plans, "COMPILE_INTERVAL_S", _INTERVAL_S)
+    monkeypatch.setattr(document_plans, "MAX_COMPILING_SHARE", _SHARE)
     monkeypatch.setattr(PlanCompiler, "may_begin", _MAY_BEGIN)
 
 
@@ -42,6 +44,7 @@ def compile_always(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_usually(monkeypatch)
     monkeypatch.setattr(document_plans, "USES", 1)
     monkeypatch.setattr(document_plans, "COMPILE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(document_plans, "MAX_COMPILING_SHARE", 1.0)
 
 
 def compile_never(monkeypatch: pytest.MonkeyPatch) -> None:

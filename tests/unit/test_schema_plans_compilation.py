@@ -1,5 +1,6 @@
 """When operations are compiled, what a plan counts in the cache, and what is never compiled."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +12,11 @@ from schema.execution import document_cache
 from schema.execution.document_cache import DocumentCache
 from schema.execution.field_costs import build_cost_table
 from schema.plans import document_plans
-from schema.plans.compile import Plan
+from schema.plans.compile import Plan, compile_operation
 from schema.plans.document_plans import MAX_PLANS, DocumentPlans, PlanCompiler
 from schema.plans.selection import MAX_FIELDS, Selections
+from schema.plans.source import Source
+from schema.plans.variables import InputCoercers
 from schema.strawberry_fixes import object_type_of
 from tests.support.plans import compile_always, compile_usually, record_plans
 from tests.support.snapshots import CONCERT, FakeStores
@@ -66,7 +69,7 @@ def test_document_is_compiled_on_its_second_use() -> None:
     made = Compilations()
     plans = made.plans(TIME)
     assert [is_found(plans) for _ in range(3)] == [False, True, True]
-    assert made.grown == [TIME]
+    assert set(made.grown) == {TIME}
     assert plans.size > 0
 
 
@@ -80,6 +83,46 @@ def test_process_compiles_at_most_once_in_an_interval() -> None:
     assert not is_found(second)
     made.clock.now_s += document_plans.COMPILE_INTERVAL_S * 0.2
     assert is_found(second)
+
+
+def test_compiling_takes_at_most_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Compilations()
+    first, second = made.plans(TIME), made.plans("{ now: serverTime }")
+    for plans in (first, second):
+        assert not is_found(plans)
+
+    def compile_slowly(*given: Any) -> Plan:
+        made.clock.now_s += 0.05
+        return compile_operation(*given)
+
+    monkeypatch.setattr(document_plans, "compile_operation", compile_slowly)
+    assert is_found(first)
+    made.clock.now_s += 0.4
+    assert not is_found(second)
+    made.clock.now_s += 0.1
+    assert is_found(second)
+
+
+def test_odd_variables_do_not_save_a_compilation_for_later() -> None:
+    made = Compilations()
+    texts = [HOLD.replace("__typename", f"t{number}: __typename") for number in range(3)]
+    all_plans = [made.plans(text) for text in texts]
+    for plans in all_plans:
+        for _ in range(2):
+            made.clock.now_s += 1
+            assert not is_found(plans, input=None)
+    made.clock.now_s += 1
+    assert [is_found(plans, input=INPUT) for plans in all_plans] == [True, False, False]
+
+
+def test_variables_count_in_the_size() -> None:
+    made = Compilations()
+    declared = [f"$v{number}: [String]" for number in range(100)]
+    plans = made.plans(f"query ({' '.join(declared)}, $last: Int!) {{ serverTime }}")
+    for _ in range(2):
+        assert not is_found(plans, last="odd")
+    assert plans.size > 100_000
+    assert len(made.grown) == 1
 
 
 def test_operations_of_a_document_are_compiled_separately() -> None:
@@ -98,7 +141,8 @@ def test_each_choice_of_skipped_fields_has_a_plan_up_to_a_limit() -> None:
     for number in [0, 0, 1, 2, 3, 4, 5, 6, 7]:
         made.clock.now_s += 1
         found += is_found(plans, a=bool(number & 1), b=bool(number & 2), c=bool(number & 4))
-    assert (found, len(made.grown)) == (MAX_PLANS, MAX_PLANS)
+    # The variables are compiled once.
+    assert (found, len(made.grown)) == (MAX_PLANS, MAX_PLANS + 1)
     assert is_found(plans, a=True, b=True, c=False)
 
 
@@ -126,7 +170,7 @@ def test_introspection_and_large_documents_are_never_compiled(text: str) -> None
     for _ in range(3):
         made.clock.now_s += 1
         assert not is_found(plans)
-    assert made.grown == []
+    assert plans.size == 0
 
 
 async def use(engine: Engine, text: str, **variables: object) -> Any:
@@ -148,13 +192,47 @@ async def test_setting_leaves_all_documents_to_graphql_core(executed: list[Plan]
     assert len(executed) == (2 if compiles_plans else 0)
 
 
-async def test_plans_count_in_the_cache_and_leave_with_their_document(
-    executed: list[Plan], monkeypatch: pytest.MonkeyPatch
+def fail(*_: object) -> Any:
+    raise KeyError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "broken"),
+    [
+        (document_plans, "choosing_variables", fail),
+        (InputCoercers, "make_variables", fail),
+        (InputCoercers, "make_variables", lambda *_: (fail, 1)),
+        (document_plans, "compile_operation", fail),
+        (Source, "run", fail),
+    ],
+    ids=["directives", "variables", "coercing", "plan", "source"],
+)
+async def test_bug_while_compiling_is_logged_once_and_harms_no_request(
+    owner: Any,
+    name: str,
+    broken: Callable[..., Any],
+    executed: list[Plan],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    compile_always(monkeypatch)
+    engine, core = build_engine(DocumentRules()), build_engine(DocumentRules(compiles_plans=False))
+    monkeypatch.setattr(owner, name, broken)
+    for text in (HOLD, HOLD.replace("input", "given").replace("given: $", "input: $"), HOLD):
+        variable = "given" if "given" in text else "input"
+        assert await use(engine, text, **{variable: INPUT}) == await use(core, text, **{variable: INPUT})
+    assert executed == []
+    assert caplog.text.count("because of a bug") == 1
+    assert caplog.text.count("KeyError: 'a bug'") == 1
+
+
+async def test_plans_count_in_the_cache_and_leave_with_their_document(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_always(monkeypatch)
     engine, text = build_engine(DocumentRules()), "{ me { id } }"
     await use(engine, text)
-    size = executed[0].size // document_cache.BYTES_PER_CHARACTER
+    plans = Compilations().plans(text)
+    assert is_found(plans)
+    size = plans.size // document_cache.BYTES_PER_CHARACTER
     # Two documents with their plans fit, and a third evicts the first.
     monkeypatch.setattr(document_cache, "CACHED_CHARACTERS", 2 * (size + len(text)) + 10)
     for other in ("{ m2: me { id } }", "{ m3: me { id } }"):

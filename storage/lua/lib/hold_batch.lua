@@ -176,8 +176,9 @@ local function write_holds(writes)
     write_words('ZADD', DEADLINES, writes.deadlines)
     write_words('HSET', HOLDS, writes.holds)
   end
-  write_rates()
   if writes then commit(writes.commit) end
+  -- The last write, because its calls are not counted if another write fails.
+  write_rates()
 end
 
 -- Returns the error reply for an error while writing. After the first write, what was written is
