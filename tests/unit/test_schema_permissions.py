@@ -21,6 +21,7 @@ from domain.ids import PersonId
 from schema.ids import Kind
 from schema.mutations.result_errors import ERROR_TYPES
 from schema.permissions import NODE_PERMISSIONS, PERMISSIONS, Permission
+from schema.plans.plain_fields import get_plain_field
 
 
 def person(name: str, *roles: Role) -> Viewer:
@@ -162,8 +163,16 @@ def test_every_field_in_the_table_is_guarded(row: str) -> None:
     for field in fields:
         guarded = field.subscribe if type_name == "Subscription" else field.resolve
         assert guarded is not None
+        source = SimpleNamespace(person_id=ALICE.person_id)
         with pytest.raises(Unauthenticated):
-            guarded(SimpleNamespace(person_id=ALICE.person_id), _info_of(None))
+            guarded(source, _info_of(None))
+        if type_name != "Subscription":
+            # Plans call another resolver, after this check.
+            plain = get_plain_field(field)
+            assert plain is not None
+            assert plain.check is not None
+            with pytest.raises(Unauthenticated):
+                plain.check(source, _info_of(None).context)
 
 
 def test_field_with_a_separate_permission_is_nullable_and_can_be_refused() -> None:
