@@ -14,6 +14,10 @@ async def test_buyer_sees_each_change_of_the_organizer(site: Site, tmp_path: Pat
     assert await site.run("followingTheOrganizer", tmp_path) == {"kept": 2, "joinsLeft": 0}
 
 
+async def test_waiting_buyer_sees_the_cancellation_of_the_concert(site: Site, tmp_path: Path) -> None:
+    assert await site.run("waitingForACanceledConcert", tmp_path) == {"placesLeft": 0}
+
+
 async def test_buyer_sees_a_refund_by_the_organizer(site: Site, tmp_path: Path) -> None:
     assert await site.run("seeingARefund", tmp_path) == {"status": "REFUNDED", "refunded": True}
 

@@ -12,12 +12,19 @@ import { useSession } from "../../shop/session";
 import { useT } from "./messages";
 import { MyConcert } from "./operations";
 import type { ConcertData } from "./page";
+import { isActiveEntry, usePlace } from "./place";
 import { OnSale, SaleStart } from "./sale";
 import { hasQueue, useRoomStatus, useSaleState, type SaleState } from "./saleState";
 
 type Mine = NonNullable<MyConcertQuery["concert"]>;
 
-export function NextStep({ concert }: { concert: ConcertData }): ReactNode {
+interface NextStepProps {
+  concert: ConcertData;
+  /** Asks for the concert again. */
+  refresh(): void;
+}
+
+export function NextStep({ concert, refresh }: NextStepProps): ReactNode {
   const { session } = useSession();
   const [{ data }] = useQuery({
     query: MyConcert,
@@ -26,6 +33,7 @@ export function NextStep({ concert }: { concert: ConcertData }): ReactNode {
     requestPolicy: "cache-and-network",
   });
   const mine = session ? data?.concert : null;
+  usePlace(concert.id, mine?.myQueueEntry, refresh);
   return (
     <section className="next-step">
       <MyHold slug={concert.slug} mine={mine} /> <MyEntry slug={concert.slug} mine={mine} />
@@ -40,9 +48,6 @@ function isUnderWay(mine: Mine | null | undefined): boolean {
 }
 
 const isActiveHold = (hold: Mine["myHold"] | undefined): boolean => hold?.state === "HELD" || hold?.state === "BUYING";
-
-const ACTIVE_ENTRIES = new Set(["PREQUEUED", "WAITING", "READY", "ADMITTED"]);
-const isActiveEntry = (entry: Mine["myQueueEntry"] | undefined): boolean => ACTIVE_ENTRIES.has(entry?.state ?? "");
 
 interface MineProps {
   slug: string;
@@ -125,7 +130,7 @@ function SaleStep({ concert, mine }: { concert: ConcertData; mine: Mine | null |
   return <OnSale concert={concert} room={room} isSoldOut={state === "soldOut"} action={<Action concert={concert} />} />;
 }
 
-/** Says when the sale starts, is sold out, or has tickets again, while the page is open. */
+/** Says when the sale starts, is sold out, has tickets again, or ends, while the page is open. */
 function useAnnouncedState(state: SaleState): void {
   const t = useT();
   const announce = useAnnounce();
@@ -135,6 +140,7 @@ function useAnnouncedState(state: SaleState): void {
     if (state === "onSale") announce(t(before.current === "soldOut" ? "sale.again" : "sale.onSale"), "assertive");
     if (state === "soldOut") announce(t("end.soldOut"));
     if (state === "over") announce(t("end.over"));
+    if (state === "canceled") announce(t("end.canceled"));
     before.current = state;
   }, [state]);
 }

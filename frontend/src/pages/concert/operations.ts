@@ -135,23 +135,44 @@ export const MyConcert = graphql(`
         }
       }
       myQueueEntry {
-        id
-        version
-        epoch
-        state
-        position
-        expiresAt
+        ...PlaceInQueue
+      }
+    }
+  }
+
+  fragment PlaceInQueue on QueueEntry {
+    id
+    version
+    epoch
+    state
+    position
+    expiresAt
+  }
+`);
+
+/** Until the entry ends, as it also does when the sale is closed or the concert is canceled. */
+export const PlaceChanges = graphql(`
+  subscription PlaceChanges($id: ID!) {
+    queuePosition(concertId: $id) {
+      roomStatus
+      entry {
+        ...PlaceInQueue
       }
     }
   }
 `);
 
-/** Through the concert, so that each stock replaces the one that the page shows. */
+/** Through the concert, so that each stock and sale replaces the one that the page shows. */
 export const StockChanges = graphql(`
   subscription StockChanges($id: ID!) {
     stockChanged(concertId: $id) {
       concert {
         id
+        version
+        epoch
+        status
+        salesStartAt
+        salesEndAt
         stock {
           ...ConcertStock
         }

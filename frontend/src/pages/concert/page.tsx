@@ -34,12 +34,12 @@ export default function ConcertPage({ slug }: { slug: string }): ReactNode {
     variables: { id: concert?.id ?? "" },
     pause: concert?.status !== "PUBLISHED",
   });
-  if (concert) return <Details concert={concert} />;
+  if (concert) return <Details concert={concert} refresh={retry} />;
   if (fetching) return <Loading />;
   return error ? <Failed onRetry={retry} /> : <Missing />;
 }
 
-function Details({ concert }: { concert: ConcertData }): ReactNode {
+function Details({ concert, refresh }: { concert: ConcertData; refresh(): void }): ReactNode {
   return (
     <article className="page concert">
       <header className="concert-head">
@@ -49,7 +49,7 @@ function Details({ concert }: { concert: ConcertData }): ReactNode {
         <Poster image={concert.image} id={concert.id} name={concert.name} sizes={POSTER_SIZES} isFirst />
       </div>
       <div className="concert-main">
-        <NextStep concert={concert} />
+        <NextStep concert={concert} refresh={refresh} />
         <p className="concert-description">
           <bdi>{concert.description}</bdi>
         </p>

@@ -33,6 +33,19 @@ export const organizers = {
     return { kept, joinsLeft: await onConcertPage.button('Join the queue').or(onConcertPage.link('Join the queue')).count() };
   },
 
+  async waitingForACanceledConcert(browser, url) {
+    const { api, concert } = await openQueue(url, 'A concert that does not take place', 1);
+    const buyer = await Buyer.open(browser, url, { name: 'buyer834' });
+    await buyer.goto(`${concert.path}/queue`);
+    await buyer.untilPosition(2);
+    await buyer.goto(concert.path);
+    await buyer.sees('Your position: 2');
+    await api.mutate('olivia', 'cancelConcert', { concertId: concert.id });
+    await buyer.sees('This concert has been canceled');
+    await buyer.screenshot('canceled');
+    return { placesLeft: await buyer.main.getByText('You are in the queue').count() };
+  },
+
   async seeingARefund(browser, url) {
     const api = new Api(url);
     const concert = await api.openConcert('A refund');
