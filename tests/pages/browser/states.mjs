@@ -26,7 +26,7 @@ async function open(buyer, path) {
 
 async function visitSignedOut(visitor, api, look) {
   await open(visitor, '/');
-  await visitor.main.getByText(/concerts? coming up/).waitFor();
+  await visitor.main.getByText(/upcoming concerts?/).waitFor();
   await look(visitor, 'catalog');
   await visitor.tab.getByRole('searchbox').fill('no such band anywhere');
   await visitor.main.getByRole('heading', { name: 'No matching concerts' }).waitFor();

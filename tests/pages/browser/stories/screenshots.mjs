@@ -49,7 +49,7 @@ async function photographForReadme(browser, url, { shots }) {
   const buyer = await Buyer.open(browser, url, { name: 'alice', colorScheme: 'light', reducedMotion: 'reduce' });
   const photograph = (name) => buyer.tab.screenshot({ path: `${shots}/${name}.png` });
   await buyer.goto('/');
-  await buyer.main.getByText(/concerts? coming up/).waitFor();
+  await buyer.main.getByText(/upcoming concerts?/).waitFor();
   await photograph('catalog');
   await buyer.tab.emulateMedia({ colorScheme: 'dark' });
   await buyer.goto(`${concert.path}/queue`);
