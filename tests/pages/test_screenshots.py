@@ -3,6 +3,8 @@
 `make screenshots` runs this alone.
 """
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -20,13 +22,13 @@ PEOPLE = ["buyer861", "buyer862", "buyer863"]
 
 
 async def test_every_state_is_shown_in_each_theme_language_and_size(site: Site) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
+    empty_folder(SHOTS)
     taken = await site.run("takingScreenshots", SHOTS, people=PEOPLE)
     assert taken == len([*SHOTS.glob("*.png")]) > 0
 
 
 async def test_pictures_of_the_readme_are_small(site: Site) -> None:
-    FOR_README.mkdir(parents=True, exist_ok=True)
+    empty_folder(FOR_README)
     await site.run("takingPicturesForReadme", FOR_README)
     pictures = sorted(FOR_README.glob("*.png"))
     for picture in pictures:
@@ -35,3 +37,10 @@ async def test_pictures_of_the_readme_are_small(site: Site) -> None:
         reduced.save(picture, optimize=True)
     assert [picture.stem for picture in pictures] == ["catalog", "queue", "tickets"]
     assert max(picture.stat().st_size for picture in pictures) <= README_BYTES
+
+
+def empty_folder(folder: Path) -> None:
+    """Create the folder, and delete the pictures of an earlier run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in folder.glob("*.png"):
+        picture.unlink()
