@@ -50,7 +50,9 @@ async def processes(
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(redis.asyncio.Redis.from_url(module_valkey.url))
         # The broker refuses the channel for revocations, so all hints about them are lost.
-        await broker.execute_command("ACL", "SETUSER", "default", "resetchannels", "&onsale2:{c:*", "&onsale2:work")
+        await broker.execute_command(
+            "ACL", "SETUSER", "default", "resetchannels", "&onsale2:{c:*", "&onsale2:work", "&onsale2:readiness"
+        )
         issuer = await stack.enter_async_context(running_key_server())
         applications = [
             Application(folder / name, OIDC_ISSUER=issuer.issuer, **settings) for name in ("first", "second")

@@ -62,7 +62,9 @@ async def processes(
         valkey = await stack.enter_async_context(running(supervisor.make_valkey(folder / "valkey")))
         broker = await stack.enter_async_context(redis.asyncio.Redis.from_url(valkey.url))
         # The broker denies access to the revocation channel, so every revocation hint is lost.
-        await broker.execute_command("ACL", "SETUSER", "default", "resetchannels", "&onsale2:{c:*", "&onsale2:work")
+        await broker.execute_command(
+            "ACL", "SETUSER", "default", "resetchannels", "&onsale2:{c:*", "&onsale2:work", "&onsale2:readiness"
+        )
         shared = {
             **settings_of(CLIENT_ID, issuer.url),
             "REDIS_URL": valkey.url,

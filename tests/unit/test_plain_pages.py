@@ -14,19 +14,18 @@ from web.pages.files import file_routes
 
 TOKENS = Path(__file__).parents[2] / "frontend" / "src" / "styles" / "tokens.css"
 _COLOR = re.compile(r"(--[a-z-]+): (oklch\([^)]*\));")
+_BOTH_COLORS = re.compile(r"(--[a-z-]+): light-dark\((oklch\([^)]*\)), (oklch\([^)]*\))\);")
 
 
-def colors(style: str, begin: str) -> dict[str, str]:
-    """Return the colors in the first block after `begin`."""
+def colors(begin: str) -> dict[str, str]:
+    """Return the colors of the plain pages in the first block after `begin`."""
+    style = STYLESHEET.read_text()
     return dict(_COLOR.findall(style[style.index(begin) :].partition("}")[0]))
 
 
-@pytest.mark.parametrize(
-    ("plain_block", "token_block"),
-    [(":root {", ":root {"), ("@media (prefers-color-scheme: dark)", ':root[data-theme="dark"] {')],
-)
-def test_colors_of_plain_pages_are_those_of_the_shop(plain_block: str, token_block: str) -> None:
-    own, shop = colors(STYLESHEET.read_text(), plain_block), colors(TOKENS.read_text(), token_block)
+@pytest.mark.parametrize(("block", "theme"), [(":root {", 0), ("@media (prefers-color-scheme: dark)", 1)])
+def test_colors_of_plain_pages_are_those_of_the_shop(block: str, theme: int) -> None:
+    own, shop = colors(block), {name: both[theme] for name, *both in _BOTH_COLORS.findall(TOKENS.read_text())}
     assert len(own) == 13
     assert own.items() <= shop.items()
 

@@ -33,8 +33,9 @@ local function read_for_commit(epoch, version)
   local plan = {epoch = epoch, version = string.format('%d', version + 1), people = {}}
   for person in pairs(touched_people) do plan.people[#plan.people + 1] = person end
   local size = #plan.people > 0 and redis.call('ZCARD', CHANGES) or 0
-  if size + #plan.people > MAX_CHANGES and size > KEPT_CHANGES then
-    plan.floor = redis.call('ZRANGE', CHANGES, size - KEPT_CHANGES - 1, size - KEPT_CHANGES - 1, 'WITHSCORES')[2]
+  if size > 0 and size + #plan.people > MAX_CHANGES then
+    local last = math.min(size, size + #plan.people - KEPT_CHANGES) - 1
+    plan.floor = redis.call('ZRANGE', CHANGES, last, last, 'WITHSCORES')[2]
   end
   return plan
 end
