@@ -99,7 +99,8 @@ PAYMENT_EVENTS_CHANNEL = "onsale2:payment_events"
 EFFECTS_CHANNEL = "onsale2:effects"
 
 READINESS_CHANNEL = "onsale2:readiness"
-READINESS_KEYS = ("onsale2:{store}:probe", "onsale2:{store}:deployment")
+DEPLOYMENT_KEY = "onsale2:{store}:deployment"
+READINESS_KEYS = ("onsale2:{store}:probe", DEPLOYMENT_KEY)
 
 PERMANENT_KEYS: frozenset[str] = frozenset()
 
