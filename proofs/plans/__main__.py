@@ -18,7 +18,6 @@ OPERATIONS_PER_WORLD = 50
 
 async def main(operations: int, seed: int) -> int:
     counts = Counts()
-    logging.disable()
     try:
         while counts.operations < operations:
             await prove_operations(seed + counts.operations, OPERATIONS_PER_WORLD, counts)
@@ -30,6 +29,7 @@ async def main(operations: int, seed: int) -> int:
 
 
 if __name__ == "__main__":
+    logging.disable()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--operations", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=None)
