@@ -2,7 +2,7 @@
 
 import "./developerBar.css";
 
-import { useState, type ReactNode } from "react";
+import { useState, type MouseEvent, type ReactNode } from "react";
 
 import { useAnnounce } from "../components/announce";
 import { useT } from "../messages/i18n";
@@ -22,10 +22,15 @@ export function DeveloperBar(): ReactNode {
     localStorage.setItem(CHOICE_KEY, open ? "open" : "closed");
     setIsOpen(open);
   };
+  // The event "toggle" comes later than the click: a page that is left at once would forget the choice.
+  const toggle = (event: MouseEvent): void => {
+    event.preventDefault();
+    choose(!isOpen);
+  };
   return (
     <aside className="developer-bar" aria-label={t("developer.title")}>
       <details open={isOpen} onToggle={(event) => event.currentTarget.open !== isOpen && choose(event.currentTarget.open)}>
-        <summary>{t("developer.title")}</summary>
+        <summary onClick={toggle}>{t("developer.title")}</summary>
         <div className="developer-tools">
           {settings.demoPeople.length > 0 && <People people={settings.demoPeople} />}
           <Links links={settings.developer} />
