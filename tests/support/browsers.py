@@ -54,10 +54,10 @@ class BrowserDriver:
 
 
 @asynccontextmanager
-async def driving(directory: Path, url: str, chromium: str) -> AsyncIterator[BrowserDriver]:
-    """Run the `run.mjs` of a directory within the block."""
+async def driving(directory: Path, url: str, chromium: str, *options: str) -> AsyncIterator[BrowserDriver]:
+    """Run the `run.mjs` of a directory within the block. `options` are more options of Chromium."""
     process = await asyncio.create_subprocess_exec(
-        *("node", "run.mjs", url, chromium),
+        *("node", "run.mjs", url, chromium, *options),
         cwd=directory,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

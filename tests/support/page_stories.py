@@ -36,8 +36,12 @@ class Site:
         self.application = application
         self._driver = driver
 
+    @property
+    def url(self) -> str:
+        return url_of(self.application)
+
     async def run(self, name: str, shots: Path, **given: object) -> Any:
-        """Run a story, and return its observations.
+        """Run a story, and return its observations. `url` replaces the address of this application.
 
         Its pages must not request another host, log an error, throw, or break their policy.
         """
@@ -69,19 +73,23 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(directory: Path) -> AsyncIterator[Site]:
+async def open_site(directory: Path, *options: str, **settings: object) -> AsyncIterator[Site]:
     """Build the pages, start an application with its stores, and open a browser.
 
-    If Chromium or npm is missing, the test is skipped, except in CI, where it fails.
+    `options` are more options of Chromium, and `settings` those of the application. If Chromium or
+    npm is missing, the test is skipped, except in CI, where it fails.
     """
     chromium = find_chromium(for_what=NOT_TESTED)
     await installed(DRIVER, for_what=NOT_TESTED)
     await build_pages()
-    application = Application(directory / "data", DEMO="yes")
-    # The development issuer identifies itself as localhost.
-    url = f"http://localhost:{application.port}"
-    async with started(application), driving(STORIES, url, chromium) as driver:
+    application = Application(directory / "data", DEMO="yes", **settings)
+    async with started(application), driving(STORIES, url_of(application), chromium, *options) as driver:
         yield Site(application, driver)
+
+
+def url_of(application: Application) -> str:
+    """Return the address of the pages. The development issuer identifies itself as localhost."""
+    return f"http://localhost:{application.port}"
 
 
 async def build_pages() -> None:

@@ -13,9 +13,10 @@ const ARGUMENTS = [
 const TIMEOUT_MS = 60_000;
 
 export class Browser {
-  static async open(executable) {
+  static async open(executable, options = []) {
     const browser = new Browser();
-    browser.chromium = await chromium.launch({ executablePath: executable, headless: true, args: ARGUMENTS });
+    const args = [...ARGUMENTS, ...options];
+    browser.chromium = await chromium.launch({ executablePath: executable, headless: true, args });
     return browser;
   }
 
@@ -64,6 +65,16 @@ export class Browser {
   // Drops the errors with this text, which the story caused on purpose.
   dropErrors(text) {
     this.errors = this.errors.filter((error) => !error.includes(text));
+  }
+
+  // Drops the requests to a host that Chromium was told to find on this machine.
+  dropRequests(origin) {
+    this.foreignRequests = this.foreignRequests.filter((address) => new URL(address).origin !== origin);
+  }
+
+  // Returns and drops the violations of policies, which the story caused on purpose.
+  takeViolations() {
+    return this.violations.splice(0);
   }
 
   async closePages() {

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 
 import { Browser } from './chromium.mjs';
 
-export async function runStories(stories, [url, executable]) {
+export async function runStories(stories, [url, executable, ...options]) {
   const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   const read = async () => {
     const { value, done } = await lines.next();
@@ -18,7 +18,7 @@ export async function runStories(stories, [url, executable]) {
     console.log(JSON.stringify({ ask: what, ...given }));
     return read();
   };
-  const browser = await Browser.open(executable);
+  const browser = await Browser.open(executable, options);
   for (let story = await read(); story !== undefined; story = await read()) {
     console.log(JSON.stringify(await runStory(browser, { url, ask, ...story }, stories[story.name])));
   }

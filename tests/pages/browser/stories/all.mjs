@@ -7,6 +7,7 @@ import { organizers } from './organizers.mjs';
 import { outages } from './outages.mjs';
 import { queue } from './queue.mjs';
 import { screenshots } from './screenshots.mjs';
+import { stripe } from './stripe.mjs';
 
 export const stories = {
   ...accessibility,
@@ -17,4 +18,5 @@ export const stories = {
   ...outages,
   ...queue,
   ...screenshots,
+  ...stripe,
 };
