@@ -73,7 +73,7 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(directory: Path, *options: str, **settings: object) -> AsyncIterator[Site]:
+async def open_site(directory: Path, *options: str, **settings: Any) -> AsyncIterator[Site]:
     """Build the pages, start an application with its stores, and open a browser.
 
     `options` are more options of Chromium, and `settings` those of the application. If Chromium or
