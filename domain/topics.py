@@ -58,6 +58,19 @@ Topic = StockTopic | QueueTopic | RoomTopic | HoldsTopic | OrderTopic | SalesTop
 
 
 @dataclass(frozen=True, slots=True)
+class StockSnapshot:
+    """A stock topic's state: the stock, and the waiting room at the same version."""
+
+    stock: Stock
+    """The whole stock, with hidden tiers."""
+    room: WaitingRoom
+
+    @property
+    def organizer_id(self) -> PersonId | None:
+        return self.stock.organizer_id
+
+
+@dataclass(frozen=True, slots=True)
 class QueueSnapshot:
     """A queue topic's state; `entry` is None for a person who has never joined."""
 
@@ -79,7 +92,7 @@ class EntryNumbers(NamedTuple):
 
 NO_NUMBERS = EntryNumbers(None, None, None, None)
 
-Snapshot = Stock | QueueSnapshot | WaitingRoom | Hold | Order | ConcertSales
+Snapshot = StockSnapshot | QueueSnapshot | WaitingRoom | Hold | Order | ConcertSales
 """The snapshots of StockTopic, QueueTopic, RoomTopic, HoldsTopic, OrderTopic and SalesTopic, in
 that order.
 """

@@ -22,6 +22,7 @@ from domain.topics import (
     RoomTopic,
     SalesTopic,
     Snapshot,
+    StockSnapshot,
     StockTopic,
     Topic,
 )
@@ -123,7 +124,7 @@ async def read_past_snapshots(context: Context, topic: Topic) -> tuple[Snapshot,
     stock = build_past_stock(concert, sold, for_organizer=for_organizer)
     match topic:
         case StockTopic():
-            return (stock,)
+            return (StockSnapshot(stock, room),)
         case QueueTopic():
             return (QueueSnapshot(None, room, stock, StockAhead.SOLD_OUT),)
     assert_never(topic)

@@ -219,7 +219,10 @@ class Subscription:
     stock_changed = strawberry.subscription(
         subscription_fields.stock_changed,
         graphql_type=Stock,
-        description="The stock of a concert, whenever it changes.",
+        description=(
+            "The stock of a concert, whenever it changes. Also sent when the organizer changes the concert, and when"
+            " the status of its waiting room changes, so that `concert` shows both."
+        ),
     )
     queue_position = strawberry.subscription(
         subscription_fields.queue_position,

@@ -15,8 +15,17 @@ from domain.holds import Hold
 from domain.ids import ConcertId, OrderId
 from domain.orders import Order
 from domain.queues import WaitingRoom
-from domain.stock import Stock
-from domain.topics import HoldsTopic, OrderTopic, QueueSnapshot, QueueTopic, RoomTopic, SalesTopic, Snapshot, StockTopic
+from domain.topics import (
+    HoldsTopic,
+    OrderTopic,
+    QueueSnapshot,
+    QueueTopic,
+    RoomTopic,
+    SalesTopic,
+    Snapshot,
+    StockSnapshot,
+    StockTopic,
+)
 from resolvers import concerts, orders
 from resolvers.context import Context
 from resolvers.permissions import require_organizer, visible_stock
@@ -107,11 +116,11 @@ def _build_payload(snapshot: Snapshot, info: GraphQLResolveInfo[Context], **argu
     """Return the payload. Objects that are linked to it show the same snapshot."""
     context = info.context
     match snapshot:
-        case Stock():
-            concert_id = ids.concert_argument(arguments["concertId"])
-            visible = visible_stock(context, snapshot)
-            context.stocks.put(concert_id, visible)
-            return ShownStock.of(visible, concert_id)
+        case StockSnapshot(stock=stock, room=room):
+            visible = visible_stock(context, stock)
+            context.stocks.put(room.concert_id, visible)
+            context.rooms.put(room.concert_id, room)
+            return ShownStock.of(visible, room.concert_id)
         case QueueSnapshot(room=room, stock=stock):
             context.stocks.put(room.concert_id, visible_stock(context, stock))
             context.rooms.put(room.concert_id, room)

@@ -37,7 +37,7 @@ _SHOWN_BY_ALL = frozenset(
     }
 )
 _SHOWN_BY: Mapping[str, frozenset[str]] = {
-    "stockChanged": _TIER_NUMBERS | {"Concert.stock"},
+    "stockChanged": _TIER_NUMBERS | {"Concert.stock", "Concert.waitingRoom"},
     "queuePosition": _TIER_NUMBERS
     | {"Concert.stock", "Concert.waitingRoom", "QueueEntry.estimatedWait", "QueueEntry.stockAhead"},
     "waitingRoomChanged": frozenset({"Concert.waitingRoom"}),

@@ -24,8 +24,7 @@ from domain.analytics.sales import ConcertSales
 from domain.holds import Hold
 from domain.orders import Order
 from domain.queues import WaitingRoom
-from domain.stock import Stock
-from domain.topics import QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockTopic, Topic
+from domain.topics import QueueSnapshot, QueueTopic, RoomTopic, Snapshot, StockSnapshot, StockTopic, Topic
 from resolvers.context import Context, SharedExecution
 from schema.execution.document_cache import Document
 from schema.execution.document_sources import DocumentSource
@@ -210,7 +209,7 @@ class SubscriptionSource:
         return is_shared and viewer is not None and (viewer.is_organizer or viewer.is_admin)
 
     def shared_group(self, snapshot: Snapshot) -> SharedPayload | None:
-        if self.prepared.is_personal or not isinstance(snapshot, Stock | WaitingRoom):
+        if self.prepared.is_personal or not isinstance(snapshot, StockSnapshot | WaitingRoom):
             return None
         return SharedPayload(self.prepared, self.context, Rights.of(self.viewer, snapshot.organizer_id))
 
@@ -242,5 +241,5 @@ def _is_last(snapshot: Snapshot) -> bool:
     match snapshot:
         case QueueSnapshot(entry=entry):
             return entry is not None and not entry.is_active
-        case Stock() | WaitingRoom() | Hold() | Order() | ConcertSales():
+        case StockSnapshot() | WaitingRoom() | Hold() | Order() | ConcertSales():
             return False

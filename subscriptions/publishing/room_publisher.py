@@ -1,11 +1,14 @@
-"""Publishes the stock of a concert to all subscribers, and its waiting room to organizers."""
+"""Publishes the stock of a concert to all subscribers, and its waiting room to organizers.
+
+A change to the concert is published with the stock, so that people without a place in the queue see
+that the sale is paused, closed or canceled.
+"""
 
 from dataclasses import replace
 
 from domain.ids import ConcertId
 from domain.queues import WaitingRoom
-from domain.stock import Stock
-from domain.topics import RoomTopic, StockTopic
+from domain.topics import RoomTopic, StockSnapshot, StockTopic
 from subscriptions.publishing.shared_snapshot import SharedSnapshot
 from subscriptions.publishing.subscriber_groups import SubscriberGroups
 
@@ -14,14 +17,15 @@ class RoomPublisher:
     def __init__(self, concert_id: ConcertId, groups: SubscriberGroups) -> None:
         self._groups = groups
         self._stock_topic, self._room_topic = StockTopic(concert_id), RoomTopic(concert_id)
-        self._stock: Stock | None = None
+        self._sale: tuple[object, ...] | None = None
         self._room: WaitingRoom | None = None
 
     async def refresh(self, shared: SharedSnapshot) -> None:
         stock, room = shared.stock, shared.room_snapshot.room
-        has_stock_changed = self._stock is None or (stock.epoch, stock.tiers) != (self._stock.epoch, self._stock.tiers)
-        if await self._groups.publish(self._stock_topic, stock, only_pending=not has_stock_changed):
-            self._stock = stock
+        sale = (stock.epoch, stock.tiers, shared.room_snapshot.state.concert_version, room.status)
+        snapshot = StockSnapshot(stock, room)
+        if await self._groups.publish(self._stock_topic, snapshot, only_pending=sale == self._sale):
+            self._sale = sale
         if not self._groups.has_subscribers(self._room_topic):
             # Few concerts have an organizer who is subscribed, and the comparison takes time.
             self._room = None

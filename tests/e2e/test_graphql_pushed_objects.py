@@ -7,6 +7,7 @@ import pytest
 from schema.ids import of_viewer
 from tests.support.normalized import objects_by_id
 from tests.support.queue_users import open_queue
+from tests.support.room_admin import open_room_admin
 from tests.support.shop import PRICED, Answer, OnSale, Shop, lines, new_key, person_id
 from tests.support.shop_mutations import customer_input, hold_input
 from tests.support.shop_socket import open_client
@@ -35,6 +36,12 @@ PAGE = f"""query ($id: ID!) {{
   me {{ id name holds {{ {HOLD} }} queueEntries {{ {ENTRY} }} orders {{ nodes {{ {ORDER} }} }} }}
 }}"""
 STOCK_CHANGED = f"subscription ($id: ID!) {{ stockChanged(concertId: $id) {{ {STOCK} concert {{ {CONCERT} }} }} }}"
+SALE_CHANGED = """subscription ($id: ID!) {
+  stockChanged(concertId: $id) { version concert { status waitingRoom { status waitingCount } } }
+}"""
+CLOSED = {"status": "CLOSED", "waitingCount": 0}
+CLOSE = "mutation ($input: CloseConcertInput!) { closeConcert(input: $input) { __typename } }"
+CANCEL = "mutation ($input: CancelConcertInput!) { cancelConcert(input: $input) { __typename } }"
 QUEUE_POSITION = f"""subscription ($id: ID!) {{
   queuePosition(concertId: $id) {{
     version epoch state stock {{ {STOCK} }}
@@ -118,6 +125,28 @@ async def test_pushed_stock_shows_the_tiers_of_the_page(shop: Shop) -> None:
         (1, 1, 0),
     ]
     assert_same(push, page, concert.id, *concert.tiers)
+
+
+async def test_visitor_is_pushed_the_pause_and_the_end_of_a_sale(shop: Shop) -> None:
+    admin, queue = await open_room_admin(shop)
+    ended = {"input": {"concertId": admin.concert.id}}
+
+    async def pushed_sale(client: Client, status: str, room: str) -> None:
+        shown = {"status": room, "waitingCount": 1}
+        await pushed(client, "stockChanged", concert={"status": status, "waitingRoom": shown})
+
+    async with open_client(shop) as client:
+        await queue.join("ann")
+        await client.subscribe("s", SALE_CHANGED, id=admin.concert.id)
+        await pushed_sale(client, "PUBLISHED", "OPEN")
+        await admin.pause()
+        await pushed_sale(client, "PUBLISHED", "PAUSED")
+        await admin.resume()
+        await pushed_sale(client, "PUBLISHED", "OPEN")
+        await shop.fields(CLOSE, by="olivia", **ended)
+        await pushed(client, "stockChanged", concert={"status": "CLOSED", "waitingRoom": CLOSED})
+        await shop.fields(CANCEL, by="olivia", **ended)
+        await pushed(client, "stockChanged", concert={"status": "CANCELLED", "waitingRoom": CLOSED})
 
 
 async def test_pushed_position_shows_the_queried_entry(shop: Shop) -> None:

@@ -12,8 +12,9 @@ from domain.errors import NotFound
 from domain.holds import Hold, HoldState
 from domain.ids import ConcertId, OrderId, PersonId
 from domain.orders import Order
-from domain.topics import HoldsTopic, OrderTopic, QueueTopic, Snapshot, StockTopic, Topic
-from resolvers import holds, queues
+from domain.queues import RoomStatus
+from domain.topics import HoldsTopic, OrderTopic, QueueTopic, RoomTopic, Snapshot, StockTopic, Topic
+from resolvers import concerts, holds, queues, rooms
 from resolvers.snapshots import StoreSnapshotReader
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
@@ -22,7 +23,7 @@ from subscriptions.interfaces import Rendered
 from subscriptions.publishing import concert_publisher
 from tests.support.hub_recorder import ROOM, SnapshotRecorder, check_rising, open_hub, subscribe
 from tests.support.lossy_hints import lose_hints
-from tests.support.sale import buy, context, hold, key, lines, on_sale, opened, stock
+from tests.support.sale import buy, context, hold, key, lines, on_sale, opened, organizer, stock
 from tests.support.script_calls import recorded_calls
 from tests.support.waiting import wait_until
 from workers.admission import AdmissionWorker
@@ -44,6 +45,31 @@ async def test_stock_is_pushed_when_it_changes(stores: Stores, hub: Hub, monkeyp
     await buy(stores, made)
     await wait_until(lambda: seen.stock() == [(7, 0, 3)], what="the purchase")
     check_rising(seen)
+
+
+async def test_pause_and_end_of_the_sale_are_pushed_with_the_stock(
+    stores: Stores, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refresh_only_after_hints(monkeypatch)
+    concert = await on_sale(stores, 10, room=ROOM)
+    seen = await subscribe(hub, StockTopic(concert.id))
+    statuses = [seen.sale().room.status]
+    for change in (rooms.pause, rooms.resume, concerts.close_concert, concerts.cancel_concert):
+        await change(organizer(stores), concert.id)
+        await wait_until(lambda: len(seen.snapshots) > len(statuses), what=f"the push after {change.__name__}")
+        statuses.append(seen.sale().room.status)
+    assert statuses == [RoomStatus.OPEN, RoomStatus.PAUSED, RoomStatus.OPEN, RoomStatus.CLOSED, RoomStatus.CLOSED]
+    assert seen.stock() == [(10, 0, 0)]
+    check_rising(seen)
+
+
+async def test_progress_of_a_queue_is_not_pushed_with_the_stock(stores: Stores, hub: Hub) -> None:
+    concert = await on_sale(stores, 10, room=ROOM)
+    seen, room = [await subscribe(hub, topic) for topic in (StockTopic(concert.id), RoomTopic(concert.id))]
+    await queues.join_queue(context(stores, "ann"), concert.id)
+    # The stock is published before the room.
+    await wait_until(lambda: room.room().waiting_count == 1, what="the person in the room")
+    assert len(seen.snapshots) == 1
 
 
 async def test_one_render_serves_a_whole_group(stores: Stores, hub: Hub) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.stock import Stock
-from domain.topics import StockTopic
+from domain.topics import StockSnapshot, StockTopic
 from resolvers.snapshots import StoreSnapshotReader
 from resolvers.wait_tables import WaitTableCache
 from storage.connect import Stores
@@ -136,7 +135,7 @@ def all_show(seen: Iterable[SnapshotRecorder], held: int) -> bool:
 
 
 def held_in(snapshots: Iterable[object]) -> list[int]:
-    return [snapshot.tiers[0].held for snapshot in snapshots if isinstance(snapshot, Stock)]
+    return [snapshot.stock.tiers[0].held for snapshot in snapshots if isinstance(snapshot, StockSnapshot)]
 
 
 def has_at_least(recorders: Sized, count: int) -> bool:

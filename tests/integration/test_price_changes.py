@@ -16,7 +16,7 @@ from domain.queues import EntryState
 from domain.room_audits import RoomAction, RoomAudit
 from domain.room_changes import SettingChange
 from domain.stock import PriceRange, Stock
-from domain.topics import QueueSnapshot, QueueTopic, StockTopic
+from domain.topics import QueueSnapshot, QueueTopic, StockSnapshot, StockTopic
 from resolvers import concerts, queues
 from schema import Operation, execute
 from schema.ids import of_concert, of_hold, of_tier
@@ -64,8 +64,8 @@ def prices(stock: Stock) -> list[int]:
 
 def last_prices(recorder: SnapshotRecorder) -> list[int]:
     last = recorder.last
-    assert isinstance(last, Stock | QueueSnapshot)
-    return prices(last.stock if isinstance(last, QueueSnapshot) else last)
+    assert isinstance(last, StockSnapshot | QueueSnapshot)
+    return prices(last.stock)
 
 
 async def read_prices(stores: Stores, concert: Concert) -> list[int]:

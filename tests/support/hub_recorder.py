@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from domain.estimates.wait_estimates import WaitEstimate
 from domain.queues import EntryState, QueueEntry, RoomSettings, WaitingRoom
-from domain.stock import Stock
-from domain.topics import EntryNumbers, QueueSnapshot, Snapshot, Topic
+from domain.topics import EntryNumbers, QueueSnapshot, Snapshot, StockSnapshot, Topic
 from resolvers.snapshots import StoreSnapshotReader
 from resolvers.wait_tables import WaitTableCache
 from settings import Settings
@@ -66,8 +65,11 @@ class SnapshotRecorder:
         return self.snapshots[-1]
 
     def stock(self) -> list[tuple[int, int, int]]:
-        assert isinstance(self.last, Stock)
-        return [(tier.available, tier.held, tier.sold) for tier in self.last.tiers]
+        return [(tier.available, tier.held, tier.sold) for tier in self.sale().stock.tiers]
+
+    def sale(self) -> StockSnapshot:
+        assert isinstance(self.last, StockSnapshot)
+        return self.last
 
     def queue(self) -> QueueSnapshot:
         assert isinstance(self.last, QueueSnapshot)
@@ -86,8 +88,8 @@ class SnapshotRecorder:
         return self.entry().state, self.entry().position
 
     def versions(self) -> list[tuple[int, int]]:
-        rooms = [shown.room if isinstance(shown, QueueSnapshot) else shown for shown in self.snapshots]
-        return [(shown.epoch, shown.version) for shown in rooms if isinstance(shown, WaitingRoom | Stock)]
+        shared = [one.room if isinstance(one, QueueSnapshot | StockSnapshot) else one for one in self.snapshots]
+        return [(room.epoch, room.version) for room in shared if isinstance(room, WaitingRoom)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from domain.money import CurrencyCode
 from domain.orders import Customer, Order, OrderStatus
 from domain.queues import EntryState, PassStatus, QueueEntry, QueuePass, RoomSettings, RoomStatus, WaitingRoom
 from domain.stock import Stock, TierStock
-from domain.topics import QueueSnapshot
+from domain.topics import QueueSnapshot, StockSnapshot
 from resolvers.context import Context
 from storage.connect import Stores
 from tests.support.sale import PASSES
@@ -82,6 +82,7 @@ ROOM = WaitingRoom(
     passes_issued=12,
     flow=RoomFlow(now_s=NOW.timestamp(), opened_s=CONCERT.terms.sales_start_at.timestamp()),
 )
+SALE = StockSnapshot(STOCK, ROOM)
 
 
 def hold(id_: str = "b" * 32, *, state: HoldState = HoldState.HELD, reason: EndReason | None = None) -> Hold:

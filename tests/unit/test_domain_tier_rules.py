@@ -14,7 +14,7 @@ from domain.inputs.problems import FieldProblem
 from domain.stock import PriceRange, TierStock
 from domain.tiers.rules import NO_RULES, Rule, TierRules, TierRulesPatch
 from domain.tiers.validation import changed_tier_problems, draft_tier_problems, given_tier_problems
-from domain.topics import StockTopic
+from domain.topics import StockSnapshot, StockTopic
 from resolvers.permissions import visible_stock, visible_tiers
 from schema import Operation, OperationResult, ids, start
 from storage.hot.tier_rules import encode_rules
@@ -22,7 +22,7 @@ from tests.support.fake_queue import FakeQueue
 from tests.support.hub_recorder import SnapshotRecorder
 from tests.support.publisher_steps import EVERY_REFRESH, add_people, add_subscriber, make_publisher
 from tests.support.sale import draft, viewer
-from tests.support.snapshots import CONCERT, NOW, STOCK, FakeStores
+from tests.support.snapshots import CONCERT, NOW, ROOM, STOCK, FakeStores
 from tests.support.tier_steps import minutes
 
 TERMS = CONCERT.terms
@@ -156,8 +156,9 @@ async def pushed_to(by: Viewer | None) -> dict[str, Any]:
     """Return the payload that the viewer gets for the whole stock."""
     source = await start(Operation(STOCK_DOCUMENT, {"id": ids.of_concert(CONCERT.id)}, None), FakeStores().context(by))
     assert not isinstance(source, OperationResult)
-    rendered: dict[str, Any] = orjson.loads((await source.render(WHOLE)).payload)["data"]["stockChanged"]
-    return rendered
+    rendered = await source.render(StockSnapshot(WHOLE, ROOM))
+    shown: dict[str, Any] = orjson.loads(rendered.payload)["data"]["stockChanged"]
+    return shown
 
 
 async def test_pushed_stock_shows_hidden_tiers_only_to_organizers() -> None:

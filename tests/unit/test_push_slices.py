@@ -12,7 +12,7 @@ from subscriptions.interfaces import Rendered
 from subscriptions.publishing.concert_publisher import pause_after
 from subscriptions.publishing.subscriber_groups import RENDERS_PER_TURN, Subscriber, SubscriberGroups
 from tests.support.hub_recorder import SnapshotRecorder
-from tests.support.snapshots import CONCERT, STOCK
+from tests.support.snapshots import CONCERT, SALE
 
 TOPIC = StockTopic(CONCERT.id)
 
@@ -59,7 +59,7 @@ async def test_other_tasks_run_after_two_hundred_deliveries(monkeypatch: pytest.
     delivered: list[int] = []
     async with counted_turns() as turns:
         groups = groups_of(1_000, lambda: delivered.append(turns.count))
-        assert await groups.publish(TOPIC, STOCK)
+        assert await groups.publish(TOPIC, SALE)
     assert len(delivered) == 1_000
     assert [delivered.count(turn) for turn in sorted(set(delivered))] == [200] * 5
 
@@ -73,7 +73,7 @@ async def test_other_tasks_run_after_two_milliseconds(monkeypatch: pytest.Monkey
             now_s[0] += 0.000_04
             delivered.append(turns.count)
 
-        assert await groups_of(600, deliver).publish(TOPIC, STOCK)
+        assert await groups_of(600, deliver).publish(TOPIC, SALE)
     assert [delivered.count(turn) for turn in sorted(set(delivered))] == [60] * 10
 
 
@@ -82,7 +82,7 @@ async def test_deliveries_to_several_groups_share_a_slice(monkeypatch: pytest.Mo
     delivered: list[int] = []
     async with counted_turns() as turns:
         groups = groups_of(2_000, lambda: delivered.append(turns.count), groups=10)
-        assert await groups.publish(TOPIC, STOCK)
+        assert await groups.publish(TOPIC, SALE)
     assert len(delivered) == 2_000
     assert max(delivered.count(turn) for turn in set(delivered)) == 200
 
@@ -95,7 +95,7 @@ async def test_delivery_that_fails_stops_no_other(caplog: pytest.LogCaptureFixtu
         if len(delivered) == 2:
             raise RuntimeError("the transport is broken")
 
-    assert await groups_of(5, deliver).publish(TOPIC, STOCK)
+    assert await groups_of(5, deliver).publish(TOPIC, SALE)
     assert len(delivered) == 5
     assert [record.message for record in caplog.records] == ["a payload could not be delivered"]
 
@@ -114,7 +114,7 @@ async def test_few_groups_begin_to_render_in_one_turn() -> None:
         groups.add(Subscriber(CountsTurns(TOPIC, group=str(number)), lambda _rendered: None))
     groups.begin_refresh()
     async with counted_turns() as turns:
-        assert await groups.publish(TOPIC, STOCK)
+        assert await groups.publish(TOPIC, SALE)
     assert len(rendered) == 100
     assert max(rendered.count(turn) for turn in set(rendered)) == RENDERS_PER_TURN
 

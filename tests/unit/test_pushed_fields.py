@@ -27,7 +27,7 @@ from schema.execution.pushed_fields import is_shown
 from subscriptions.interfaces import Source
 from tests.support.payment_orders import NOW, pending_order, with_intent
 from tests.support.sale import viewer
-from tests.support.snapshots import CONCERT, ORDER, ROOM, STOCK, TIER, FakeStores, entry, hold, queue_snapshot
+from tests.support.snapshots import CONCERT, ORDER, ROOM, SALE, TIER, FakeStores, entry, hold, queue_snapshot
 from tests.support.ticket_orders import offered, paid_order, scan, scanned
 from tickets.keys import TicketKeys
 
@@ -57,7 +57,7 @@ CONCERT_READS = (
 )
 """The fields of a concert that no push shows."""
 REFUSED = {
-    "stockChanged": {"Concert.waitingRoom", *CONCERT_READS},
+    "stockChanged": {"WaitingRoom.lottery", "WaitingRoom.audit", *CONCERT_READS},
     "queuePosition": {"QueueEntry.lotteryProof", "WaitingRoom.lottery", "WaitingRoom.audit", *CONCERT_READS},
     "waitingRoomChanged": {
         *("WaitingRoom.lottery", "WaitingRoom.audit", "Concert.stock", *CONCERT_READS),
@@ -108,7 +108,7 @@ class Pushed:
 
 
 PUSHED = {
-    "stockChanged": Pushed(ALICE, (STOCK,)),
+    "stockChanged": Pushed(ALICE, (SALE,)),
     "queuePosition": Pushed(
         ALICE, (queue_snapshot(WAITING), queue_snapshot(entry(EntryState.ADMITTED, token="secret")))
     ),

@@ -9,10 +9,10 @@ from auth.viewer import Viewer
 from domain.money import CurrencyCode
 from domain.queues import EntryState
 from domain.stock import Stock
-from domain.topics import QueueSnapshot, Snapshot
+from domain.topics import QueueSnapshot, Snapshot, StockSnapshot
 from schema import Operation, OperationResult, ids, start
 from tests.support.sale import viewer
-from tests.support.snapshots import CONCERT, ROOM, STOCK, TIER, FakeStores, entry
+from tests.support.snapshots import CONCERT, ROOM, SALE, STOCK, TIER, FakeStores, entry
 
 PRICES = """{
   tiers { tierId price { amount minor currency } }
@@ -30,9 +30,9 @@ async def shown(document: str, snapshot: Snapshot, by: Viewer | None = None) -> 
     return answer["data"]["shown"]
 
 
-def priced(stock: Stock, price_minor: int, currency: CurrencyCode) -> Stock:
+def priced(stock: Stock, price_minor: int, currency: CurrencyCode) -> StockSnapshot:
     tiers = tuple(replace(tier, price_minor=price_minor) for tier in stock.tiers)
-    return replace(stock, tiers=tiers, currency=currency)
+    return StockSnapshot(replace(stock, tiers=tiers, currency=currency), ROOM)
 
 
 async def test_stock_payload_has_the_price_of_each_tier_and_their_range() -> None:
@@ -41,7 +41,7 @@ async def test_stock_payload_has_the_price_of_each_tier_and_their_range() -> Non
         "tiers": [{"tierId": ids.of_tier(TIER), "price": price}],
         "priceRange": {"lowest": price, "highest": price},
     }
-    assert await shown(STOCK_CHANGED, STOCK) == expected
+    assert await shown(STOCK_CHANGED, SALE) == expected
     position = await shown(QUEUE_POSITION, QueueSnapshot(entry(EntryState.WAITING, 2), ROOM, STOCK), viewer("alice"))
     assert position == {"stock": expected}
 
@@ -55,5 +55,5 @@ async def test_price_has_the_decimal_places_of_its_currency() -> None:
 
 async def test_sold_out_stock_has_prices_but_no_range() -> None:
     sold = replace(STOCK, tiers=tuple(replace(tier, held=0, sold=tier.capacity) for tier in STOCK.tiers))
-    found = await shown(STOCK_CHANGED, sold)
+    found = await shown(STOCK_CHANGED, StockSnapshot(sold, ROOM))
     assert (found["tiers"][0]["price"]["minor"], found["priceRange"]) == (4_950, None)

@@ -18,7 +18,7 @@ from schema.execution.subscription_source import SubscriptionSource
 from schema.scalars import write_date_time
 from subscriptions.interfaces import Rendered, Source
 from tests.support.sale import viewer
-from tests.support.snapshots import CONCERT, NOW, ORDER, STOCK, TIER, FakeStores, entry, hold, queue_snapshot
+from tests.support.snapshots import CONCERT, NOW, ORDER, SALE, TIER, FakeStores, entry, hold, queue_snapshot
 
 ALICE, OLIVIA = viewer("alice"), viewer("olivia", Role.ORGANIZER)
 CONCERT_ID, ORDER_ID = ids.of_concert(CONCERT.id), ids.of_order(ORDER.id)
@@ -53,7 +53,7 @@ def data_of(rendered: Rendered) -> Any:
 
 
 async def test_stock_payload_is_complete_for_anonymous_people() -> None:
-    rendered = await (await source(STOCK_CHANGED, None)).render(STOCK)
+    rendered = await (await source(STOCK_CHANGED, None)).render(SALE)
     tiers = [{"tierId": ids.of_tier(TIER), "capacity": 10, "available": 5, "held": 2, "sold": 3}]
     assert data_of(rendered) == {"stockChanged": {"version": 7, "epoch": 1, "soldOut": False, "tiers": tiers}}
     assert (rendered.is_last, rendered.key) == (False, None)
@@ -61,11 +61,11 @@ async def test_stock_payload_is_complete_for_anonymous_people() -> None:
 
 async def test_stock_payload_has_the_same_bytes_for_all_viewers() -> None:
     subscribers = [await source(STOCK_CHANGED, by) for by in (None, ALICE, OLIVIA)]
-    assert len({(await subscriber.render(STOCK)).payload for subscriber in subscribers}) == 1
+    assert len({(await subscriber.render(SALE)).payload for subscriber in subscribers}) == 1
 
 
 async def test_fields_are_omitted_by_an_include_condition() -> None:
-    rendered = await (await source(STOCK_CHANGED, tiers=False)).render(STOCK)
+    rendered = await (await source(STOCK_CHANGED, tiers=False)).render(SALE)
     assert data_of(rendered) == {"stockChanged": {"version": 7, "epoch": 1, "soldOut": False}}
 
 

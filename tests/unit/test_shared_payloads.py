@@ -17,7 +17,7 @@ from domain.concerts import Tier
 from domain.ids import tier_id
 from domain.stock import TierStock
 from domain.tiers.rules import TierRules
-from domain.topics import Snapshot
+from domain.topics import Snapshot, StockSnapshot
 from resolvers.context import Context
 from schema import DocumentRules, Operation, OperationResult, build_engine, ids
 from schema.plans.plain_fields import PlainField, set_plain_field
@@ -34,8 +34,8 @@ PUBLIC: tuple[Viewer | None, ...] = (None, ALICE, BOB, GUS)
 
 HIDDEN = Tier(tier_id(CONCERT.id, 2), "Guests", 0, capacity=5, top=5, rules=TierRules(is_hidden=True))
 HIDDEN_STOCK = TierStock(HIDDEN.id, capacity=5, held=0, sold=0, price_minor=1_000, is_hidden=True)
-WHOLE = replace(STOCK, tiers=(*STOCK.tiers, HIDDEN_STOCK), organizer_id=OLIVIA.person_id)
-OPEN_TIERS, ALL_TIERS = [ids.of_tier(STOCK.tiers[0].tier_id)], [ids.of_tier(tier.tier_id) for tier in WHOLE.tiers]
+WHOLE = StockSnapshot(replace(STOCK, tiers=(*STOCK.tiers, HIDDEN_STOCK), organizer_id=OLIVIA.person_id), ROOM)
+OPEN_TIERS, ALL_TIERS = [ids.of_tier(STOCK.tiers[0].tier_id)], [ids.of_tier(tier.tier_id) for tier in WHOLE.stock.tiers]
 
 TIERS = "subscription ($id: ID!) { stockChanged(concertId: $id) { version tiers { tierId } } }"
 ORGANIZER = "subscription ($id: ID!) { stockChanged(concertId: $id) { version concert { organizerId } } }"
@@ -146,7 +146,7 @@ async def test_new_organizer_gets_hidden_tiers_and_the_old_one_does_not() -> Non
     await audience.add(TIERS, ALICE, OLIVIA, OTTO, ADA)
     await audience.publish(WHOLE)
 
-    given = replace(WHOLE, organizer_id=OTTO.person_id)
+    given = replace(WHOLE, stock=replace(WHOLE.stock, organizer_id=OTTO.person_id))
     assert tiers_of(await audience.publish(given)) == [OPEN_TIERS, OPEN_TIERS, ALL_TIERS, ALL_TIERS]
 
     assert tiers_of(await audience.publish(WHOLE)) == [OPEN_TIERS, ALL_TIERS, OPEN_TIERS, ALL_TIERS]
