@@ -18,6 +18,23 @@ async def test_waiting_buyer_sees_the_cancellation_of_the_concert(site: Site, tm
     assert await site.run("waitingForACanceledConcert", tmp_path) == {"placesLeft": 0}
 
 
+async def test_people_without_a_place_are_pushed_the_end_of_the_sale(site: Site, tmp_path: Path) -> None:
+    assert await site.run("watchingWithoutAPlace", tmp_path) == {
+        "asked": [0, 0],
+        "joinsLeft": [0, 0],
+        "announced": [
+            "The queue is paused. You can join and keep your place.",
+            "The queue is moving again.",
+            "The sale is over",
+            "This concert has been canceled",
+        ],
+    }
+
+
+async def test_people_without_a_place_are_pushed_that_all_is_sold(site: Site, tmp_path: Path) -> None:
+    assert await site.run("watchingTheLastTicketGo", tmp_path) == {"asked": 0, "buttons": 0}
+
+
 async def test_buyer_sees_a_refund_by_the_organizer(site: Site, tmp_path: Path) -> None:
     assert await site.run("seeingARefund", tmp_path) == {"status": "REFUNDED", "refunded": True}
 

@@ -14,17 +14,11 @@ import { MyConcert } from "./operations";
 import type { ConcertData } from "./page";
 import { isActiveEntry, usePlace } from "./place";
 import { OnSale, SaleStart } from "./sale";
-import { hasQueue, useRoomStatus, useSaleState, type SaleState } from "./saleState";
+import { hasQueue, useRoomStatus, useSaleState, type RoomStatus, type SaleState } from "./saleState";
 
 type Mine = NonNullable<MyConcertQuery["concert"]>;
 
-interface NextStepProps {
-  concert: ConcertData;
-  /** Asks for the concert again. */
-  refresh(): void;
-}
-
-export function NextStep({ concert, refresh }: NextStepProps): ReactNode {
+export function NextStep({ concert }: { concert: ConcertData }): ReactNode {
   const { session } = useSession();
   const [{ data }] = useQuery({
     query: MyConcert,
@@ -33,7 +27,7 @@ export function NextStep({ concert, refresh }: NextStepProps): ReactNode {
     requestPolicy: "cache-and-network",
   });
   const mine = session ? data?.concert : null;
-  usePlace(concert.id, mine?.myQueueEntry, refresh);
+  usePlace(concert.id, mine?.myQueueEntry);
   return (
     <section className="next-step">
       <MyHold slug={concert.slug} mine={mine} /> <MyEntry slug={concert.slug} mine={mine} />
@@ -107,6 +101,7 @@ function SaleStep({ concert, mine }: { concert: ConcertData; mine: Mine | null |
   const state = useSaleState(concert);
   const room = useRoomStatus(concert.waitingRoom);
   useAnnouncedState(state);
+  useAnnouncedPause(isUnderWay(mine) ? null : room);
   if (state === "draft") return <Notice title={t("end.draft")}>{t("end.draft.text")}</Notice>;
   if (state === "canceled") {
     return (
@@ -143,6 +138,18 @@ function useAnnouncedState(state: SaleState): void {
     if (state === "canceled") announce(t("end.canceled"));
     before.current = state;
   }, [state]);
+}
+
+/** Says to people without a place that the queue is paused, and that it moves again. */
+function useAnnouncedPause(room: RoomStatus | null): void {
+  const t = useT();
+  const announce = useAnnounce();
+  const before = useRef(room);
+  useEffect(() => {
+    if (room === "PAUSED" && before.current === "OPEN") announce(t("room.paused"));
+    if (room === "OPEN" && before.current === "PAUSED") announce(t("room.resumed"));
+    before.current = room;
+  }, [room]);
 }
 
 function Ended({ title, text }: { title: string; text: string }): ReactNode {

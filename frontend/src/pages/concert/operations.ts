@@ -7,21 +7,12 @@ import { graphql } from "../../api/generated";
 export const Concert = graphql(`
   query Concert($slug: String!) {
     concert(by: { slug: $slug }) {
-      id
-      version
-      epoch
-      slug
-      name
-      artist
-      genre
+      ...ConcertCard
+      ...ConcertSale
       description
       minimumAge
-      status
       currency
-      startsAt
       doorsAt
-      salesStartAt
-      salesEndAt
       refundsUntil
       limitPerOrder
       limitPerPerson
@@ -30,34 +21,36 @@ export const Concert = graphql(`
         url
       }
       venue {
-        name
         address
-        city
-        country
-        timeZone
-      }
-      image {
-        alt
-        sizes {
-          url
-          width
-          height
-        }
       }
       tiers {
         ...TierTerms
       }
-      stock {
-        ...ConcertStock
+    }
+  }
+`);
+
+/** What changes while the page is open. */
+export const SaleOfConcert = graphql(`
+  fragment ConcertSale on Concert {
+    id
+    version
+    epoch
+    status
+    salesStartAt
+    salesEndAt
+    stock {
+      ...StockSummary
+      tiers {
+        price {
+          amount
+          currency
+        }
       }
-      waitingRoom {
-        version
-        epoch
-        status
-        prequeueStartsAt
-        opensAt
-        waitingCount
-      }
+    }
+    waitingRoom {
+      ...RoomSchedule
+      waitingCount
     }
   }
 `);
@@ -76,32 +69,6 @@ export const TierTerms = graphql(`
     price {
       amount
       currency
-    }
-  }
-`);
-
-export const StockOfConcert = graphql(`
-  fragment ConcertStock on Stock {
-    version
-    epoch
-    soldOut
-    priceRange {
-      lowest {
-        amount
-        currency
-      }
-      highest {
-        amount
-        currency
-      }
-    }
-    tiers {
-      tierId
-      available
-      price {
-        amount
-        currency
-      }
     }
   }
 `);
@@ -150,11 +117,10 @@ export const MyConcert = graphql(`
   }
 `);
 
-/** Until the entry ends, as it also does when the sale is closed or the concert is canceled. */
+/** Until the entry ends. */
 export const PlaceChanges = graphql(`
   subscription PlaceChanges($id: ID!) {
     queuePosition(concertId: $id) {
-      roomStatus
       entry {
         ...PlaceInQueue
       }
@@ -162,20 +128,12 @@ export const PlaceChanges = graphql(`
   }
 `);
 
-/** Through the concert, so that each stock and sale replaces the one that the page shows. */
-export const StockChanges = graphql(`
-  subscription StockChanges($id: ID!) {
+/** Through the concert, so that each push replaces what the page shows, for all people. */
+export const SaleChanges = graphql(`
+  subscription SaleChanges($id: ID!) {
     stockChanged(concertId: $id) {
       concert {
-        id
-        version
-        epoch
-        status
-        salesStartAt
-        salesEndAt
-        stock {
-          ...ConcertStock
-        }
+        ...ConcertSale
       }
     }
   }

@@ -16,7 +16,7 @@ import { Skeleton } from "../../components/skeleton";
 import { Facts } from "./facts";
 import { useT } from "./messages";
 import { NextStep } from "./nextStep";
-import { Concert, StockChanges } from "./operations";
+import { Concert, SaleChanges } from "./operations";
 import { Tiers } from "./tiers";
 
 export type ConcertData = NonNullable<ConcertQuery["concert"]>;
@@ -30,16 +30,17 @@ export default function ConcertPage({ slug }: { slug: string }): ReactNode {
   useRetryWhenOnline(error !== undefined && !data?.concert, retry);
   const concert = data?.concert;
   useSubscription({
-    query: StockChanges,
+    query: SaleChanges,
     variables: { id: concert?.id ?? "" },
-    pause: concert?.status !== "PUBLISHED",
+    // A sale that is over may be extended, and its concert canceled.
+    pause: concert?.status !== "PUBLISHED" && concert?.status !== "CLOSED",
   });
-  if (concert) return <Details concert={concert} refresh={retry} />;
+  if (concert) return <Details concert={concert} />;
   if (fetching) return <Loading />;
   return error ? <Failed onRetry={retry} /> : <Missing />;
 }
 
-function Details({ concert, refresh }: { concert: ConcertData; refresh(): void }): ReactNode {
+function Details({ concert }: { concert: ConcertData }): ReactNode {
   return (
     <article className="page concert">
       <header className="concert-head">
@@ -49,7 +50,7 @@ function Details({ concert, refresh }: { concert: ConcertData; refresh(): void }
         <Poster image={concert.image} id={concert.id} name={concert.name} sizes={POSTER_SIZES} isFirst />
       </div>
       <div className="concert-main">
-        <NextStep concert={concert} refresh={refresh} />
+        <NextStep concert={concert} />
         <p className="concert-description">
           <bdi>{concert.description}</bdi>
         </p>

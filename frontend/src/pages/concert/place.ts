@@ -1,6 +1,5 @@
-/** The place of the person in the queue, which also tells the page when the sale is over. */
+/** The place of the person in the queue. */
 
-import { useEffect, useRef } from "react";
 import { useSubscription } from "urql";
 
 import type { MyConcertQuery } from "../../api/generated/graphql";
@@ -12,17 +11,7 @@ const ACTIVE_ENTRIES = new Set(["PREQUEUED", "WAITING", "READY", "ADMITTED"]);
 
 export const isActiveEntry = (entry: Entry | undefined): boolean => ACTIVE_ENTRIES.has(entry?.state ?? "");
 
-/**
- * Follows the place while it lives, and keeps it. Calls `refresh` once when the place ends or the
- * room closes, because the organizer may have closed the sale or canceled the concert.
- */
-export function usePlace(concertId: string, entry: Entry | undefined, refresh: () => void): void {
-  const isActive = isActiveEntry(entry);
-  const [{ data }] = useSubscription({ query: PlaceChanges, variables: { id: concertId }, pause: !isActive });
-  const isOver = !isActive || data?.queuePosition.roomStatus === "CLOSED";
-  const wasOver = useRef(isOver);
-  useEffect(() => {
-    if (isOver && !wasOver.current) refresh();
-    wasOver.current = isOver;
-  }, [isOver, refresh]);
+/** Follows the place while it lives, and keeps it. */
+export function usePlace(concertId: string, entry: Entry | undefined): void {
+  useSubscription({ query: PlaceChanges, variables: { id: concertId }, pause: !isActiveEntry(entry) });
 }

@@ -17,6 +17,7 @@ export const Concerts = graphql(`
   }
 `);
 
+/** What a list shows of a concert. The page of the concert shows it, too. */
 export const ConcertCard = graphql(`
   fragment ConcertCard on Concert {
     id
@@ -45,31 +46,39 @@ export const ConcertCard = graphql(`
       }
     }
     stock {
-      version
-      epoch
-      soldOut
-      priceRange {
-        lowest {
-          amount
-          currency
-        }
-        highest {
-          amount
-          currency
-        }
-      }
-      tiers {
-        tierId
-        available
-      }
+      ...StockSummary
     }
     waitingRoom {
-      version
-      epoch
-      status
-      prequeueStartsAt
-      opensAt
+      ...RoomSchedule
     }
+  }
+
+  fragment StockSummary on Stock {
+    version
+    epoch
+    soldOut
+    priceRange {
+      lowest {
+        amount
+        currency
+      }
+      highest {
+        amount
+        currency
+      }
+    }
+    tiers {
+      tierId
+      available
+    }
+  }
+
+  fragment RoomSchedule on WaitingRoom {
+    version
+    epoch
+    status
+    prequeueStartsAt
+    opensAt
   }
 `);
 

@@ -38,7 +38,7 @@ export const HOLD_PAGE = graphql(`
         epoch
       }
       stock { version epoch soldOut }
-      waitingRoom { status suspended queueingMethod version epoch }
+      waitingRoom { ...RoomNeedsPass }
       myHold { ...OwnHold order { id status version epoch } }
       myQueueEntry { id state position endReason version epoch pass { token status expiresAt } }
     }
@@ -48,6 +48,14 @@ export const HOLD_PAGE = graphql(`
       email
       holds { id state lines { tierId quantity } version epoch concert { id } }
     }
+  }
+
+  fragment RoomNeedsPass on WaitingRoom {
+    status
+    suspended
+    queueingMethod
+    version
+    epoch
   }
 
   fragment OwnHold on Hold {
@@ -68,11 +76,18 @@ export const HOLD_PAGE = graphql(`
   }
 `);
 
+/** Also the end of the sale, and whether it needs a pass. */
 export const TIER_STOCK = graphql(`
   subscription TierStock($concertId: ID!) {
     stockChanged(concertId: $concertId) {
       concert {
         id
+        version
+        epoch
+        status
+        salesStartAt
+        salesEndAt
+        waitingRoom { ...RoomNeedsPass }
         stock {
           version
           epoch

@@ -4,12 +4,8 @@ import "./page.css";
 
 import { useEffect, useState, type ReactNode } from "react";
 
-import { Button, LinkButton } from "../../components/button";
 import { ConcertLink } from "../../components/concertLink";
-import { Notice } from "../../components/notice";
-import { PageTitle } from "../../components/pageTitle";
-import { Skeleton } from "../../components/skeleton";
-import { useRefusal } from "../../messages/refusals";
+import { NoConcert } from "../../components/noConcert";
 import { Buying } from "./buying";
 import { Choosing } from "./choosing";
 import { Held } from "./held";
@@ -19,8 +15,12 @@ import { Stopped } from "./stopped";
 import { useHoldPage, type HoldPage } from "./useHoldPage";
 
 export default function HoldTicketsPage({ slug }: { slug: string }): ReactNode {
+  const t = useT();
   const page = useHoldPage(slug);
-  if (!page.concert) return <Nothing page={page} />;
+  if (!page.concert) {
+    const { isLoading, problem, refresh } = page;
+    return <NoConcert className="hold" {...{ isLoading, problem }} failedTitle={t("failed.title")} onRetry={refresh} />;
+  }
   return (
     <div className="page hold">
       <ConcertLink concert={page.concert} />
@@ -46,35 +46,4 @@ function StageOf({ page, concert }: { page: HoldPage; concert: Concert }): React
     return <Choosing concert={concert} onDone={() => setChanging(false)} onRefused={page.refresh} />;
   }
   return <Stopped page={page} concert={concert} />;
-}
-
-function Nothing({ page }: { page: HoldPage }): ReactNode {
-  const t = useT();
-  const refusal = useRefusal();
-  if (page.isLoading) {
-    return (
-      <div className="page hold">
-        <Skeleton lines={8} />
-      </div>
-    );
-  }
-  const { problem } = page;
-  return (
-    <div className="page hold">
-      <PageTitle>{problem ? t("failed.title") : t("missing.title")}</PageTitle>
-      <Notice
-        tone={problem ? "warning" : "info"}
-        actions={
-          <>
-            {problem && <Button onPress={page.refresh}>{t("tryAgain")}</Button>}
-            <LinkButton href="/" variant="secondary">
-              {t("toConcerts")}
-            </LinkButton>
-          </>
-        }
-      >
-        {problem ? refusal(problem) : t("missing.text")}
-      </Notice>
-    </div>
-  );
 }

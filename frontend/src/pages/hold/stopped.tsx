@@ -66,7 +66,7 @@ function NextStep({ page, concert }: { page: HoldPage; concert: Concert }): Reac
   }
   return (
     <>
-      <LinkButton href="/">{t("toConcerts")}</LinkButton>
+      <LinkButton href="/">{t("notFound.action")}</LinkButton>
       <LinkButton variant="secondary" href="/tickets">
         {t("toTickets")}
       </LinkButton>

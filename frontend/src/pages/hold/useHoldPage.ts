@@ -1,12 +1,12 @@
 /** The tiers, the person's hold and the pass, as they are now. */
 
-import { useCallback, useEffect } from "react";
-import { useQuery, useSubscription } from "urql";
+import { useEffect } from "react";
+import { useSubscription } from "urql";
 
 import { useConnection } from "../../api/connection";
-import { problemOf, type Problem } from "../../api/outcome";
+import type { Problem } from "../../api/outcome";
 import { serverNow, useNow } from "../../api/serverClock";
-import { useLatest } from "../../api/useLatest";
+import { useKeptQuery } from "../../api/useKeptQuery";
 import { useSession } from "../../shop/session";
 import { HOLD_CHANGED, HOLD_PAGE, TIER_STOCK } from "./operations";
 import { passOf, stageOf, type Concert, type OtherHold, type Stage } from "./stage";
@@ -28,16 +28,7 @@ export interface HoldPage {
 
 export function useHoldPage(slug: string): HoldPage {
   const { isKnown, session } = useSession();
-  const [{ data: answer, error, fetching }, execute] = useQuery({
-    query: HOLD_PAGE,
-    variables: { slug },
-    requestPolicy: "cache-and-network",
-  });
-  const refresh = useCallback(() => {
-    execute({ requestPolicy: "network-only" });
-  }, [execute]);
-  // A failed refresh, for example offline, takes nothing away that the person sees.
-  const data = useLatest(answer ?? undefined, session?.name ?? "");
+  const { data, isLoading, problem, refresh } = useKeptQuery(HOLD_PAGE, { slug }, session?.name ?? "");
   const concert = isKnown ? (data?.concert ?? null) : null;
   const now = useNow(1_000);
   const stage = concert ? stageOf(concert, now) : null;
@@ -51,8 +42,8 @@ export function useHoldPage(slug: string): HoldPage {
     otherHolds: holds.filter(
       ({ id, state, concert: at }) => state === "HELD" && at?.id === concert?.id && id !== concert?.myHold?.id,
     ),
-    isLoading: !isKnown || (fetching && !data),
-    problem: !data && error ? problemOf(error) : null,
+    isLoading: !isKnown || isLoading,
+    problem,
     refresh,
   };
 }

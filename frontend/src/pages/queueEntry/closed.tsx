@@ -32,7 +32,7 @@ export function Closed({ queue }: { queue: Queue }): ReactNode {
       <PageTitle>{t(`${key}.title`)}</PageTitle>
       <p className="queue-ahead">{t(`${key}.text`)}</p>
       <div className="queue-actions">
-        <LinkButton href="/">{t("toConcerts")}</LinkButton>
+        <LinkButton href="/">{t("notFound.action")}</LinkButton>
         <LinkButton variant="secondary" href="/tickets">
           {t("toTickets")}
         </LinkButton>

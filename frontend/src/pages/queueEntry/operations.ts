@@ -21,24 +21,28 @@ export const QUEUE_ENTRY_PAGE = graphql(`
       tiers { id name isWithdrawn }
       stock { ...WaitingStock }
       waitingRoom {
-        status
-        suspended
-        queueingMethod
+        ...RoomNow
         shuffleAtStart
-        opensAt
-        prequeueStartsAt
         passClaimTimeoutSeconds
         sessionDurationSeconds
         heartbeatTimeoutSeconds
-        message
-        waitingCount
-        round
-        version
-        epoch
         lottery { commitment isRevealed registrations }
       }
       myQueueEntry { ...OwnQueueEntry }
     }
+  }
+
+  fragment RoomNow on WaitingRoom {
+    status
+    suspended
+    queueingMethod
+    opensAt
+    prequeueStartsAt
+    message
+    waitingCount
+    round
+    version
+    epoch
   }
 
   fragment OwnQueueEntry on QueueEntry {
@@ -92,11 +96,20 @@ export const QUEUE_POSITION = graphql(`
   }
 `);
 
-/** For people who have no place: the stock is public. */
-export const WATCHED_STOCK = graphql(`
-  subscription WatchedStock($concertId: ID!) {
+/** For people who have no place, also for those who are not signed in. */
+export const WATCHED_SALE = graphql(`
+  subscription WatchedSale($concertId: ID!) {
     stockChanged(concertId: $concertId) {
-      concert { id stock { ...WaitingStock } }
+      concert {
+        id
+        version
+        epoch
+        status
+        salesStartAt
+        salesEndAt
+        stock { ...WaitingStock }
+        waitingRoom { ...RoomNow }
+      }
     }
   }
 `);

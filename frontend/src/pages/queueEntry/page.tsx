@@ -2,14 +2,10 @@
 
 import "./page.css";
 
-import { useEffect, type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 
-import { Button, LinkButton } from "../../components/button";
 import { ConcertLink } from "../../components/concertLink";
-import { Notice } from "../../components/notice";
-import { PageTitle } from "../../components/pageTitle";
-import { Skeleton } from "../../components/skeleton";
-import { useRefusal } from "../../messages/refusals";
+import { NoConcert } from "../../components/noConcert";
 import { Before } from "./before";
 import { Closed } from "./closed";
 import { Ended } from "./ended";
@@ -20,21 +16,41 @@ import { useJoin, type Joining } from "./useJoin";
 import { useQueue, type Queue } from "./useQueue";
 import { Waiting } from "./waiting";
 
+/** People who are pushed the opening in the same second do not all join in it. */
+const SPREAD_MS = 2_000;
+
 export default function QueueEntryPage({ slug }: { slug: string }): ReactNode {
+  const t = useT();
   const queue = useQueue(slug);
   const { joining, join } = useJoin(queue.concert?.id, queue.refresh);
   const isWanted = queue.stage === "joining" && joining.kind === "idle";
+  const hasWaited = useHasWaited(queue.stage);
   useEffect(() => {
     // Opening this page asks for a place. After an end, only a button does.
-    if (isWanted) join();
-  }, [isWanted, join]);
-  if (!queue.concert) return <Nothing queue={queue} />;
+    if (!isWanted) return undefined;
+    if (!hasWaited) return join();
+    const timer = setTimeout(join, Math.random() * SPREAD_MS);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [isWanted, hasWaited, join]);
+  if (!queue.concert) {
+    const { isLoading, problem, refresh } = queue;
+    return <NoConcert className="queue" {...{ isLoading, problem }} failedTitle={t("failed.title")} onRetry={refresh} />;
+  }
   return (
     <div className="page queue">
       <ConcertLink concert={queue.concert} />
       <StageOf queue={queue} joining={joining} join={join} />
     </div>
   );
+}
+
+/** Whether the page has waited until people may join. */
+function useHasWaited(stage: Stage | null): boolean {
+  const hasWaited = useRef(false);
+  if (stage === "notOpen" || stage === "rejecting") hasWaited.current = true;
+  return hasWaited.current;
 }
 
 interface StageProps {
@@ -53,35 +69,4 @@ function StageOf({ queue, joining, join }: StageProps): ReactNode {
   if (queue.stage === "ended") return <Ended queue={queue} joining={joining} join={join} />;
   if (BEFORE.has(queue.stage)) return <Before queue={queue} joining={joining} join={join} />;
   return <Closed queue={queue} />;
-}
-
-function Nothing({ queue }: { queue: Queue }): ReactNode {
-  const t = useT();
-  const refusal = useRefusal();
-  if (queue.isLoading) {
-    return (
-      <div className="page queue">
-        <Skeleton lines={6} />
-      </div>
-    );
-  }
-  const { problem } = queue;
-  return (
-    <div className="page queue">
-      <PageTitle>{problem ? t("failed.title") : t("missing.title")}</PageTitle>
-      <Notice
-        tone={problem ? "warning" : "info"}
-        actions={
-          <>
-            {problem && <Button onPress={queue.refresh}>{t("tryAgain")}</Button>}
-            <LinkButton href="/" variant="secondary">
-              {t("toConcerts")}
-            </LinkButton>
-          </>
-        }
-      >
-        {problem ? refusal(problem) : t("missing.text")}
-      </Notice>
-    </div>
-  );
 }

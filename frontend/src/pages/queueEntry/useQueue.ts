@@ -1,13 +1,13 @@
 /** The place of the person in the queue, and the room around it, as they are now. */
 
-import { useCallback, useEffect, useState } from "react";
-import { useMutation, useQuery, useSubscription } from "urql";
+import { useEffect, useState } from "react";
+import { useMutation, useSubscription } from "urql";
 
 import { useConnection } from "../../api/connection";
-import { problemOf, type Problem } from "../../api/outcome";
-import { useLatest } from "../../api/useLatest";
+import type { Problem } from "../../api/outcome";
+import { useKeptQuery } from "../../api/useKeptQuery";
 import { useSession } from "../../shop/session";
-import { HEARTBEAT, QUEUE_ENTRY_PAGE, QUEUE_POSITION, WATCHED_STOCK } from "./operations";
+import { HEARTBEAT, QUEUE_ENTRY_PAGE, QUEUE_POSITION, WATCHED_SALE } from "./operations";
 import { isActive, stageOf, type Concert, type Live, type Stage } from "./stage";
 
 const POLL_MS = 15_000;
@@ -26,19 +26,10 @@ export interface Queue {
 
 export function useQueue(slug: string): Queue {
   const { session, isKnown } = useSession();
-  const [{ data: answer, error, fetching }, execute] = useQuery({
-    query: QUEUE_ENTRY_PAGE,
-    variables: { slug },
-    requestPolicy: "cache-and-network",
-  });
-  const refresh = useCallback(() => {
-    execute({ requestPolicy: "network-only" });
-  }, [execute]);
-  // A failed refresh, for example offline, takes nothing away that the person sees.
-  const data = useLatest(answer ?? undefined, session?.name ?? "");
+  const { data, isLoading, problem, refresh } = useKeptQuery(QUEUE_ENTRY_PAGE, { slug }, session?.name ?? "");
   const concert = data?.concert ?? null;
   const live = useLive(concert, refresh);
-  useStockOfOthers(concert);
+  useSaleWithoutPlace(concert);
   useHeartbeats(concert);
   const status = live?.roomStatus ?? concert?.waitingRoom?.status;
   const stage = concert && isKnown ? stageOf(concert, status, session !== null) : null;
@@ -47,8 +38,8 @@ export function useQueue(slug: string): Queue {
     concert: isKnown ? concert : null,
     live,
     stage,
-    isLoading: !isKnown || (fetching && !data),
-    problem: !data && error ? problemOf(error) : null,
+    isLoading: !isKnown || isLoading,
+    problem,
     refresh,
   };
 }
@@ -79,9 +70,11 @@ function newest(known: Pushed | undefined, pushed: Pushed): Pushed {
   return isOlder ? known : pushed;
 }
 
-function useStockOfOthers(concert: Concert | null): void {
-  const isNeeded = concert !== null && concert.status === "PUBLISHED" && !isActive(concert.myQueueEntry);
-  useSubscription({ query: WATCHED_STOCK, variables: { concertId: concert?.id ?? "" }, pause: !isNeeded });
+/** Follows the stock, the room and the end of the sale. */
+function useSaleWithoutPlace(concert: Concert | null): void {
+  const mayChange = concert?.status === "PUBLISHED" || concert?.status === "CLOSED";
+  const isNeeded = mayChange && !isActive(concert.myQueueEntry);
+  useSubscription({ query: WATCHED_SALE, variables: { concertId: concert?.id ?? "" }, pause: !isNeeded });
 }
 
 /** Keeps the place while the socket is away: HTTP may work where a socket does not. */
@@ -106,7 +99,7 @@ function useHeartbeats(concert: Concert | null): void {
 
 const POLLED: ReadonlySet<Stage> = new Set(["notOpen", "rejecting", "unavailable", "signedOut", "ended", "noQueue"]);
 
-/** Without a place there are no pushes about the room, so it is asked from time to time. */
+/** A place on another device is not pushed, and sockets may be blocked, so the server is asked, too. */
 function usePolling(stage: Stage | null, refresh: () => void): void {
   const isPolled = stage !== null && POLLED.has(stage);
   useEffect(() => {

@@ -1,7 +1,22 @@
 // What buyers see while olivia, the organizer, works with her own tools.
+import { announcements } from '../../../e2e/browser/audits.mjs';
 import { Api } from '../api.mjs';
 import { Buyer, PAYMENT_MS } from '../buyer.mjs';
+import { dropConnectionErrors } from './outages.mjs';
 import { openQueue } from './queue.mjs';
+
+const SOLD_THROUGH_A_QUEUE = 'Tickets are sold through a queue so that everyone gets a fair turn.';
+
+// From here on, the pages of a person learn only what is pushed to them. Returns the number of requests
+// that they tried to send.
+async function blockRequests({ context }) {
+  const asked = { count: 0 };
+  await context.route('**/graphql*', (route) => {
+    asked.count += 1;
+    return route.abort();
+  });
+  return asked;
+}
 
 export const organizers = {
   async followingTheOrganizer(browser, url) {
@@ -44,6 +59,62 @@ export const organizers = {
     await buyer.sees('This concert has been canceled');
     await buyer.screenshot('canceled');
     return { placesLeft: await buyer.main.getByText('You are in the queue').count() };
+  },
+
+  // Three people without a place: two on the page of the concert, and one in front of the queue.
+  async watchingWithoutAPlace(browser, url) {
+    const api = new Api(url);
+    const concert = await api.openConcert('Watched without a place', { room: {} });
+    const organize = (field) => api.mutate('olivia', field, { concertId: concert.id });
+    const [visitor, buyer, atQueue] = [
+      await Buyer.open(browser, url),
+      await Buyer.open(browser, url, { name: 'buyer835' }),
+      await Buyer.open(browser, url),
+    ];
+    const onConcertPage = [visitor, buyer];
+    const bothSee = (text) => Promise.all(onConcertPage.map((person) => person.sees(text)));
+    await atQueue.goto(`${concert.path}/queue`);
+    await atQueue.button('Sign in').first().waitFor();
+    for (const person of onConcertPage) await person.goto(concert.path);
+    await bothSee(SOLD_THROUGH_A_QUEUE);
+    const asked = await Promise.all(onConcertPage.map(blockRequests));
+    await blockRequests(atQueue);
+
+    await organize('pauseWaitingRoom');
+    await bothSee('The queue is paused. You can join and keep your place.');
+    await visitor.screenshot('paused-without-a-place');
+    await organize('resumeWaitingRoom');
+    await bothSee(SOLD_THROUGH_A_QUEUE);
+    await organize('closeConcert');
+    await Promise.all([bothSee('The sale is over'), atQueue.heading('The sale is over')]);
+    await organize('cancelConcert');
+    await Promise.all([bothSee('This concert has been canceled'), atQueue.heading('The concert is canceled')]);
+    await visitor.screenshot('canceled-without-a-place');
+    const announced = (await announcements(visitor.tab)).map(({ text }) => text);
+    dropConnectionErrors(browser);
+    const joinsLeft = await Promise.all(onConcertPage.map((person) => person.main.getByText(/queue/).count()));
+    return { asked: asked.map(({ count }) => count), joinsLeft, announced };
+  },
+
+  async watchingTheLastTicketGo(browser, url) {
+    const api = new Api(url);
+    const concert = await api.openConcert('The last ticket', { tiers: [{ name: 'Standing', priceMinor: 3_200, capacity: 1 }] });
+    const visitor = await Buyer.open(browser, url);
+    const choosing = await Buyer.open(browser, url, { name: 'buyer836' });
+    await visitor.goto(concert.path);
+    await visitor.button('Sign in to buy tickets').waitFor();
+    await choosing.goto(`${concert.path}/tickets`);
+    await choosing.heading('Choose your tickets');
+    const asked = await blockRequests(visitor);
+    await blockRequests(choosing);
+    await api.buy('buyer837', concert, 1);
+    await visitor.sees('All tickets are sold or held at the moment.');
+    await visitor.screenshot('sold-out-without-a-place');
+    const buttons = await visitor.button('Sign in to buy tickets').count();
+    await api.mutate('olivia', 'closeConcert', { concertId: concert.id });
+    await Promise.all([visitor.sees('The sale is over'), choosing.heading('The sale is over')]);
+    dropConnectionErrors(browser);
+    return { asked: asked.count, buttons };
   },
 
   async seeingARefund(browser, url) {
