@@ -1,5 +1,5 @@
 // Runs the stories of GraphiQL's page. node run.mjs <url of Onsale> <Chromium>
 import { runStories } from './driver.mjs';
-import { stories } from './stories.mjs';
+import { stories } from './stories/all.mjs';
 
 await runStories(stories, process.argv.slice(2));
