@@ -33,12 +33,7 @@ export const Concert = graphql(`
 /** What changes while the page is open. */
 export const SaleOfConcert = graphql(`
   fragment ConcertSale on Concert {
-    id
-    version
-    epoch
-    status
-    salesStartAt
-    salesEndAt
+    ...SaleTimes
     stock {
       ...StockSummary
       tiers {

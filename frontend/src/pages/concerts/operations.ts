@@ -20,17 +20,12 @@ export const Concerts = graphql(`
 /** What a list shows of a concert. The page of the concert shows it, too. */
 export const ConcertCard = graphql(`
   fragment ConcertCard on Concert {
-    id
-    version
-    epoch
+    ...SaleTimes
     slug
     name
     artist
     genre
-    status
     startsAt
-    salesStartAt
-    salesEndAt
     venue {
       name
       city
@@ -51,6 +46,15 @@ export const ConcertCard = graphql(`
     waitingRoom {
       ...RoomSchedule
     }
+  }
+
+  fragment SaleTimes on Concert {
+    id
+    version
+    epoch
+    status
+    salesStartAt
+    salesEndAt
   }
 
   fragment StockSummary on Stock {

@@ -5,21 +5,15 @@ import { graphql } from "../../api/generated";
 export const HOLD_PAGE = graphql(`
   query HoldPage($slug: String!) {
     concert(by: { slug: $slug }) {
-      id
+      ...SaleTimes
       slug
       name
-      status
-      isOnSale
       startsAt
-      salesStartAt
-      salesEndAt
       currency
       limitPerOrder
       limitPerPerson
       holdDurationSeconds
       paymentDurationSeconds
-      version
-      epoch
       venue { name city timeZone }
       image { alt sizes { url width height } }
       tiers {
@@ -81,12 +75,7 @@ export const TIER_STOCK = graphql(`
   subscription TierStock($concertId: ID!) {
     stockChanged(concertId: $concertId) {
       concert {
-        id
-        version
-        epoch
-        status
-        salesStartAt
-        salesEndAt
+        ...SaleTimes
         waitingRoom { ...RoomNeedsPass }
         stock {
           version

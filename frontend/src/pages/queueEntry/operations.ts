@@ -5,17 +5,11 @@ import { graphql } from "../../api/generated";
 export const QUEUE_ENTRY_PAGE = graphql(`
   query QueueEntryPage($slug: String!) {
     concert(by: { slug: $slug }) {
-      id
+      ...SaleTimes
       slug
       name
-      status
-      isOnSale
       startsAt
-      salesStartAt
-      salesEndAt
       paymentDurationSeconds
-      version
-      epoch
       venue { name city timeZone }
       image { alt sizes { url width height } }
       tiers { id name isWithdrawn }
@@ -33,16 +27,12 @@ export const QUEUE_ENTRY_PAGE = graphql(`
   }
 
   fragment RoomNow on WaitingRoom {
-    status
+    ...RoomSchedule
     suspended
     queueingMethod
-    opensAt
-    prequeueStartsAt
     message
     waitingCount
     round
-    version
-    epoch
   }
 
   fragment OwnQueueEntry on QueueEntry {
@@ -101,12 +91,7 @@ export const WATCHED_SALE = graphql(`
   subscription WatchedSale($concertId: ID!) {
     stockChanged(concertId: $concertId) {
       concert {
-        id
-        version
-        epoch
-        status
-        salesStartAt
-        salesEndAt
+        ...SaleTimes
         stock { ...WaitingStock }
         waitingRoom { ...RoomNow }
       }
