@@ -32,7 +32,7 @@ export default function ConcertPage({ slug }: { slug: string }): ReactNode {
   useSubscription({
     query: SaleChanges,
     variables: { id: concert?.id ?? "" },
-    // A sale that is over may be extended, and its concert canceled.
+    // A closed concert can still be canceled.
     pause: concert?.status !== "PUBLISHED" && concert?.status !== "CLOSED",
   });
   if (concert) return <Details concert={concert} />;
