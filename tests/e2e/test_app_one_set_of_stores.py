@@ -28,7 +28,7 @@ async def test_process_opens_one_set_of_stores(
             hold_modes.append(options["batched_holds"])
             yield stores
 
-    monkeypatch.setattr(app, "open_stores", counted)
+    monkeypatch.setattr("web.configuration.stores.open_stores", counted)
     port = free_port()
     assert port is not None
     settings = Settings(
