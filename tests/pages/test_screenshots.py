@@ -18,13 +18,14 @@ SHOTS = ROOT / "build" / "screenshots"
 FOR_README = SHOTS / "readme"
 README_BYTES = 150_000
 """The README's pictures are loaded with it, so they are stored with a palette of 256 colors."""
-PEOPLE = ["buyer861", "buyer862", "buyer863"]
+PEOPLE = {"desktop": ["buyer861", "buyer862", "buyer863"], "phone": ["buyer864", "buyer865", "buyer866"]}
 
 
-async def test_every_state_is_shown_in_each_theme_language_and_size(site: Site) -> None:
-    empty_folder(SHOTS)
-    taken = await site.run("takingScreenshots", SHOTS, people=PEOPLE)
-    assert taken == len([*SHOTS.glob("*.png")]) > 0
+@pytest.mark.parametrize("size", PEOPLE)
+async def test_every_state_is_shown_in_each_theme_and_language(site: Site, size: str) -> None:
+    empty_folder(SHOTS / size)
+    seen = await site.run("takingScreenshots", SHOTS / size, people=PEOPLE[size], size=size)
+    assert seen == {"taken": len([*(SHOTS / size).glob("*.png")]), "faults": {}}
 
 
 async def test_pictures_of_the_readme_are_small(site: Site) -> None:
