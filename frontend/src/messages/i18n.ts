@@ -80,8 +80,15 @@ export function texts<Texts>(pages: Loaders): () => Translate<Texts> {
   return () => {
     // `use` is called in each render: React fails if a component that it resumes leaves it out.
     const i18n = use(load(useLanguage()));
-    return (key, values) => i18n._(key, values);
+    return (key, values) => i18n._(key, RIGHT_TO_LEFT.has(i18n.locale as Language) ? isolated(values) : values);
   };
+}
+
+/** Keeps names in another script from moving the words and the marks beside them. */
+function isolated(values: Values = {}): Values {
+  const isolate = (value: string | number): string | number =>
+    typeof value === "string" && value ? `\u2068${value}\u2069` : value;
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, isolate(value)]));
 }
 
 const SHARED: Loaders = import.meta.glob("./*.json");

@@ -50,8 +50,8 @@ function Details({ concert, refresh }: { concert: ConcertData; refresh(): void }
       </div>
       <div className="concert-main">
         <NextStep concert={concert} refresh={refresh} />
-        <p className="concert-description">
-          <bdi>{concert.description}</bdi>
+        <p className="concert-description" dir="auto">
+          {concert.description}
         </p>
         <Tiers concert={concert} />
         <Facts concert={concert} />

@@ -5,11 +5,13 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import type { Problem } from "../../api/outcome";
 import { useNow } from "../../api/serverClock";
 import { useAnnounce } from "../../components/announce";
+import { LinkButton } from "../../components/button";
 import { Clock } from "../../components/clock";
+import { Notice } from "../../components/notice";
 import { PageTitle } from "../../components/pageTitle";
 import { useRefusal } from "../../messages/refusals";
 import { useSession } from "../../shop/session";
-import { linesOf, stateOf, type Price, type Quantities, type Rules } from "./choice";
+import { countOf, linesOf, stateOf, type Price, type Quantities, type Rules } from "./choice";
 import { EndOfHold } from "./endOfHold";
 import { useT } from "./messages";
 import { RefusalNotice } from "./refusalNotice";
@@ -43,6 +45,8 @@ export function Choosing({ concert, onDone, onRefused }: ChoosingProps): ReactNo
   const now = useNow(1_000);
   const rules: Rules = { limitPerOrder: concert.limitPerOrder, mine: own ? quantitiesOf(own) : {} };
   const pass = passOf(concert);
+  /** Nothing is left to choose, nothing is chosen, and no refusal explains it. */
+  const isOver = !own && !problem && countOf(quantities) === 0 && areAllGone(concert.tiers, now);
   const changed = concert.tiers.filter((tier) => hasNewPrice(tier, quantities, seen));
   useChangedPrices(changed.map(({ name }) => name));
 
@@ -80,6 +84,7 @@ export function Choosing({ concert, onDone, onRefused }: ChoosingProps): ReactNo
         {own ? t("change.title") : t("choose.title")}
       </PageTitle>
       {!own && <EndOfHold hold={concert.myHold} />}
+      {isOver && <SoldOut />}
       <div className="hold-columns">
         <div className="hold-main">
           <p className="hold-rules">
@@ -106,17 +111,19 @@ export function Choosing({ concert, onDone, onRefused }: ChoosingProps): ReactNo
             ))}
           </ul>
         </div>
-        <Summary
-          concert={concert}
-          quantities={quantities}
-          isPending={holding.isPending}
-          isChange={own !== null}
-          isSignedIn={session !== null}
-          onHold={() => void hold()}
-          onCancel={onDone}
-        >
-          {problem && <RefusalNotice problem={problem} concert={concert} />}
-        </Summary>
+        {!isOver && (
+          <Summary
+            concert={concert}
+            quantities={quantities}
+            isPending={holding.isPending}
+            isChange={own !== null}
+            isSignedIn={session !== null}
+            onHold={() => void hold()}
+            onCancel={onDone}
+          >
+            {problem && <RefusalNotice problem={problem} concert={concert} />}
+          </Summary>
+        )}
       </div>
     </>
   );
@@ -144,6 +151,28 @@ function useChoice(
 
 export function quantitiesOf({ lines }: Pick<Hold, "lines">): Quantities {
   return Object.fromEntries(lines.map(({ tierId, quantity }) => [tierId, quantity]));
+}
+
+/** All tickets are sold or held at the moment; other tiers may have ended, but none is yet to open. */
+function areAllGone(tiers: Concert["tiers"], now: number): boolean {
+  const states = tiers.map((tier) => stateOf(tier, {}, now));
+  return states.includes("soldOut") && !states.includes("open") && !states.includes("notOpen");
+}
+
+function SoldOut(): ReactNode {
+  const t = useT();
+  return (
+    <Notice
+      title={t("soldOut.title")}
+      actions={
+        <LinkButton href="/" variant="secondary">
+          {t("toConcerts")}
+        </LinkButton>
+      }
+    >
+      {t("soldOut.text")}
+    </Notice>
+  );
 }
 
 function hasNewPrice(tier: Concert["tiers"][number], quantities: Quantities, seen: Prices): boolean {

@@ -11,6 +11,7 @@ const SIZES = { desktop: DESKTOP, phone: PHONE };
 // The demo concert calls 120 people in a minute, so the next ones wait.
 const PEOPLE_IN_FRONT = 150;
 const FIRST_IN_FRONT = 1_000;
+const POLL_MS = 50;
 
 export const screenshots = {
   // Takes the first screen of each state, and the whole page if it is longer. Returns the number of
@@ -67,6 +68,8 @@ async function photograph(tab, path) {
   await untilStill(tab);
   await tab.screenshot({ path: `${path}.png` });
   if (!(await tab.evaluate(showAll))) return 1;
+  // `decode` waits for a frame, which a page in the background may never draw.
+  await tab.waitForFunction(() => [...document.images].every((image) => image.complete), null, { polling: POLL_MS });
   await tab.screenshot({ path: `${path}-whole.png`, fullPage: true });
   await tab.evaluate(() => document.querySelector('.developer-bar')?.style.removeProperty('position'));
   return 2;
@@ -74,13 +77,11 @@ async function photograph(tab, path) {
 
 // Loads the images of the whole page, and puts the developer bar below it. Returns whether the page is
 // longer than the screen; one behind a dialog is not looked at.
-async function showAll() {
+function showAll() {
   const { scrollHeight, clientHeight } = document.documentElement;
   if (document.querySelector('dialog:modal') || scrollHeight <= clientHeight) return false;
   document.querySelector('.developer-bar')?.style.setProperty('position', 'static');
-  const images = [...document.images];
-  for (const image of images) image.loading = 'eager';
-  await Promise.all(images.map((image) => image.decode()));
+  for (const image of document.images) image.loading = 'eager';
   return true;
 }
 
