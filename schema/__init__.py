@@ -112,9 +112,8 @@ class Query:
     ticket_offer = strawberry.field(
         find_ticket_offer,
         description=(
-            "What the link of a ticket transfer offers, for everyone who has the link; `token` is its part after the"
-            " `#`. Null if the link is incomplete, or its offer was canceled or replaced. Send the token with POST, so"
-            " that no log of addresses contains it."
+            "What the link of a ticket transfer offers, for everyone who has the link. Null if the link is incomplete,"
+            " or its offer was canceled or replaced."
         ),
     )
     me = strawberry.field(

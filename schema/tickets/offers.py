@@ -1,6 +1,7 @@
 """The offer of a ticket, as the link in the email shows it before a person accepts."""
 
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
@@ -33,7 +34,15 @@ class TicketOffer:
         return await load_concert(info.context, self.concert_id)
 
 
-async def find_ticket_offer(info: Info, token: str) -> TicketOffer | None:
+TokenArgument = Annotated[
+    str,
+    strawberry.argument(
+        description=("The part of the link after the `#`. Send it with POST, so that no log of addresses contains it.")
+    ),
+]
+
+
+async def find_ticket_offer(info: Info, token: TokenArgument) -> TicketOffer | None:
     found = await resolve.find_ticket_offer(info.context, token)
     if found is None:
         return None

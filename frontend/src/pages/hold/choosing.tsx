@@ -7,7 +7,6 @@ import { useNow } from "../../api/serverClock";
 import { useAnnounce } from "../../components/announce";
 import { LinkButton } from "../../components/button";
 import { Clock } from "../../components/clock";
-import { Notice } from "../../components/notice";
 import { PageTitle } from "../../components/pageTitle";
 import { useRefusal } from "../../messages/refusals";
 import { useSession } from "../../shop/session";
@@ -81,15 +80,17 @@ export function Choosing({ concert, onDone, onRefused }: ChoosingProps): ReactNo
   return (
     <>
       <PageTitle documentTitle={t("choose.documentTitle", { name: concert.name })}>
-        {own ? t("change.title") : t("choose.title")}
+        {own ? t("change.title") : isOver ? t("soldOut.title") : t("choose.title")}
       </PageTitle>
       {!own && <EndOfHold hold={concert.myHold} />}
       {isOver && <SoldOut />}
       <div className="hold-columns">
         <div className="hold-main">
-          <p className="hold-rules">
-            {t("choose.limits", { order: concert.limitPerOrder, person: concert.limitPerPerson })}
-          </p>
+          {!isOver && (
+            <p className="hold-rules">
+              {t("choose.limits", { order: concert.limitPerOrder, person: concert.limitPerPerson })}
+            </p>
+          )}
           {pass && !own && (
             <p className="hold-pass">
               <span>{t("choose.clock")}</span> <Clock until={pass.expiresAt} label={t("choose.clock")} />
@@ -162,16 +163,12 @@ function areAllGone(tiers: Concert["tiers"], now: number): boolean {
 function SoldOut(): ReactNode {
   const t = useT();
   return (
-    <Notice
-      title={t("soldOut.title")}
-      actions={
-        <LinkButton href="/" variant="secondary">
-          {t("toConcerts")}
-        </LinkButton>
-      }
-    >
-      {t("soldOut.text")}
-    </Notice>
+    <div className="hold-end">
+      <p className="lead">{t("soldOut.text")}</p>
+      <LinkButton href="/" variant="secondary">
+        {t("toConcerts")}
+      </LinkButton>
+    </div>
   );
 }
 

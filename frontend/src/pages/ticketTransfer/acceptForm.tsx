@@ -11,6 +11,7 @@ import { useRefusal, type Refusal } from "../../messages/refusals";
 import type { Session } from "../../session";
 import { useSession } from "../../shop/session";
 import { TicketCard } from "../tickets/ticketCard";
+import { Until, type Offer } from "./offeredTicket";
 import { AcceptTicketTransfer } from "./operations";
 import { useT } from "./text";
 import { forgetToken } from "./transferLink";
@@ -26,16 +27,16 @@ const MAY_STILL_WORK: ReadonlySet<unknown> = new Set(["WRONG_PERSON", "EMAIL_NOT
 export interface AcceptFormProps {
   token: string;
   session: Session;
-  /** Whether the page already names the concert. */
-  isNamed: boolean;
+  /** What the page shows of the ticket above the form. */
+  offer: Offer | null | undefined;
 }
 
 /** Accepts the ticket in the name that the person enters. */
-export function AcceptForm({ token, session, isNamed }: AcceptFormProps): ReactNode {
+export function AcceptForm({ token, session, offer }: AcceptFormProps): ReactNode {
   const t = useT();
   const [name, setName] = useState(session.fullName ?? session.name);
   const { accept, isPending, ticket, nameError, problem, forget } = useAccept(token);
-  if (ticket) return <Accepted ticket={ticket} isNamed={isNamed} />;
+  if (ticket) return <Accepted ticket={ticket} isNamed={Boolean(offer?.concert)} />;
   const isRefused = problem?.code === "TRANSFER_REFUSED";
   if (problem && isRefused && !MAY_STILL_WORK.has(problem.reason)) return <Refused problem={problem} />;
 
@@ -51,7 +52,7 @@ export function AcceptForm({ token, session, isNamed }: AcceptFormProps): ReactN
             ? t("accept.signedInAs", { name: session.fullName ?? session.name, email: session.email })
             : t("accept.signedInAsName", { name: session.fullName ?? session.name })}
         </bdi>{" "}
-        {t("accept.addressMatters")}
+        {t("accept.addressMatters")} <Until offer={offer} />
       </p>
       <form className="accept-form" onSubmit={submit} noValidate>
         <TextField

@@ -1,4 +1,4 @@
-/** Which ticket the link offers: the concert, its time at the venue, the tier, and until when. */
+/** Which ticket the link offers: the concert, its time at the venue, and the tier. */
 
 import type { ReactNode } from "react";
 
@@ -8,12 +8,18 @@ import { Poster } from "../../components/poster";
 import { useFormat } from "../../messages/format";
 import { useT } from "./text";
 
-type Offer = NonNullable<OfferedTicketQuery["ticketOffer"]>;
+export type Offer = NonNullable<OfferedTicketQuery["ticketOffer"]>;
+
+/** Until when the offer can be accepted. */
+export function Until({ offer }: { offer: Offer | null | undefined }): ReactNode {
+  const t = useT();
+  const { dateTime } = useFormat();
+  return offer ? t("accept.until", { time: dateTime(offer.expiresAt, null, "dateTime") }) : null;
+}
 
 export function OfferedTicket({ offer }: { offer: Offer }): ReactNode {
   const t = useT();
-  const { dateTime } = useFormat();
-  const { concert, tier, expiresAt, problem } = offer;
+  const { concert, tier } = offer;
   if (!concert) return <p className="lead">{t("accept.offered")}</p>;
   const { venue } = concert;
   return (
@@ -36,7 +42,6 @@ export function OfferedTicket({ offer }: { offer: Offer }): ReactNode {
             <bdi>{tier.zone && tier.zone !== tier.name ? `${tier.name} · ${tier.zone}` : tier.name}</bdi>
           </p>
         )}
-        {problem === null && <p className="soft">{t("accept.until", { time: dateTime(expiresAt, null, "dateTime") })}</p>}
       </div>
     </section>
   );

@@ -9,7 +9,7 @@ import { PageTitle } from "../../components/pageTitle";
 import { Skeleton } from "../../components/skeleton";
 import { useSession } from "../../shop/session";
 import { AcceptForm, Refused } from "./acceptForm";
-import { OfferedTicket as Offered } from "./offeredTicket";
+import { OfferedTicket as Offered, Until, type Offer } from "./offeredTicket";
 import { OfferedTicket } from "./operations";
 import { takeToken } from "./transferLink";
 import { useT } from "./text";
@@ -51,9 +51,9 @@ function Transfer({ token }: { token: string }): ReactNode {
       {reason ? (
         <Refused problem={{ code: "TRANSFER_REFUSED", reason, message: "" }} />
       ) : session ? (
-        <AcceptForm token={token} session={session} isNamed={Boolean(offer?.concert)} />
+        <AcceptForm token={token} session={session} offer={offer} />
       ) : (
-        <SignIn />
+        <SignIn offer={offer} />
       )}
     </>
   );
@@ -64,12 +64,14 @@ function Unknown(): ReactNode {
   return <p className="lead">{t("accept.offered")}</p>;
 }
 
-function SignIn(): ReactNode {
+function SignIn({ offer }: { offer: Offer | null | undefined }): ReactNode {
   const t = useT();
   const { signIn } = useSession();
   return (
     <>
-      <p>{t("accept.signInText")}</p>
+      <p>
+        {t("accept.signInText")} <Until offer={offer} />
+      </p>
       <p>
         <Button onPress={signIn}>{t("accept.signIn")}</Button>
       </p>
