@@ -114,7 +114,7 @@ export async function findMotion(tab) {
 }
 
 // Waits until all animations that end have ended, because axe would measure a color on its way.
-export async function untilStill(tab) {
+async function untilStill(tab) {
   await tab.evaluate(() =>
     Promise.allSettled(
       document

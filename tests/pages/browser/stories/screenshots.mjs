@@ -1,5 +1,4 @@
 // Screenshots of every page and state, in both themes, three languages and two sizes.
-import { untilStill } from '../../../e2e/browser/audits.mjs';
 import { Api } from '../api.mjs';
 import { Buyer, DESKTOP, PHONE } from '../buyer.mjs';
 import { visitEveryState } from '../states.mjs';
@@ -65,7 +64,7 @@ async function photographForReadme(browser, url, { shots }) {
 }
 
 async function photograph(tab, path) {
-  await untilStill(tab);
+  await tab.evaluate(endAnimations);
   await tab.screenshot({ path: `${path}.png` });
   if (!(await tab.evaluate(showAll))) return 1;
   // `decode` waits for a frame, which a page in the background may never draw.
@@ -73,6 +72,14 @@ async function photograph(tab, path) {
   await tab.screenshot({ path: `${path}-whole.png`, fullPage: true });
   await tab.evaluate(() => document.querySelector('.developer-bar')?.style.removeProperty('position'));
   return 2;
+}
+
+// Shows how each animation ends. After a picture of a whole page, Chromium may draw no frame in which
+// it would end by itself.
+function endAnimations() {
+  for (const animation of document.getAnimations()) {
+    if (animation.effect.getComputedTiming().endTime !== Infinity) animation.finish();
+  }
 }
 
 // Loads the images of the whole page, and puts the developer bar below it. Returns whether the page is
