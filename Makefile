@@ -33,7 +33,7 @@ test-pages: .venv/dev.stamp test-programs ## run all journeys of buyers in Chrom
 	@$(BIN)/python -m pytest tests/pages --pages
 
 screenshots: .venv/dev.stamp test-programs ## take screenshots of all pages into build/screenshots, and those of the README
-	@$(BIN)/python -m pytest tests/pages/test_screenshots.py --pages
+	@$(BIN)/python -m pytest tests/pages/test_screenshots.py tests/pages/test_readme_pictures.py --pages
 	@mkdir -p docs/screenshots && cp build/screenshots/readme/*.png docs/screenshots/
 
 audit: .venv/dev.stamp test-programs ## run the tests that attack a server, and those of the protocols and of real clients

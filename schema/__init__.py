@@ -50,6 +50,7 @@ from schema.strawberry_fixes import (
     object_type_of,
     read_inputs_by_plan,
 )
+from schema.tickets.offers import find_ticket_offer
 from schema.viewer import find_viewer
 
 __all__ = [
@@ -107,6 +108,13 @@ class Query:
     concert_sales = strawberry.field(
         find_concert_sales,
         description="The sales of a concert and the conversion of its queue. For the concert's organizer and admins.",
+    )
+    ticket_offer = strawberry.field(
+        find_ticket_offer,
+        description=(
+            "What the link of a ticket transfer offers, for everyone who has the link. Null if the link is incomplete,"
+            " or its offer was canceled or replaced."
+        ),
     )
     me = strawberry.field(
         find_viewer, description="You, with your queue entries, holds and orders. Null if you are signed out."

@@ -103,6 +103,7 @@ PERMISSIONS: Mapping[str, Permission] = {
     "Query.order": Permission.SIGNED_IN,
     "Query.concertOrders": Permission.CONCERT_ORGANIZER,
     "Query.concertSales": Permission.CONCERT_ORGANIZER,
+    "Query.ticketOffer": Permission.ANYONE,
     "Query.me": Permission.SIGNED_IN_OR_NULL,
     "Query.viewer": Permission.SIGNED_IN_OR_NULL,
     "Query.node": Permission.ANYONE,

@@ -7,7 +7,7 @@ of the purchase limit, and every refund stay with the buyer.
 """
 
 import hmac
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from domain.ids import PersonId, TicketId
@@ -31,6 +31,15 @@ _PROBLEMS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A person who opens the link of an offer, as their issuer knows them."""
+
+    person_id: PersonId
+    email: str | None = field(repr=False)
+    is_email_verified: bool
+
+
 def request_transfer(
     order: Order, ticket_id: TicketId, *, holder: PersonId, email: str, secret_digest: str, now: datetime
 ) -> Order:
@@ -39,7 +48,8 @@ def request_transfer(
     Raises TransferRefused.
     """
     ticket = _held_ticket(order, ticket_id, holder)
-    _raise_unless_transferable(order, ticket)
+    if problem := _ticket_problem(order, ticket):
+        raise TransferRefused(problem)
     transfer = Transfer(secret_digest, email, now, now + TRANSFER_LASTS)
     return conclude(order, with_ticket(order, replace(ticket, transfer=transfer)), now, kind=TRANSFER_REQUESTED)
 
@@ -67,22 +77,12 @@ def accept_transfer(
 
     Nothing changes if this person has already accepted it. Raises TransferRefused.
     """
-    ticket = find_ticket(order, ticket_id)
-    transfer = ticket.transfer if ticket else None
-    if ticket is None or transfer is None or not hmac.compare_digest(transfer.secret_digest, secret_digest):
-        raise TransferRefused(TransferProblem.LINK_NOT_VALID)
-    if transfer.accepted_at is not None:
-        if ticket.holder_id == person_id:
-            return order
-        raise TransferRefused(TransferProblem.LINK_USED)
-    if now >= transfer.expires_at:
-        raise TransferRefused(TransferProblem.LINK_EXPIRED)
-    if not is_same_address(email, transfer.email):
-        raise TransferRefused(TransferProblem.WRONG_PERSON)
-    if not is_email_verified:
-        # Anyone may have entered this address at the issuer.
-        raise TransferRefused(TransferProblem.EMAIL_NOT_VERIFIED)
-    _raise_unless_transferable(order, ticket)
+    ticket, transfer = find_offer(order, ticket_id, secret_digest=secret_digest)
+    if transfer.accepted_at is not None and ticket.holder_id == person_id:
+        return order
+    recipient = Recipient(person_id, email, is_email_verified)
+    if problem := offer_problem(order, ticket, transfer, recipient=recipient, now=now):
+        raise TransferRefused(problem)
     accepted = replace(
         ticket,
         generation=ticket.generation + 1,
@@ -93,6 +93,38 @@ def accept_transfer(
         transfer=replace(transfer, accepted_at=now),
     )
     return conclude(order, with_ticket(order, accepted), now, kind=TRANSFER_ACCEPTED)
+
+
+def find_offer(order: Order, ticket_id: TicketId, *, secret_digest: str) -> tuple[Ticket, Transfer]:
+    """Return the ticket that a link offers, and its newest offer, which may be accepted already.
+
+    Raises TransferRefused if the link has no such offer, or an earlier one.
+    """
+    ticket = find_ticket(order, ticket_id)
+    transfer = ticket.transfer if ticket else None
+    if ticket is None or transfer is None or not hmac.compare_digest(transfer.secret_digest, secret_digest):
+        raise TransferRefused(TransferProblem.LINK_NOT_VALID)
+    return ticket, transfer
+
+
+def offer_problem(
+    order: Order, ticket: Ticket, transfer: Transfer, *, recipient: Recipient | None, now: datetime
+) -> TransferProblem | None:
+    """Return why this person cannot accept the offer, or None if they can or already have.
+
+    Without a person, only the problems of the offer and of the ticket count.
+    """
+    if transfer.accepted_at is not None:
+        is_holder = recipient is not None and ticket.holder_id == recipient.person_id
+        return None if is_holder else TransferProblem.LINK_USED
+    if now >= transfer.expires_at:
+        return TransferProblem.LINK_EXPIRED
+    if recipient is not None and not is_same_address(recipient.email, transfer.email):
+        return TransferProblem.WRONG_PERSON
+    if recipient is not None and not recipient.is_email_verified:
+        # Anyone may have entered this address at the issuer.
+        return TransferProblem.EMAIL_NOT_VERIFIED
+    return _ticket_problem(order, ticket)
 
 
 def pending_transfer(ticket: Ticket, now: datetime) -> Transfer | None:
@@ -118,11 +150,11 @@ def _held_ticket(order: Order, ticket_id: TicketId, holder: PersonId) -> Ticket:
     return ticket
 
 
-def _raise_unless_transferable(order: Order, ticket: Ticket) -> None:
+def _ticket_problem(order: Order, ticket: Ticket) -> TransferProblem | None:
+    """Return why the ticket cannot be passed on, or None if it can."""
     state = ticket_state(order, ticket)
     if state in _PROBLEMS:
-        raise TransferRefused(_PROBLEMS[state])
+        return _PROBLEMS[state]
     if ticket.check_in is not None:
-        raise TransferRefused(TransferProblem.CHECKED_IN)
-    if ticket.generation >= MAX_GENERATION:
-        raise TransferRefused(TransferProblem.TOO_OFTEN)
+        return TransferProblem.CHECKED_IN
+    return TransferProblem.TOO_OFTEN if ticket.generation >= MAX_GENERATION else None

@@ -20,42 +20,62 @@ HEADERS = (
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <style>
   :root {{ --paper: oklch(0.985 0.005 80); --surface: oklch(1 0 0); --ink: oklch(0.2 0.015 50);
-    --line: oklch(0.88 0.01 70); --accent: oklch(0.53 0.19 32); --on-accent: oklch(0.99 0.005 80) }}
+    --ink-soft: oklch(0.44 0.015 50); --sunken: oklch(0.955 0.008 80);
+    --line: oklch(0.88 0.01 70); --accent: oklch(0.53 0.19 32); --on-accent: oklch(0.99 0.005 80);
+    --danger: oklch(0.47 0.18 22); --danger-soft: oklch(0.955 0.025 22);
+    --success: oklch(0.44 0.11 150); --success-soft: oklch(0.95 0.035 150) }}
   @media (prefers-color-scheme: dark) {{
     :root {{ --paper: oklch(0.17 0.01 50); --surface: oklch(0.21 0.012 50); --ink: oklch(0.95 0.008 80);
-      --line: oklch(0.31 0.012 50); --accent: oklch(0.72 0.17 40); --on-accent: oklch(0.18 0.03 40) }}
+      --ink-soft: oklch(0.74 0.012 70); --sunken: oklch(0.14 0.01 50);
+      --line: oklch(0.31 0.012 50); --accent: oklch(0.72 0.17 40); --on-accent: oklch(0.18 0.03 40);
+      --danger: oklch(0.76 0.14 25); --danger-soft: oklch(0.26 0.06 22);
+      --success: oklch(0.8 0.13 150); --success-soft: oklch(0.26 0.04 150) }}
   }}
-  body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem;
-    background: var(--paper); color: var(--ink) }}
-  h1 {{ font-size: 2rem; line-height: 1.1; letter-spacing: -.025em; margin: 0 }}
-  p {{ margin: .5rem 0 1rem }}
-  [role] {{ border-left: .25rem solid #2a7d4f; padding: .25rem .75rem }}
-  [role=alert] {{ border-color: #c0392b }}
-  fieldset, ul {{ border: 1px solid var(--line); border-radius: 14px; background: var(--surface);
-    padding: .75rem 1rem }}
-  ul {{ list-style: none }}
-  label, li {{ display: grid; grid-template-columns: auto auto 1fr; gap: 0 .75rem; align-items: center;
-    min-height: 2.75rem }}
-  li {{ grid-template-columns: auto 1fr }}
-  label:has(:checked) {{ font-weight: 600 }}
-  input {{ margin: 0; accent-color: var(--accent) }}
-  button {{ font: inherit; font-weight: 600; min-height: 2.75rem; margin: 1rem 0; padding: .5rem 1.5rem; border: 0;
+  * {{ box-sizing: border-box }}
+  body {{ font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif;
+    margin: 0; padding: 1.5rem 1rem; background: var(--paper); color: var(--ink) }}
+  main {{ max-width: 40rem; margin: 0 auto; padding: clamp(1.25rem, 5vw, 2.5rem); border: 1px solid var(--line);
+    border-radius: 14px; background: var(--surface) }}
+  .wordmark {{ margin: 0 0 1.5rem; font-size: 1.375rem; font-weight: 800; letter-spacing: -.04em }}
+  .wordmark span {{ color: var(--ink-soft); font-size: 1rem; font-weight: 400; letter-spacing: 0 }}
+  h1 {{ font-size: clamp(1.75rem, 1.4rem + 1.5vw, 2.25rem); line-height: 1.08; letter-spacing: -.025em; margin: 0 }}
+  p {{ margin: .5rem 0 1.25rem }}
+  [role] {{ border-radius: 9px; padding: .75rem 1rem; background: var(--success-soft); color: var(--success);
+    font-weight: 600 }}
+  [role=alert] {{ background: var(--danger-soft); color: var(--danger) }}
+  fieldset {{ border: 0; margin: 0; padding: 0 }}
+  legend {{ padding: 0 0 .5rem; font-weight: 700 }}
+  ul {{ margin: 0; padding: 0; list-style: none }}
+  label, li {{ display: grid; grid-template-columns: auto 1fr auto; gap: 0 .75rem; align-items: center;
+    min-height: 2.75rem; padding: .375rem .5rem; border-top: 1px solid var(--line) }}
+  li {{ grid-template-columns: 1fr auto }}
+  label:hover, label:has(:checked) {{ background: var(--sunken) }}
+  label:has(:checked) span {{ font-weight: 600 }}
+  code {{ color: var(--ink-soft); font: inherit; font-variant-numeric: tabular-nums; white-space: nowrap }}
+  input {{ margin: 0; width: 1.25rem; height: 1.25rem; accent-color: var(--accent) }}
+  .pay {{ position: sticky; bottom: 0; margin: 0; padding: 1rem 0; border-top: 1px solid var(--line);
+    background: var(--surface) }}
+  button {{ font: inherit; font-weight: 600; width: 100%; min-height: 2.75rem; padding: .5rem 1.5rem; border: 0;
     border-radius: 999px; background: var(--accent); color: var(--on-accent); cursor: pointer }}
   :focus-visible {{ outline: 2px solid var(--accent); outline-offset: 2px }}
-  @media (max-width: 30rem) {{
-    label {{ grid-template-columns: auto 1fr; padding: .25rem 0 }}
-    label span {{ grid-column: 2 }}
-    li {{ display: block; padding: .5rem 0 }}
+  label input {{ scroll-margin-block: 6rem }}
+  @media (max-width: 36rem) {{
+    label, li {{ grid-template-columns: auto 1fr; padding-block: .5rem }}
+    li {{ grid-template-columns: 1fr }}
+    label code {{ grid-column: 2 }}
   }}
 </style>
+<main>
+<p class="wordmark">Onsale <span>payment sandbox</span></p>
 <h1>{title}</h1>
-<p>This is the payment sandbox of Onsale. No money moves.</p>
+<p>This is a test: no money moves.</p>
 {content}
+</main>
 </html>
 """
 
@@ -64,7 +84,7 @@ _FORM = """<form method="post">
 <legend>Test card</legend>
 {choices}
 </fieldset>
-<button>Pay {amount}</button>
+<p class="pay"><button>Pay {amount}</button></p>
 </form>
 """
 
@@ -87,7 +107,7 @@ def pay_page(intent: Document) -> bytes:
 def cards_page() -> bytes:
     """Return the page at `/`: the test cards and what happens with each of them."""
     cards = "\n".join(
-        f"<li><code>{_grouped(card.number)}</code> <span>{html.escape(card.label)}</span></li>" for card in CARDS
+        f"<li><span>{html.escape(card.label)}</span> <code>{_grouped(card.number)}</code></li>" for card in CARDS
     )
     return _page(
         "Test cards", f"<p>Pay with one of these numbers; any date and any code will do.</p>\n<ul>{cards}</ul>"
@@ -117,7 +137,7 @@ def _amount(intent: Document) -> str:
 def _form(intent: Document, amount: str) -> str:
     choices = "\n".join(
         f'<label><input type="radio" name="payment_method" value="{card.name}"{" checked" if index == 0 else ""}>'
-        f" <code>{_grouped(card.number)}</code> <span>{html.escape(card.label)}</span></label>"
+        f" <span>{html.escape(card.label)}</span> <code>{_grouped(card.number)}</code></label>"
         for index, card in enumerate(CARDS)
     )
     error = intent["last_payment_error"]

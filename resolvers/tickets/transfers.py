@@ -5,8 +5,11 @@ process stops between the two, the holder sees an offer whose link never arrives
 request replaces it with a new one.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from domain.errors import NotFound
-from domain.ids import ConcertId, TicketId
+from domain.ids import ConcertId, TicketId, TierId, tier_of
 from domain.orders import Order
 from domain.text.characters import clean_line, line_problems
 from domain.text.email_addresses import clean_email, email_problems
@@ -50,6 +53,35 @@ async def cancel_ticket_transfer(context: Context, concert_id: ConcertId, ticket
         context, found.order, lambda order: transfers.cancel_transfer(order, ticket_id, holder=holder, now=now_ms())
     )
     return _ticket_of(order, ticket_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOffer:
+    """What the link of an offer shows: neither the people nor their addresses."""
+
+    concert_id: ConcertId
+    tier_id: TierId
+    expires_at: datetime
+    problem: TransferProblem | None
+    """Why the viewer cannot accept the ticket; of a viewer who is signed out, only the ticket and
+    the link are judged.
+    """
+
+
+async def find_ticket_offer(context: Context, token: str) -> TicketOffer | None:
+    """Return the offer behind a link, or None if the link is not complete or no longer valid."""
+    parsed = parse_transfer_token(token)
+    found = await context.stores.tickets.get(parsed.concert_id, parsed.ticket_id) if parsed else None
+    if parsed is None or found is None:
+        return None
+    try:
+        ticket, transfer = transfers.find_offer(found.order, parsed.ticket_id, secret_digest=parsed.digest)
+    except TransferRefused:
+        return None
+    viewer = context.viewer
+    recipient = transfers.Recipient(viewer.person_id, viewer.email, viewer.is_email_verified) if viewer else None
+    problem = transfers.offer_problem(found.order, ticket, transfer, recipient=recipient, now=now_ms())
+    return TicketOffer(parsed.concert_id, tier_of(ticket.unit), transfer.expires_at, problem)
 
 
 async def accept_ticket_transfer(context: Context, token: str, holder_name: str | None) -> OrderTicket:

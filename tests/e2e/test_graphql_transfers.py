@@ -68,6 +68,30 @@ async def test_link_works_once_and_only_for_its_address(gates: TicketShop) -> No
     assert (await gates.stored(order)).tickets[0].generation == 2
 
 
+async def test_link_shows_its_ticket_to_everyone_who_has_it(gates: TicketShop) -> None:
+    concert = await gates.on_sale()
+    order = await gates.buy(concert)
+    await gates.offer(order, BOB)
+    token = gates.mails.token_for(BOB)
+    shown = await gates.look_at_offer(token, by=None)
+    assert shown == await gates.look_at_offer(token, by="bob", email=BOB)
+    assert (shown["concert"]["id"], shown["tier"]["id"], shown["problem"]) == (concert.id, concert.tiers[0], None)
+    assert (await gates.look_at_offer(token, by="carol"))["problem"] == "WRONG_PERSON"
+    await gates.accept(token)
+    assert (await gates.look_at_offer(token, by=None))["problem"] == "LINK_USED"
+    assert (await gates.look_at_offer(token, by="bob", email=BOB))["problem"] is None
+
+
+async def test_link_without_an_offer_shows_nothing(gates: TicketShop) -> None:
+    order = await gates.buy(await gates.on_sale())
+    await gates.offer(order, BOB)
+    token = gates.mails.token_for(BOB)
+    for other in ("", "token", token[:-1], f"{token[:-1]}{'A' if token[-1] != 'A' else 'B'}", "x" * 4_096):
+        assert await gates.look_at_offer(other, by="bob", email=BOB) is None
+    await gates.run("cancelTicketTransfer", {"ticketId": global_id(order)}, by="alice")
+    assert await gates.look_at_offer(token, by="bob", email=BOB) is None
+
+
 async def test_a_hundred_acceptances_transfer_the_ticket_once(gates: TicketShop) -> None:
     order = await gates.buy(await gates.on_sale())
     await gates.offer(order, BOB)

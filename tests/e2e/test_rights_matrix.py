@@ -83,7 +83,8 @@ def operation_of(row: RootRow, world: World) -> tuple[str, dict[str, object]]:
     kind, _, name = row.field.partition(".")
     object_id = world.id_of(row.object)
     document, _ = document_of(schema.CORE_SCHEMA, kind.lower(), name, only=node_type(row))
-    names = ("id",) if name in ("concert", "order", "node") else ("orderId",) if name == "orderUpdated" else ()
+    names = ("id",) if name in ("concert", "order", "node") else ()
+    names = {"orderUpdated": ("orderId",), "ticketOffer": ("token",)}.get(name, names)
     subscriptions = [one.field.partition(".")[2] for one in rows_of("Subscription")]
     if name in ("waitingRoom", "queueEntry", "concertSales", "concertOrders", *subscriptions):
         names = names or ("concertId",)

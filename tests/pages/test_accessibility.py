@@ -9,7 +9,7 @@ from tests.support.page_stories import Site
 # A story waits up to a minute for each step, and the first story also builds the pages.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
-STATES = 30
+STATES = 38
 
 
 async def test_axe_and_the_tab_key_find_no_fault_in_any_state(site: Site, tmp_path: Path) -> None:

@@ -97,3 +97,10 @@ async def build_pages() -> None:
     with (ROOT / "frontend" / "package.json").open() as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
         await run_command("make", "-s", "frontend", cwd=ROOT)
+
+
+def empty_folder(folder: Path) -> None:
+    """Create the folder, and delete the pictures of an earlier run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in folder.glob("*.png"):
+        picture.unlink()

@@ -70,6 +70,8 @@ class World:
     """A ticket of one of alice's free orders, which she has offered to a friend and then used."""
     code: str
     hidden_tier: str
+    offer_token: str
+    """The token of a link with which dave has offered a ticket to alice."""
 
     def id_of(self, about: str) -> str:
         return {
@@ -80,6 +82,7 @@ class World:
             "a hold": self.hold,
             "an order": self.order,
             "a ticket": self.ticket,
+            "a link for the customer": self.offer_token,
             "the customer": of_viewer(PersonId(person_id("alice"))),
             "a tier of a published concert": self.concert.tiers[0],
             "a hidden tier": self.hidden_tier,
@@ -142,7 +145,10 @@ async def open_world(shop: Shop) -> World:
     hidden_tier = await add_hidden_tier(shop, concert)
     ticket, code = await buy_ticket(shop)
     await offer_and_use(shop, ticket)
-    return World(concert, plain, draft, city, entry["id"], hold, order, canceled, token, ticket, code, hidden_tier)
+    offer = await offer_ticket(shop)
+    return World(
+        concert, plain, draft, city, entry["id"], hold, order, canceled, token, ticket, code, hidden_tier, offer
+    )
 
 
 async def add_hidden_tier(shop: Shop, concert: OnSale) -> str:

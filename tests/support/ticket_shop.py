@@ -82,10 +82,15 @@ class TicketShop:
         name = f"{mutation[0].upper()}{mutation[1:]}Input"
         selection = _MUTATIONS[mutation].replace("%s", _TICKET)
         document = f"mutation ($input: {name}!) {{ {mutation}(input: $input) {{ {_ERRORS} {selection} }} }}"
-        headers = {"Authorization": f"Bearer {self.shop.token(by, **claims)}"} if by else {}
-        body = {"query": document, "variables": {"input": input_}}
-        answer = (await self.shop.client.post("/graphql", json=body, headers=headers)).json()
+        answer = await self._ask(document, {"input": input_}, by, claims)
         return answer["errors"][0] if "errors" in answer else answer["data"][mutation]
+
+    async def _ask(
+        self, document: str, variables: Mapping[str, object], by: str | None, claims: Mapping[str, object]
+    ) -> Answer:
+        headers = {"Authorization": f"Bearer {self.shop.token(by, **claims)}"} if by else {}
+        body = {"query": document, "variables": variables}
+        return (await self.shop.client.post("/graphql", json=body, headers=headers)).json()
 
     async def offer(self, order: Order, email: str, *, index: int = 0, by: str = "alice") -> Answer:
         return await self.run("transferTicket", {"ticketId": global_id(order, index), "email": email}, by=by)
@@ -94,6 +99,11 @@ class TicketShop:
         """Accept the ticket of a link while signed in with this address or the usual one."""
         claims = {"email": email or f"{by}@onsale.example", "preferred_username": by.capitalize()}
         return await self.run("acceptTicketTransfer", {"token": token}, by=by, **claims)
+
+    async def look_at_offer(self, token: str, *, by: str | None, **claims: object) -> Answer:
+        """Return what the link of an offer shows."""
+        document = "query ($token: String!) { ticketOffer(token: $token) { problem concert { id } tier { id } } }"
+        return (await self._ask(document, {"token": token}, by, claims))["data"]["ticketOffer"]
 
     async def pass_on(self, order: Order, *, to: str = "bob") -> Order:
         """Pass alice's first ticket on, and return the stored order."""

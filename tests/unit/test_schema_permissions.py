@@ -42,7 +42,7 @@ EVERYONE = (None, ALICE, BOB, GUS, OTHER_GATE, OLIVIA, OTHER_ORGANIZER, ADMIN, S
 
 OPEN = {
     *("Query.concerts", "Query.concert", "Query.waitingRoom", "Query.node", "Query.serverTime"),
-    "Subscription.stockChanged",
+    *("Query.ticketOffer", "Subscription.stockChanged"),
 }
 """Root fields that are open to anonymous viewers; add new open fields here."""
 
@@ -68,7 +68,7 @@ GUARDED_BY_THEIR_PARENT = {
     *("TicketConnection", "TicketEdge", "CheckIn", "DeadCodeScan", "TicketTransfer", "ScanResult", "TicketDocument"),
     *("Image", "ImageSize", "OrderExport", "OrderExportConnection", "OrderExportEdge"),
     *("RoomLottery", "LotteryProof", "ConcertCancellation", "PaymentDecline", "Refund", "PriceRange"),
-    *("ConcertLink", "Coordinates"),
+    *("ConcertLink", "Coordinates", "TicketOffer"),
     *(error.__name__ for error in ERROR_TYPES.values()),
 }
 """Types without their own permission; add each new type either here or to the table."""

@@ -13,7 +13,16 @@ from domain.tickets.check_ins import check_in
 from domain.tickets.errors import TransferProblem, TransferRefused
 from domain.tickets.ticket import Revocation
 from domain.tickets.transfer_links import new_transfer_token, parse_transfer_token
-from domain.tickets.transfers import MAX_GENERATION, TRANSFER_LASTS, cancel_transfer, pending_transfer, request_transfer
+from domain.tickets.transfers import (
+    MAX_GENERATION,
+    TRANSFER_LASTS,
+    Recipient,
+    cancel_transfer,
+    find_offer,
+    offer_problem,
+    pending_transfer,
+    request_transfer,
+)
 from tests.support.payment_orders import NOW
 from tests.support.ticket_orders import (
     ALICE,
@@ -124,6 +133,32 @@ def test_unverified_address_is_refused_except_in_a_repeated_request() -> None:
     assert stranger is TransferProblem.WRONG_PERSON
     passed_on = accepted(order)
     assert accepted(passed_on, is_email_verified=False) is passed_on
+
+
+FRIEND = Recipient(BOB, BOBS_ADDRESS, is_email_verified=True)
+STRANGER = Recipient(EVE, "eve@example.org", is_email_verified=True)
+UNVERIFIED = Recipient(BOB, BOBS_ADDRESS, is_email_verified=False)
+
+
+@pytest.mark.parametrize(
+    ("order", "recipient", "problem"),
+    [
+        (offered(PAID), None, None),
+        (offered(PAID), FRIEND, None),
+        (offered(PAID), STRANGER, TransferProblem.WRONG_PERSON),
+        (offered(PAID), UNVERIFIED, TransferProblem.EMAIL_NOT_VERIFIED),
+        (accepted(offered(PAID)), None, TransferProblem.LINK_USED),
+        (accepted(offered(PAID)), FRIEND, None),
+        (accepted(offered(PAID)), STRANGER, TransferProblem.LINK_USED),
+        (refunded(offered(PAID)), None, TransferProblem.TICKET_VOID),
+        (checked_in(offered(PAID)), FRIEND, TransferProblem.CHECKED_IN),
+    ],
+)
+def test_offer_says_what_its_acceptance_would_answer(
+    order: Order, recipient: Recipient | None, problem: TransferProblem | None
+) -> None:
+    ticket, transfer = find_offer(order, id_of(order), secret_digest="d" * 64)
+    assert offer_problem(order, ticket, transfer, recipient=recipient, now=NOW) is problem
 
 
 def test_link_expires_after_seven_days() -> None:

@@ -4,10 +4,18 @@ import { useMemo } from "react";
 
 import { useLanguage } from "./i18n";
 
-export type DateStyle = "date" | "shortDate" | "time" | "dateTime" | "weekday" | "day" | "month";
+export type DateStyle = "date" | "longDateTime" | "shortDate" | "time" | "dateTime" | "weekday" | "day" | "month";
 
 const DATE_STYLES: Record<DateStyle, Intl.DateTimeFormatOptions> = {
   date: { weekday: "long", day: "numeric", month: "long", year: "numeric" },
+  longDateTime: {
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+  },
   shortDate: { weekday: "short", day: "numeric", month: "short", year: "numeric" },
   time: { hour: "numeric", minute: "2-digit" },
   dateTime: { weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "numeric", minute: "2-digit" },

@@ -1,7 +1,7 @@
 /** The texts of the pages in the person's language. Each page has a folder `messages` for its own. */
 
 import { setupI18n, type I18n, type Messages } from "@lingui/core";
-import { startTransition, use, useSyncExternalStore } from "react";
+import { use, useSyncExternalStore } from "react";
 
 export const LANGUAGES = { en: "English", de: "Deutsch", ar: "العربية" } as const;
 export type Language = keyof typeof LANGUAGES;
@@ -15,17 +15,24 @@ const RIGHT_TO_LEFT: ReadonlySet<Language> = new Set(["ar"]);
 const CHOICE_KEY = "onsale.language";
 
 const listeners = new Set<() => void>();
+/** Load the texts of each part of the pages that has been opened. */
+const loaders = new Set<(language: Language) => Promise<unknown>>();
 let current: Language = chosen();
+let wanted: Language = current;
 
-/** Sets the language of the document, and remembers it on this device. */
-export function activate(language: Language): void {
+/**
+ * Sets the language of the document, and remembers it on this device. The page stays as it is until
+ * the texts have arrived, and keeps its language if they do not.
+ */
+export async function activate(language: Language): Promise<void> {
+  wanted = language;
+  const loading = await Promise.allSettled([...loaders].map((load) => load(language)));
+  const isComplete = loading.every(({ status }) => status === "fulfilled");
+  if (!isComplete || wanted !== language) return;
   localStorage.setItem(CHOICE_KEY, language);
   current = language;
   applyToDocument();
-  // The page stays as it is until the texts have arrived.
-  startTransition(() => {
-    for (const listener of listeners) listener();
-  });
+  for (const listener of listeners) listener();
 }
 
 export function applyToDocument(): void {
@@ -68,12 +75,20 @@ export function texts<Texts>(pages: Loaders): () => Translate<Texts> {
     return catalog;
   }
 
+  loaders.add(load);
   if (typeof document !== "undefined") load(current).catch(() => undefined);
   return () => {
     // `use` is called in each render: React fails if a component that it resumes leaves it out.
     const i18n = use(load(useLanguage()));
-    return (key, values) => i18n._(key, values);
+    return (key, values) => i18n._(key, RIGHT_TO_LEFT.has(i18n.locale as Language) ? isolated(values) : values);
   };
+}
+
+/** Keeps names in another script from moving the words and the marks beside them. */
+function isolated(values: Values = {}): Values {
+  const isolate = (value: string | number): string | number =>
+    typeof value === "string" && value ? `\u2068${value}\u2069` : value;
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, isolate(value)]));
 }
 
 const SHARED: Loaders = import.meta.glob("./*.json");

@@ -116,7 +116,7 @@ function Footer(): ReactNode {
           label={t("layout.language")}
           value={language}
           options={languages}
-          onChange={(value) => activate(value as Language)}
+          onChange={(value) => void activate(value as Language)}
         />
         <Select
           label={t("layout.theme")}

@@ -1,5 +1,8 @@
 // Uses the API directly, as other programs of the demo people do: olivia's tools, and other buyers.
 const HOUR_MS = 3_600_000;
+const MAILBOX = '/dev/mailbox';
+const MAIL_POLL_MS = 250;
+const MAIL_ATTEMPTS = 240;
 const SUCCESS = /Success$/;
 const CLIENT = { grant_type: 'password', client_id: 'onsale-web', scope: 'openid' };
 
@@ -95,6 +98,24 @@ export class Api {
   async orderOf(name) {
     const { me } = await this.ask(name, '{ me { orders(first: 1) { nodes { id number status total { minor } } } } }');
     return me.orders.nodes[0];
+  }
+
+  async firstTicketOf(name) {
+    return (await this.ask(name, '{ me { tickets(first: 1) { nodes { id concert { name } } } } }')).me.tickets.nodes[0];
+  }
+
+  // Returns the address of the offer of a ticket, without its origin, as soon as its mail was sent.
+  async transferLink(email) {
+    const read = async (path) => (await fetch(this.url + path)).text();
+    for (let attempt = 0; attempt < MAIL_ATTEMPTS; attempt += 1) {
+      for (const [, mail] of (await read(MAILBOX)).matchAll(/href="(\/dev\/mailbox\/\w+)"/g)) {
+        const text = await read(mail);
+        const [, link] = /href="[^"]+(\/tickets\/accept#[^"]+)"/.exec(text) ?? [];
+        if (link && text.includes(email)) return link;
+      }
+      await new Promise((resolve) => setTimeout(resolve, MAIL_POLL_MS));
+    }
+    throw new Error(`no mail with a link was sent to ${email}`);
   }
 
   async countOrders(name) {

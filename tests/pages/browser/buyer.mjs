@@ -15,7 +15,7 @@ export class Buyer {
     const buyer = new Buyer();
     buyer.context = await browser.openPerson({ ...DESKTOP, locale: 'en-GB', ...options });
     await recordAnnouncements(buyer.context);
-    Object.assign(buyer, { browser, url, hands, tab: await buyer.context.newPage() });
+    Object.assign(buyer, { browser, url, name, hands, tab: await buyer.context.newPage() });
     if (name) {
       await buyer.tab.goto(`${url}/login?return=/`);
       await buyer.fillInLogin(name);
@@ -47,8 +47,9 @@ export class Buyer {
     return this.tab.getByRole('textbox', { name });
   }
 
+  // Opens a path of the shop, or an address elsewhere.
   async goto(path) {
-    await this.tab.goto(this.url + path);
+    await this.tab.goto(new URL(path, this.url).href);
   }
 
   async heading(name) {

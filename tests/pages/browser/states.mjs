@@ -15,7 +15,8 @@ export async function visitEveryState(browser, url, { people, look, ...options }
   const buyer = await Buyer.open(browser, url, { ...options, name: buyerName });
   await visitQueue(buyer, api, otherName, look);
   const order = await visitPurchase(buyer, api, look);
-  await visitTickets(buyer, api, order, look);
+  const ticket = await visitTickets(buyer, api, order, look);
+  await visitTransfer({ visitor, buyer, look, options }, api, ticket, otherName);
   await visitEnds(buyer, api, thirdName, look);
 }
 
@@ -40,14 +41,18 @@ async function visitSignedOut(visitor, api, look) {
     [`${DEMO}/queue`, 'queue-signed-out'],
     [`${DEMO}/tickets`, 'tickets-signed-out'],
     ['/tickets', 'my-tickets-signed-out'],
-    ['/tickets/accept#token', 'transfer-signed-out'],
     ['/tickets/accept', 'transfer-without-a-link'],
+    ['/tickets/accept#token', 'transfer-wrong-link'],
     ['/nowhere', 'not-found'],
     ['/login?return=/', 'login'],
   ]) {
     await open(visitor, path);
     await look(visitor, name);
   }
+  await visitor.fillInLogin('no such person');
+  await visitor.sees('Wrong name or password');
+  visitor.browser.dropErrors('a status of 403');
+  await look(visitor, 'login-refused');
 }
 
 async function visitQueue(buyer, api, otherName, look) {
@@ -91,10 +96,21 @@ async function visitPurchase(buyer, api, look) {
   await buyer.sees('The payment was declined');
   buyer.browser.dropErrors('a status of 402');
   await look(buyer, 'checkout-declined');
+  await visitSandbox(buyer, look);
   await buyer.payWith('Succeeds');
   await buyer.untilFulfilled();
   await look(buyer, 'order-fulfilled');
   return concert;
+}
+
+// The sandbox's own pages have another origin, and so has a tab of their own.
+async function visitSandbox(buyer, look) {
+  const address = await buyer.link(/own page/).getAttribute('href');
+  const sandbox = await buyer.openTab(address);
+  await look(sandbox, 'sandbox-payment');
+  await sandbox.goto(new URL('/', address).href);
+  await look(sandbox, 'sandbox-cards');
+  await sandbox.tab.close();
 }
 
 async function visitTickets(buyer, api, concert, look) {
@@ -105,8 +121,32 @@ async function visitTickets(buyer, api, concert, look) {
   await buyer.tab.getByRole('dialog').waitFor();
   await look(buyer, 'my-tickets-passing-on');
   await buyer.tab.keyboard.press('Escape');
-  await open(buyer, '/tickets/accept#token');
-  await look(buyer, 'transfer');
+  return api.firstTicketOf(buyer.name);
+}
+
+// The link of an offer, for a visitor, for another person, and for the person to whom it was sent.
+async function visitTransfer({ visitor, buyer, look, options }, api, ticket, recipientName) {
+  const email = `${recipientName}@onsale.example`;
+  await api.mutate(buyer.name, 'transferTicket', { ticketId: ticket.id, email });
+  await open(buyer, '/tickets');
+  await buyer.sees(email);
+  await look(buyer, 'my-tickets-offered');
+  const link = await api.transferLink(email);
+  await open(visitor, link);
+  await visitor.main.getByRole('heading', { name: ticket.concert.name }).waitFor();
+  await look(visitor, 'transfer-signed-out');
+  await open(buyer, link);
+  await buyer.sees('This ticket cannot be accepted');
+  await look(buyer, 'transfer-for-another-person');
+  const recipient = await Buyer.open(buyer.browser, buyer.url, { ...options, name: recipientName });
+  await open(recipient, link);
+  await recipient.main.getByRole('heading', { name: ticket.concert.name }).waitFor();
+  await look(recipient, 'transfer');
+  await recipient.press('Accept the ticket');
+  await recipient.sees('The ticket is yours');
+  await look(recipient, 'transfer-accepted');
+  await open(visitor, '/dev/mailbox');
+  await look(visitor, 'mailbox');
 }
 
 async function visitEnds(buyer, api, thirdName, look) {

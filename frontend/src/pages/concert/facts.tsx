@@ -46,9 +46,7 @@ function When({ concert: { startsAt, doorsAt, venue } }: { concert: ConcertData 
   const isElsewhere = timeZone !== null && here !== dateTime(startsAt, timeZone, "dateTime");
   return (
     <Fact name={t("facts.when")}>
-      <time dateTime={startsAt}>
-        {dateTime(startsAt, timeZone, "date")}, {dateTime(startsAt, timeZone, "time")}
-      </time>
+      <time dateTime={startsAt}>{dateTime(startsAt, timeZone, "longDateTime")}</time>
       {doorsAt && <span className="fact-more">{t("facts.doors", { time: dateTime(doorsAt, timeZone, "time") })}</span>}
       {isElsewhere && (
         <span className="fact-more">
@@ -71,7 +69,7 @@ function Where({ venue }: { venue: ConcertData["venue"] }): ReactNode {
         </span>
       )}
       <span className="fact-more">
-        <bdi>{venue.city}</bdi>, {country}
+        {t("facts.place", { city: venue.city, country: country ?? venue.country })}
       </span>
     </Fact>
   );

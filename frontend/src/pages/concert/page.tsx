@@ -51,8 +51,8 @@ function Details({ concert }: { concert: ConcertData }): ReactNode {
       </div>
       <div className="concert-main">
         <NextStep concert={concert} />
-        <p className="concert-description">
-          <bdi>{concert.description}</bdi>
+        <p className="concert-description" dir="auto">
+          {concert.description}
         </p>
         <Tiers concert={concert} />
         <Facts concert={concert} />

@@ -79,16 +79,15 @@ function Stock({ concert: { stock } }: { concert: ConcertCardFragment }): ReactN
 function SaleStart({ at }: { at: string }): ReactNode {
   const t = useT();
   const { dateTime } = useFormat();
-  const soon = isSoon(at);
   return (
     <span className="badge badge-soon">
       <span>
-        {t("sale.from", { time: dateTime(at, null, soon ? "time" : "dateTime") })}
-        {soon && (
+        {isSoon(at) ? (
           <>
-            {" "}
-            <Clock until={at} label={t("sale.countdown")} />
+            {t("sale.in")} <Clock until={at} label={t("sale.countdown")} />
           </>
+        ) : (
+          t("sale.from", { time: dateTime(at, null, "dateTime") })
         )}
       </span>
     </span>

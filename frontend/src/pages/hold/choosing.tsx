@@ -5,11 +5,12 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import type { Problem } from "../../api/outcome";
 import { useNow } from "../../api/serverClock";
 import { useAnnounce } from "../../components/announce";
+import { LinkButton } from "../../components/button";
 import { Clock } from "../../components/clock";
 import { PageTitle } from "../../components/pageTitle";
 import { useRefusal } from "../../messages/refusals";
 import { useSession } from "../../shop/session";
-import { linesOf, stateOf, type Price, type Quantities, type Rules } from "./choice";
+import { countOf, linesOf, stateOf, type Price, type Quantities, type Rules } from "./choice";
 import { EndOfHold } from "./endOfHold";
 import { useT } from "./messages";
 import { RefusalNotice } from "./refusalNotice";
@@ -43,6 +44,8 @@ export function Choosing({ concert, onDone, onRefused }: ChoosingProps): ReactNo
   const now = useNow(1_000);
   const rules: Rules = { limitPerOrder: concert.limitPerOrder, mine: own ? quantitiesOf(own) : {} };
   const pass = passOf(concert);
+  /** Nothing is left to choose, nothing is chosen, and no refusal explains it. */
+  const isOver = !own && !problem && countOf(quantities) === 0 && areAllGone(concert.tiers, now);
   const changed = concert.tiers.filter((tier) => hasNewPrice(tier, quantities, seen));
   useChangedPrices(changed.map(({ name }) => name));
 
@@ -77,14 +80,17 @@ export function Choosing({ concert, onDone, onRefused }: ChoosingProps): ReactNo
   return (
     <>
       <PageTitle documentTitle={t("choose.documentTitle", { name: concert.name })}>
-        {own ? t("change.title") : t("choose.title")}
+        {own ? t("change.title") : isOver ? t("soldOut.title") : t("choose.title")}
       </PageTitle>
       {!own && <EndOfHold hold={concert.myHold} />}
+      {isOver && <SoldOut />}
       <div className="hold-columns">
         <div className="hold-main">
-          <p className="hold-rules">
-            {t("choose.limits", { order: concert.limitPerOrder, person: concert.limitPerPerson })}
-          </p>
+          {!isOver && (
+            <p className="hold-rules">
+              {t("choose.limits", { order: concert.limitPerOrder, person: concert.limitPerPerson })}
+            </p>
+          )}
           {pass && !own && (
             <p className="hold-pass">
               <span>{t("choose.clock")}</span> <Clock until={pass.expiresAt} label={t("choose.clock")} />
@@ -106,17 +112,19 @@ export function Choosing({ concert, onDone, onRefused }: ChoosingProps): ReactNo
             ))}
           </ul>
         </div>
-        <Summary
-          concert={concert}
-          quantities={quantities}
-          isPending={holding.isPending}
-          isChange={own !== null}
-          isSignedIn={session !== null}
-          onHold={() => void hold()}
-          onCancel={onDone}
-        >
-          {problem && <RefusalNotice problem={problem} concert={concert} />}
-        </Summary>
+        {!isOver && (
+          <Summary
+            concert={concert}
+            quantities={quantities}
+            isPending={holding.isPending}
+            isChange={own !== null}
+            isSignedIn={session !== null}
+            onHold={() => void hold()}
+            onCancel={onDone}
+          >
+            {problem && <RefusalNotice problem={problem} concert={concert} />}
+          </Summary>
+        )}
       </div>
     </>
   );
@@ -144,6 +152,24 @@ function useChoice(
 
 export function quantitiesOf({ lines }: Pick<Hold, "lines">): Quantities {
   return Object.fromEntries(lines.map(({ tierId, quantity }) => [tierId, quantity]));
+}
+
+/** All tickets are sold or held at the moment; other tiers may have ended, but none is yet to open. */
+function areAllGone(tiers: Concert["tiers"], now: number): boolean {
+  const states = tiers.map((tier) => stateOf(tier, {}, now));
+  return states.includes("soldOut") && !states.includes("open") && !states.includes("notOpen");
+}
+
+function SoldOut(): ReactNode {
+  const t = useT();
+  return (
+    <div className="hold-end">
+      <p className="lead">{t("soldOut.text")}</p>
+      <LinkButton href="/" variant="secondary">
+        {t("toConcerts")}
+      </LinkButton>
+    </div>
+  );
 }
 
 function hasNewPrice(tier: Concert["tiers"][number], quantities: Quantities, seen: Prices): boolean {

@@ -9,14 +9,15 @@ import { TextField } from "../../components/textField";
 import { useFormat } from "../../messages/format";
 import { useRefusal } from "../../messages/refusals";
 import { useSession } from "../../shop/session";
-import { clean, cleanEmail, cleanName, problemsOf, type Customer, type CustomerField } from "./customer";
-import { useT, type Translate } from "./messages";
+import { clean, cleanEmail, cleanName, problemsOf, type Customer, type CustomerField, type CustomerRule } from "./customer";
+import { useT } from "./messages";
 import { RefusalNotice } from "./refusalNotice";
 import type { Concert, Hold } from "./stage";
 import { useKept } from "./useKept";
 import { usePurchase } from "./usePurchase";
 
-type Errors = Partial<Record<CustomerField, string>>;
+/** What is wrong, as it is found; the words follow the language of the page. */
+type Errors = Partial<Record<CustomerField, CustomerRule | InputProblem>>;
 
 const FIELDS: Readonly<Record<string, CustomerField>> = { customerName: "name", customerEmail: "email" };
 
@@ -48,11 +49,18 @@ export function ContactForm({ concert, hold, onRefused }: ContactFormProps): Rea
     setErrors((before) => ({ ...before, [field]: undefined }));
   }
 
+  function explain(field: CustomerField, found: Errors): string {
+    const error = found[field];
+    if (!error) return "";
+    if (typeof error !== "string") return refusal({ code: "INVALID_INPUT", ...error });
+    return t(`contact.${field}.${error}` as "contact.name.EMPTY");
+  }
+
   function show(found: Errors): void {
     setErrors(found);
     const first = (["name", "email"] as const).find((field) => found[field]);
     if (!first) return;
-    announce(found[first] ?? "", "assertive");
+    announce(explain(first, found), "assertive");
     form.current?.querySelector<HTMLInputElement>(`[name="${first}"]`)?.focus();
   }
 
@@ -61,7 +69,7 @@ export function ContactForm({ concert, hold, onRefused }: ContactFormProps): Rea
     const cleaned = clean(customer);
     setCustomer(() => cleaned);
     setProblem(null);
-    const found = errorsOf(cleaned, t);
+    const found = problemsOf(cleaned);
     if (Object.keys(found).length > 0) {
       show(found);
       return;
@@ -69,7 +77,7 @@ export function ContactForm({ concert, hold, onRefused }: ContactFormProps): Rea
     const outcome = await buy(hold.id, cleaned);
     if (!outcome?.problem) return;
     const { refusal: refused } = outcome;
-    const ofFields = refused?.__typename === "InvalidInputError" ? errorsFrom(refused.problems, refusal) : {};
+    const ofFields = refused?.__typename === "InvalidInputError" ? errorsFrom(refused.problems) : {};
     if (Object.keys(ofFields).length > 0) {
       show(ofFields);
       return;
@@ -91,7 +99,7 @@ export function ContactForm({ concert, hold, onRefused }: ContactFormProps): Rea
         value={customer.name}
         onChange={(value) => change("name", value)}
         onBlur={() => change("name", cleanName(customer.name))}
-        errorMessage={errors.name}
+        errorMessage={explain("name", errors)}
       />
       <TextField
         label={t("contact.email")}
@@ -104,7 +112,7 @@ export function ContactForm({ concert, hold, onRefused }: ContactFormProps): Rea
         value={customer.email}
         onChange={(value) => change("email", value)}
         onBlur={() => change("email", cleanEmail(customer.email))}
-        errorMessage={errors.email}
+        errorMessage={explain("email", errors)}
       />
       {problem && <RefusalNotice problem={problem} concert={concert} />}
       <Button type="submit" className="hold-buy" isPending={isPending}>
@@ -117,14 +125,6 @@ export function ContactForm({ concert, hold, onRefused }: ContactFormProps): Rea
   );
 }
 
-function errorsOf(customer: Customer, t: Translate): Errors {
-  const rules = problemsOf(customer);
-  const errors: Errors = {};
-  if (rules.name) errors.name = t(`contact.name.${rules.name}` as "contact.name.EMPTY");
-  if (rules.email) errors.email = t(`contact.email.${rules.email}` as "contact.email.EMPTY");
-  return errors;
-}
-
 interface InputProblem {
   path: string;
   rule: string;
@@ -135,11 +135,11 @@ interface InputProblem {
   position?: number | null;
 }
 
-function errorsFrom(problems: readonly InputProblem[], refusal: ReturnType<typeof useRefusal>): Errors {
+function errorsFrom(problems: readonly InputProblem[]): Errors {
   const errors: Errors = {};
   for (const problem of problems) {
     const field = FIELDS[problem.path];
-    if (field) errors[field] ??= refusal({ code: "INVALID_INPUT", ...problem });
+    if (field) errors[field] ??= problem;
   }
   return errors;
 }

@@ -25,7 +25,7 @@ export default function OrderPage({ id }: { id: string }): ReactNode {
   const { order, error, fetching, refetch } = useOrder(id);
   if (order) return <OrderShown order={order} />;
   return (
-    <div className="page">
+    <div className="page order-page">
       <PageTitle>{t("order.pageTitle")}</PageTitle>
       {fetching ? <Skeleton lines={8} hasTitle={false} /> : <OrderProblem error={error} onRetry={refetch} />}
     </div>

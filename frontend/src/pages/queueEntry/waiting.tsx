@@ -106,7 +106,9 @@ function Progress({ entry, position }: { entry: QueueEntry; position: number }):
     sessionStorage.setItem(key, String(start));
     setFirst(start);
   }, [entry.id, entry.number, entry.round, position]);
-  const done = first > 1 ? (first - position) / (first - 1) : 0.5;
+  // A person who came as the first has no way to go.
+  if (first <= 1) return null;
+  const done = (first - position) / (first - 1);
   return <ProgressBar label={t("progress.label")} value={Math.min(Math.max(done, 0), 1)} valueText={t("progress.value", { count: first - position })} />;
 }
 

@@ -7,10 +7,11 @@ import { useAnnounce } from "../../components/announce";
 import { Button, LinkButton } from "../../components/button";
 import { Notice } from "../../components/notice";
 import { TextField } from "../../components/textField";
-import { useRefusal } from "../../messages/refusals";
+import { useRefusal, type Refusal } from "../../messages/refusals";
 import type { Session } from "../../session";
 import { useSession } from "../../shop/session";
 import { TicketCard } from "../tickets/ticketCard";
+import { Until, type Offer } from "./offeredTicket";
 import { AcceptTicketTransfer } from "./operations";
 import { useT } from "./text";
 import { forgetToken } from "./transferLink";
@@ -26,14 +27,16 @@ const MAY_STILL_WORK: ReadonlySet<unknown> = new Set(["WRONG_PERSON", "EMAIL_NOT
 export interface AcceptFormProps {
   token: string;
   session: Session;
+  /** What the page shows of the ticket above the form. */
+  offer: Offer | null | undefined;
 }
 
 /** Accepts the ticket in the name that the person enters. */
-export function AcceptForm({ token, session }: AcceptFormProps): ReactNode {
+export function AcceptForm({ token, session, offer }: AcceptFormProps): ReactNode {
   const t = useT();
   const [name, setName] = useState(session.fullName ?? session.name);
   const { accept, isPending, ticket, nameError, problem, forget } = useAccept(token);
-  if (ticket) return <Accepted ticket={ticket} />;
+  if (ticket) return <Accepted ticket={ticket} isNamed={Boolean(offer?.concert)} />;
   const isRefused = problem?.code === "TRANSFER_REFUSED";
   if (problem && isRefused && !MAY_STILL_WORK.has(problem.reason)) return <Refused problem={problem} />;
 
@@ -43,14 +46,13 @@ export function AcceptForm({ token, session }: AcceptFormProps): ReactNode {
   }
   return (
     <>
-      <p className="lead">{t("accept.offered")}</p>
       <p>
         <bdi>
           {session.email
             ? t("accept.signedInAs", { name: session.fullName ?? session.name, email: session.email })
             : t("accept.signedInAsName", { name: session.fullName ?? session.name })}
         </bdi>{" "}
-        {t("accept.addressMatters")}
+        {t("accept.addressMatters")} <Until offer={offer} />
       </p>
       <form className="accept-form" onSubmit={submit} noValidate>
         <TextField
@@ -114,7 +116,7 @@ function useAccept(token: string) {
   return { accept, isPending: fetching, ticket, nameError, problem, forget };
 }
 
-function Accepted({ ticket }: { ticket: Ticket }): ReactNode {
+function Accepted({ ticket, isNamed }: { ticket: Ticket; isNamed: boolean }): ReactNode {
   const t = useT();
   const { concert } = ticket;
   return (
@@ -122,7 +124,7 @@ function Accepted({ ticket }: { ticket: Ticket }): ReactNode {
       <Notice tone="success" title={t("accept.done")} actions={<LinkButton href="/tickets">{t("accept.toTickets")}</LinkButton>}>
         {t("accept.doneText")}
       </Notice>
-      {concert && (
+      {concert && !isNamed && (
         <h2>
           <bdi>{concert.name}</bdi>
         </h2>
@@ -133,7 +135,7 @@ function Accepted({ ticket }: { ticket: Ticket }): ReactNode {
 }
 
 /** The link does not work, or not for this account. */
-function Refused({ problem }: { problem: Problem }): ReactNode {
+export function Refused({ problem }: { problem: Refusal }): ReactNode {
   const t = useT();
   const explain = useRefusal();
   const { signOut } = useSession();

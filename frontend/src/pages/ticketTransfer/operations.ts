@@ -1,5 +1,16 @@
 import { graphql } from "../../api/generated";
 
+export const OfferedTicket = graphql(`
+  query OfferedTicket($token: String!) {
+    ticketOffer(token: $token) {
+      expiresAt
+      problem
+      tier { id name zone }
+      concert { ...TicketConcert }
+    }
+  }
+`);
+
 export const AcceptTicketTransfer = graphql(`
   mutation AcceptTicketTransfer($input: AcceptTicketTransferInput!) {
     acceptTicketTransfer(input: $input) {
