@@ -167,18 +167,23 @@ class ConcertStore:
         return bool(result.matched_count)
 
     @raises_unavailable
-    async def raise_epoch(self, concert_id: ConcertId, *, store: str = "") -> Concert | None:
-        """Raise the epoch of a concert, and record the incarnation of the store that is recovered.
+    async def raise_epoch(self, concert_id: ConcertId) -> Concert | None:
+        """Raise the epoch of a concert.
 
         Return the concert with its new epoch, or None for an unknown id or a draft.
         """
         return _concert_or_none(
             await self._concerts.find_one_and_update(
                 {"_id": concert_id, "status": {"$ne": ConcertStatus.DRAFT}},
-                {"$inc": {"epoch": 1}} | ({"$set": {"recoveredIn": store}} if store else {}),
+                {"$inc": {"epoch": 1}},
                 return_document=ReturnDocument.AFTER,
             )
         )
+
+    @raises_unavailable
+    async def record_store(self, concert_id: ConcertId, incarnation: str) -> None:
+        """Record the incarnation of the store in which a concert is recovered."""
+        await self._concerts.update_one({"_id": concert_id}, {"$set": {"recoveredIn": incarnation}})
 
 
 def _document(concert: Concert) -> Document:

@@ -21,11 +21,10 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from storage.keys import READINESS_CHANNEL, READINESS_KEYS
+from storage.keys import READINESS_CHANNEL, READINESS_KEYS, READINESS_LASTS_MS
 from storage.readiness.addresses import shown_address
 from storage.scripts import CLAIM_STORE, ScriptReplyError
 
-LASTS_MS = 60_000
 OLDEST_VERSION = 7
 _SETTING = "ONSALE_REDIS_URL"
 _CLUSTER = f"is a node of a cluster, which Onsale does not support; set {_SETTING} to one server that has all the keys"
@@ -87,7 +86,7 @@ class HotStoreCheck:
             return (
                 f"is used by another deployment, with another MongoDB database; set {_SETTING} to a Redis, or to"
                 f" another database number of it, that only this deployment uses. After a move to another MongoDB"
-                f" database, this ends {LASTS_MS // 1000} s after the last earlier process has stopped"
+                f" database, this ends {READINESS_LASTS_MS // 1000} s after the last earlier process has stopped"
             )
 
         return await self._run(claim, within_s)
@@ -128,7 +127,7 @@ class HotStoreCheck:
 
     async def _write(self, deployment: str) -> bool:
         """Make the tiny write. Return False if another deployment uses the store."""
-        keys, args = READINESS_KEYS, (deployment, str(LASTS_MS), READINESS_CHANNEL)
+        keys, args = READINESS_KEYS, (deployment, str(READINESS_LASTS_MS), READINESS_CHANNEL)
         reply = await self._client.run_command("EVAL", CLAIM_STORE.source, str(len(keys)), *keys, *args)
         match word := reply[0].decode():
             case "WRITTEN" | "CLAIMED":

@@ -62,6 +62,11 @@ class SupersededConcerts:
         if self._checking is None or self._checking.done():
             self._checking = self._tasks.start(self._check(concerts))
 
+    async def settled(self) -> None:
+        """Wait until the running check has ended."""
+        if self._checking is not None:
+            await asyncio.wait([self._checking])
+
     async def aclose(self) -> None:
         await self._tasks.aclose(patience_s=0)
 
