@@ -29,7 +29,7 @@ from storage.mongo.client import Client, Database, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.concerts import ConcertStore
 from storage.mongo.files.images import ImageStore
-from storage.mongo.installation import InstallationStore
+from storage.mongo.installation import InstallationStore, StoreLeases
 from storage.mongo.lotteries import LotteryStore
 from storage.mongo.mails.dev_mailbox import DevMailbox
 from storage.mongo.mails.notices import NoticeStore
@@ -61,6 +61,7 @@ from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 from storage.sync.recovery import Recovery
+from storage.sync.store_watch import StoreWatch
 from storage.sync.superseded import SupersededConcerts
 from telemetry.outage_log import OutageLog
 
@@ -100,6 +101,7 @@ class Stores:
     ticket_keys: TicketKeyStore
     worker_heartbeats: WorkerHeartbeats
     installation: InstallationStore
+    store_leases: StoreLeases
     order_sync: OrderSync
     recovery: Recovery
     lotteries: LotteryStore
@@ -116,6 +118,7 @@ class Stores:
     concert_cache: ConcertCache
     script_client: ScriptClient
     superseded: SupersededConcerts
+    store_watch: StoreWatch
     order_database_check: OrderDatabaseCheck
     readiness: Readiness
     mongo: Database
@@ -134,8 +137,8 @@ async def open_stores(
     batched_holds: bool = True,
     declares_noeviction: bool = False,
 ) -> AsyncIterator[Stores]:
-    """Open the stores, create missing indexes in the background, and close the stores at the end of
-    the block.
+    """Open the stores, create missing indexes and watch the stores in the background, and close
+    the stores at the end of the block.
 
     With `batched_holds`, holds that are requested at the same time share a run of their script.
     With `declares_noeviction`, a Redis that hides its eviction policy counts as ready.
@@ -151,12 +154,16 @@ async def open_stores(
         declares_noeviction=declares_noeviction,
     )
     async with connecting as stores:
-        creating = asyncio.create_task(_create_indexes(stores))
+        background = [
+            asyncio.create_task(_create_indexes(stores)),
+            asyncio.create_task(stores.store_watch.run_forever()),
+        ]
         try:
             yield stores
         finally:
-            creating.cancel()
-            await asyncio.gather(creating, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -190,7 +197,9 @@ async def connect_stores(
 def _assemble(client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, mongo_url: str) -> Stores:
     concerts, orders, lotteries = ConcertStore(mongo), OrderStore(mongo), LotteryStore(mongo)
     room_audits, hot_state = RoomAuditStore(mongo), HotState(client)
-    superseded = SupersededConcerts(concerts, hot_state)
+    leases = StoreLeases(mongo)
+    superseded = SupersededConcerts(concerts, hot_state, leases)
+    client.refuse_if(superseded.contains)
     person_concerts, concert_cache = PersonConcerts(client), ConcertCache(concerts, on_read=superseded.compare)
     order_sync = OrderSync(orders, hot_state, person_concerts, concert_cache)
     lottery_opener = LotteryOpener(hot_state, lotteries)
@@ -201,7 +210,7 @@ def _assemble(client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, m
         concerts, hot_state, order_sync=order_sync, house_units=house_units, lottery_opener=lottery_opener
     )
     superseded.take_back_with(recovery.rebuild)
-    guarded = GuardedClient(client, recovery, is_superseded=superseded.contains)
+    guarded = GuardedClient(client, recovery)
     detached_tasks = DetachedTasks()
     hint_publisher = HintPublisher(client, detached_tasks.start)
     proposals = CapacityProposals(concerts, hot_state, guard=recovery)
@@ -241,6 +250,7 @@ def _assemble(client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, m
         ticket_keys=TicketKeyStore(mongo),
         worker_heartbeats=WorkerHeartbeats(mongo),
         installation=installation,
+        store_leases=leases,
         order_sync=order_sync,
         recovery=recovery,
         lotteries=lotteries,
@@ -258,7 +268,8 @@ def _assemble(client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, m
         script_client=client,
         order_database_check=order_database_check,
         superseded=superseded,
-        readiness=Readiness(hot_check, order_database_check, superseded=superseded.count),
+        store_watch=StoreWatch(concert_cache, hot_state, leases, address=hot_check.address),
+        readiness=Readiness(hot_check, order_database_check, superseded),
         mongo=mongo,
     )
 
@@ -286,6 +297,7 @@ async def _create_indexes(stores: Stores) -> None:
             await stores.ticket_keys.create_indexes()
             await stores.mails.create_indexes()
             await stores.notices.create_indexes()
+            await stores.store_leases.create_indexes()
             # These indexes are created last, because the readiness check depends on them.
             await stores.orders.create_indexes()
             await stores.concerts.backfill_search()

@@ -275,9 +275,7 @@ class HotState:
         return is_trusted, self._client.incarnation
 
     async def require_writes(self) -> None:
-        """Make a tiny write. Raises TemporarilyUnavailable if the store accepts none now, as a
-        replica does.
-        """
+        """Make a tiny write. Raises TemporarilyUnavailable if the store refuses it."""
         args = ("", READINESS_LASTS_MS, READINESS_CHANNEL)
         word, _ = await self._client.call_with_keys(scripts.CLAIM_STORE, READINESS_KEYS, *args)
         replies.expect(scripts.CLAIM_STORE, word, "WRITTEN")

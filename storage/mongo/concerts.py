@@ -4,7 +4,7 @@ Two fields change independently of it: each recovery raises `epoch`, and each mo
 `toWithdraw`, the number of units per tier that the house must still take.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
@@ -184,6 +184,12 @@ class ConcertStore:
     async def record_store(self, concert_id: ConcertId, incarnation: str) -> None:
         """Record the incarnation of the store in which a concert is recovered."""
         await self._concerts.update_one({"_id": concert_id}, {"$set": {"recoveredIn": incarnation}})
+
+    @raises_unavailable
+    async def read_recorded_stores(self, concert_ids: Collection[ConcertId]) -> dict[ConcertId, str]:
+        """Return for each of these concerts the incarnation that `record_store` has recorded."""
+        found = self._concerts.find({"_id": {"$in": list(concert_ids)}}, {"recoveredIn": 1})
+        return {ConcertId(row["_id"]): row.get("recoveredIn", "") async for row in found}
 
 
 def _document(concert: Concert) -> Document:

@@ -4,7 +4,7 @@ not used by another deployment.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from redis.exceptions import (
@@ -66,11 +66,22 @@ class CommandRunner(Protocol):
         """Run one command and return its reply. Raises RedisError or OSError."""
 
 
+class OtherStore(Protocol):
+    """A Redis that another process uses, with the name of that process's host."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def host(self) -> str: ...
+
+
 class HotStoreCheck:
     def __init__(self, client: CommandRunner, url: str, *, declares_noeviction: bool) -> None:
         """With `declares_noeviction`, a store that hides its eviction policy is trusted."""
         self._client = client
-        self._name = f"Redis at {shown_address(url)}"
+        self.address = shown_address(url)
+        self._name = f"Redis at {self.address}"
         self._declares_noeviction = declares_noeviction
 
     async def problem(self, *, within_s: float) -> str | None:
@@ -91,11 +102,13 @@ class HotStoreCheck:
 
         return await self._run(claim, within_s)
 
-    def describe_superseded(self, count: int) -> str:
-        """Return the sentence for a store from which another store has taken over concerts."""
+    def describe_superseded(self, count: int, others: Sequence[OtherStore]) -> str:
+        """Return the sentence for a store from which other stores have taken over concerts."""
+        shown = "".join(f" at {other.address} (used on host {other.host})" for other in others)
         return (
-            f"{self._name} is an old primary: another Redis has taken over {count} concerts, so their calls are refused"
-            f" here; set {_SETTING} to the new primary, or make this Redis its replica"
+            f"{self._name} is an old primary: another Redis{shown} has taken over {count} concert{'s' * (count != 1)},"
+            f" so their calls are refused here; set {_SETTING} to the new primary, or make this Redis its replica. If"
+            f" this Redis is the right one, correct {_SETTING} on the other host"
         )
 
     async def _run(self, check: Callable[[], Awaitable[str | None]], within_s: float) -> str | None:

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from storage.readiness.hot_store import HotStoreCheck
+from storage.readiness.hot_store import HotStoreCheck, OtherStore
 from storage.readiness.order_database import OrderDatabaseCheck
 
 log = logging.getLogger(__name__)
@@ -16,16 +17,23 @@ STARTING_S = 10.0
 """How long a new process may lack indexes or a primary before this is logged."""
 
 
+class Superseded(Protocol):
+    """The concerts that another store has taken over."""
+
+    def count(self) -> int: ...
+
+    def other_stores(self) -> Sequence[OtherStore]: ...
+
+
 class Readiness:
     def __init__(
         self,
         hot: HotStoreCheck,
         orders: OrderDatabaseCheck,
+        superseded: Superseded,
         *,
-        superseded: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`superseded` counts the concerts that another store has taken over."""
         self._hot = hot
         self._orders = orders
         self._superseded = superseded
@@ -43,8 +51,8 @@ class Readiness:
         if not problems and (deployment := await self._orders.deployment_id()):
             claimed = await self._hot.claim(deployment, within_s=READY_WITHIN_S)
             problems = [claimed] if claimed else []
-        if count := self._superseded():
-            problems.append(self._hot.describe_superseded(count))
+        if count := self._superseded.count():
+            problems.append(self._hot.describe_superseded(count, self._superseded.other_stores()))
         self._log(problems)
         return problems
 

@@ -2,7 +2,7 @@
 off, and processes that share a database but use different servers.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +65,13 @@ async def running_pair(directory: Path) -> AsyncIterator[Pair]:
 
 
 @asynccontextmanager
-async def split(pair: Pair, databases: DatabasePool) -> AsyncIterator[tuple[Split, Concert]]:
-    """Put a concert on sale at the old primary, and let the new one take it over."""
+async def split(
+    pair: Pair, databases: DatabasePool, *, before: Callable[[Stores, Concert], Awaitable[None]] | None = None
+) -> AsyncIterator[tuple[Split, Concert]]:
+    """Put a concert on sale at the old primary, and let the new one take it over.
+
+    `before` is called with the old primary, before it is copied.
+    """
     old, new = pair
     async with AsyncExitStack() as stack:
         database = stack.enter_context(databases.borrowed())
@@ -74,6 +79,8 @@ async def split(pair: Pair, databases: DatabasePool) -> AsyncIterator[tuple[Spli
         left = await stack.enter_async_context(opened(proxy.url, databases.url, database))
         concert = await on_sale(left, 20, limit_per_person=4)
         await buy(left, await hold(left, concert, 4))
+        if before is not None:
+            await before(left, concert)
         await replicate(old, new)
         # The first replica changes the replication id of its primary, which is then recovered.
         await until_trusted(left, concert.id)
