@@ -175,6 +175,8 @@ def _explain(error: Exception) -> str:
     """Return the problem that an error stands for, with the text of the error."""
     text = re.sub(r"\s*script: [0-9a-f]{40}.*", "", str(error)).strip().rstrip(".")
     if isinstance(error, TimeoutError) or not isinstance(error, ResponseError | AuthenticationError):
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            return f"has a TLS certificate that is refused: {text}; renew it, or correct ssl_ca_certs in {_SETTING}"
         return f"does not answer: {text or type(error).__name__}; check {_SETTING} and the server"
     code = _code(error)
     problem = _PROBLEMS.get(code)

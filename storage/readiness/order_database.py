@@ -90,6 +90,8 @@ def _explain(error: PyMongoError) -> str:
         if error.code == _UNAUTHORIZED:
             return f"refuses a command of its user; grant it the role readWrite on the database ({cause})"
         return f"answers with an error: {cause}"
+    if "CERTIFICATE_VERIFY_FAILED" in cause:
+        return f"has a TLS certificate that is refused: {cause}; renew it, or correct tlsCAFile in {_SETTING}"
     if "match selector" in cause:
         cause += ". If the set is new, run rs.initiate() once; otherwise wait for the election, or look at its log"
     return f"has no primary that this server can reach; check {_SETTING}, the name of the set and its members: {cause}"

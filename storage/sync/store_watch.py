@@ -15,7 +15,7 @@ from storage.sync.concert_cache import REFRESH_S, ConcertCache
 from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
-_outage = OutageLog(log, "renewing the lease of the stock store")
+_outage = OutageLog(log, "watching the stores")
 
 RENEW_EVERY_S = 10.0
 """A sixth of the time after which another store takes concerts back."""
