@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from pymongo import ReturnDocument
+from pymongo.write_concern import WriteConcern
 
 from storage.mongo.client import Database, raises_unavailable
 
@@ -34,6 +35,16 @@ class InstallationStore:
             )
             self._id = str(found["id"])
         return self._id
+
+    async def probe_write(self, *, within_ms: int) -> None:
+        """Make a tiny journaled write on the majority of the set.
+
+        Raises PyMongoError; WTimeoutError if the majority has not confirmed it within this time.
+        """
+        confirmed = WriteConcern("majority", wtimeout=within_ms, j=True)
+        await self._installation.with_options(write_concern=confirmed).update_one(
+            {"_id": "probe"}, {"$currentDate": {"at": True}}, upsert=True
+        )
 
     async def deployment_id(self) -> str:
         """Return an id of this database, which a copy made by a dump and a restore does not share.

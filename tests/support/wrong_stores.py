@@ -13,7 +13,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 from storage.embedded import supervisor
-from storage.embedded.mongod import Mongod
+from storage.embedded.mongod import REPLICA_SET, Mongod
 from storage.embedded.ports import free_port
 from storage.embedded.process import ServerProcess
 from tests.support.store_servers import running
@@ -64,6 +64,31 @@ def standalone_mongod(directory: Path) -> ServerProcess:
 
 def uninitiated_mongod(directory: Path) -> ServerProcess:
     return UninitiatedMongod(directory, port=None, executable=supervisor.mongod_executable(), options=())
+
+
+@asynccontextmanager
+async def running_set_with_arbiter(directory: Path) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
+    """Run a replica set with an arbiter. Yield the member that is always primary, and the other."""
+    async with AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(running(uninitiated_mongod(directory / name)))
+            for name in ("primary", "secondary", "arbiter")
+        ]
+        members: list[dict[str, object]] = [
+            {"_id": number, "host": f"127.0.0.1:{server.port}"} for number, server in enumerate(servers)
+        ]
+        members[1]["priority"] = 0
+        members[2]["arbiterOnly"] = True
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(f"{servers[0].url}?directConnection=true")
+        async with client:
+            await client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
+
+            async def is_complete() -> bool:
+                status = await client.admin.command("replSetGetStatus")
+                return [member["state"] for member in status["members"]] == [1, 2, 7]
+
+            await wait_until(is_complete, what="the replica set")
+        yield servers[0], servers[1]
 
 
 @asynccontextmanager
