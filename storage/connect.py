@@ -184,6 +184,7 @@ async def connect_stores(
         yield stores
     finally:
         await stores.detached_tasks.aclose(patience_s=5)
+        await stores.readiness.aclose()
         await stores.concert_cache.aclose()
         await stores.superseded.aclose()
         await stores.recovery.aclose()

@@ -27,6 +27,10 @@ from storage.scripts import CLAIM_STORE, ScriptReplyError
 
 OLDEST_VERSION = 7
 _SETTING = "ONSALE_REDIS_URL"
+_SENTINEL = (
+    f"is a Sentinel, which Onsale does not support; set {_SETTING} to an address that always leads to the primary,"
+    " such as a TCP proxy or a DNS name"
+)
 _CLUSTER = f"is a node of a cluster, which Onsale does not support; set {_SETTING} to one server that has all the keys"
 _CODES = (
     # redis-py removes the code from the messages of these errors.
@@ -62,6 +66,9 @@ _PROBLEMS = {
 
 
 class CommandRunner(Protocol):
+    is_foreign: bool
+    """Whether another deployment uses the store, so that its concerts must be left alone."""
+
     async def run_command(self, *command: str | bytes) -> Any:
         """Run one command and return its reply. Raises RedisError or OSError."""
 
@@ -89,10 +96,14 @@ class HotStoreCheck:
         return await self._run(self._check, within_s)
 
     async def claim(self, deployment: str, *, within_s: float) -> str | None:
-        """Record that this deployment uses the store. Return a sentence if another one uses it."""
+        """Record that this deployment uses the store.
+
+        If another one uses it, return a sentence, and refuse calls until a later claim succeeds.
+        """
 
         async def claim() -> str | None:
-            if await self._write(deployment):
+            self._client.is_foreign = not await self._write(deployment)
+            if not self._client.is_foreign:
                 return None
             return (
                 f"is used by another deployment, with another MongoDB database; set {_SETTING} to a Redis, or to"
@@ -122,7 +133,9 @@ class HotStoreCheck:
         return None if problem is None else f"{self._name} {problem}"
 
     async def _check(self) -> str | None:
-        info = _parse((await self._client.run_command("INFO")).decode())
+        info = _parse(await self._client.run_command("INFO"))
+        if "sentinel_masters" in info:
+            return _SENTINEL
         if problem := await self._cluster_problem(info):
             return problem
         version = info.get("redis_version", "")
@@ -135,7 +148,7 @@ class HotStoreCheck:
         """A cluster with all slots on one server is like a single server."""
         if info.get("cluster_enabled", "0") == "0":
             return None
-        cluster = _parse((await self._client.run_command("CLUSTER", "INFO")).decode())
+        cluster = _parse(await self._client.run_command("CLUSTER", "INFO"))
         return None if (cluster.get("cluster_state"), cluster.get("cluster_size")) == ("ok", "1") else _CLUSTER
 
     async def _write(self, deployment: str) -> bool:
@@ -173,7 +186,7 @@ class HotStoreCheck:
 
 def _explain(error: Exception) -> str:
     """Return the problem that an error stands for, with the text of the error."""
-    text = re.sub(r"\s*script: [0-9a-f]{40}.*", "", str(error)).strip().rstrip(".")
+    text = re.sub(r"\s*script: [0-9a-f]{40}.*|, with args beginning with.*", "", str(error)).strip().rstrip(".")
     if isinstance(error, TimeoutError) or not isinstance(error, ResponseError | AuthenticationError):
         if "CERTIFICATE_VERIFY_FAILED" in text:
             return f"has a TLS certificate that is refused: {text}; renew it, or correct ssl_ca_certs in {_SETTING}"
@@ -196,5 +209,7 @@ def _code(error: Exception) -> str:
     return known or text.partition(" ")[0]
 
 
-def _parse(info: str) -> dict[str, str]:
-    return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+def _parse(info: bytes) -> dict[str, str]:
+    # Paths in it may have any encoding.
+    text = info.decode(errors="replace")
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from storage.readiness.hot_store import HotStoreCheck, OtherStore
 from storage.readiness.order_database import OrderDatabaseCheck
+from storage.sync.detached import DetachedTasks
+from storage.sync.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +40,23 @@ class Readiness:
         self._orders = orders
         self._superseded = superseded
         self._clock = clock
+        self._tasks = DetachedTasks()
+        self._checks = SingleFlight[None, list[str]]()
         self._first_s: float | None = None
         self._was_ready = False
         self._logged: list[str] = []
 
     async def problems(self) -> list[str]:
-        """Return a sentence for each store that is not ready: address, reason and next step."""
+        """Return a sentence for each store that is not ready: address, reason and next step.
+
+        Calls at the same time share one check, so many callers do not delay it.
+        """
+        return list(await self._checks.run(None, self._check, owner=self._tasks))
+
+    async def aclose(self) -> None:
+        await self._tasks.aclose(patience_s=0)
+
+    async def _check(self) -> list[str]:
         found = await asyncio.gather(
             self._hot.problem(within_s=READY_WITHIN_S), self._orders.problem(within_s=READY_WITHIN_S)
         )

@@ -16,6 +16,7 @@ from storage.embedded import supervisor
 from storage.embedded.mongod import REPLICA_SET, Mongod
 from storage.embedded.ports import free_port
 from storage.embedded.process import ServerProcess
+from storage.embedded.valkey import Valkey
 from tests.support.store_servers import running
 from tests.support.stores import CLUSTER
 from tests.support.waiting import wait_until
@@ -56,6 +57,22 @@ class UninitiatedMongod(StandaloneMongod):
 def _without_set_name(arguments: list[str]) -> list[str]:
     start = arguments.index("--replSet")
     return arguments[:start] + arguments[start + 2 :]
+
+
+class Sentinel(Valkey):
+    """A Redis Sentinel that watches nothing."""
+
+    name = "Sentinel"
+
+    def _arguments(self) -> list[str]:
+        # It writes its state into this file.
+        file = self.directory / "sentinel.conf"
+        file.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n")
+        return [str(file), "--sentinel"]
+
+
+def sentinel(directory: Path) -> ServerProcess:
+    return Sentinel(directory, port=None, executable=supervisor.valkey_executable(), options=())
 
 
 def standalone_mongod(directory: Path) -> ServerProcess:
