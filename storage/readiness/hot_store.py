@@ -127,7 +127,7 @@ class HotStoreCheck:
             async with asyncio.timeout(within_s):
                 problem = await check()
         except TimeoutError:
-            problem = f"has not answered for {within_s:.0f} s"
+            problem = f"has not answered for {within_s:.0f} s; check {_SETTING} and the server"
         except (RedisError, OSError) as error:
             problem = _explain(error)
         return None if problem is None else f"{self._name} {problem}"

@@ -48,8 +48,8 @@ class OrderDatabaseCheck:
             async with asyncio.timeout(within_s):
                 problem = await self._check()
         except TimeoutError:
-            cause = "" if self._index_error is None else f"; the last error was: {_cause(self._index_error)}"
-            problem = f"has not answered for {within_s:.0f} s{cause}"
+            cause = "" if self._index_error is None else f": {_cause(self._index_error)}"
+            problem = f"has not answered for {within_s:.0f} s; check {_SETTING} and the server{cause}"
         except PyMongoError as error:
             problem = _explain(error)
         return None if problem is None else f"{self._name} {problem}"

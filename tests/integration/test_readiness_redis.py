@@ -13,6 +13,7 @@ import pytest_asyncio
 import redis.asyncio
 
 from domain.errors import TemporarilyUnavailable
+from proofs.store_faults.small_disk import fill_disk
 from storage.connect import Stores, connect_stores
 from storage.embedded import supervisor
 from storage.embedded.ports import free_port
@@ -24,7 +25,7 @@ from tests.support.store_proxy import StoreProxy
 from tests.support.store_servers import borrowed_stores, running
 from tests.support.stores import redis7, start_cluster
 from tests.support.waiting import wait_until
-from tests.support.wrong_stores import fill_disk, running_cluster, sentinel, small_disk
+from tests.support.wrong_stores import running_cluster, sentinel, small_disk
 from workers.expiry import ExpiryWorker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

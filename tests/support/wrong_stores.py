@@ -2,7 +2,6 @@
 clusters with several servers, and stores on a full disk.
 """
 
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import redis.asyncio
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
+from proofs.store_faults.small_disk import small_disk as small_disk_or_none
 from storage.embedded import supervisor
 from storage.embedded.mongod import REPLICA_SET, Mongod
 from storage.embedded.ports import free_port
@@ -137,25 +137,8 @@ async def running_cluster(directory: Path, *, size: int) -> AsyncIterator[list[S
 
 @contextmanager
 def small_disk(directory: Path, *, megabytes: int) -> Iterator[Path]:
-    """Mount a file system of this size, which needs root privileges."""
-    directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(directory)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small disk cannot be mounted here: that needs root privileges")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)  # noqa: S607
-
-
-def fill_disk(directory: Path) -> Path:
-    """Use up all space, and return the file that does so."""
-    filler = directory / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (65_536, 1_024, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError:
-                continue
-    return filler
+    """Mount a file system of this size, or skip the test."""
+    with small_disk_or_none(directory, megabytes=megabytes) as disk:
+        if disk is None:
+            pytest.skip("a small disk cannot be mounted here: that needs root privileges")
+        yield disk
