@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-silence test-keycloak test-pages test-programs screenshots page-types page-sizes
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-silence prove-stores test-keycloak test-pages test-programs screenshots page-types page-sizes
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -128,6 +128,9 @@ prove-room: .venv/run.stamp ## run four workers and random traffic against one w
 
 prove-silence: .venv/run.stamp ## stop Redis for a while under a load of holds, and check how long people wait (SECONDS=20)
 	@exec $(BIN)/python -m proofs.silence $(or $(SECONDS),20)
+
+prove-stores: .venv/run.stamp ## break each store in the middle of a sale, in eight ways, and check that it is named, nothing is lost and sales go on (SECONDS=10)
+	@exec $(BIN)/python -m proofs.store_faults $(or $(SECONDS),10)
 
 proof: .venv/run.stamp ## kill everything while thousands of people pay, and compare the bank with the orders (BUYERS=2000 SEEDS="1 2")
 	@exec $(BIN)/python -m proofs.payments $(if $(BUYERS),--buyers $(BUYERS)) $(if $(SEEDS),--seeds $(SEEDS))

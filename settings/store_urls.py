@@ -6,11 +6,13 @@ The libraries that will use a URL also check it here, so both accept the same on
 
 import re
 import warnings
+from ssl import SSLError
 from urllib.parse import parse_qs, urlsplit
 
+from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
-from redis.asyncio.connection import ConnectionPool
+from redis.asyncio.connection import ConnectionPool, SSLConnection
 from redis.exceptions import RedisError
 
 from settings.reader import SettingsReader
@@ -20,6 +22,7 @@ _REDIS_OPTIONS = re.compile(r"db|username|password|ssl_[a-z_]+")
 """Other options would override those that the guarantees need, such as timeouts."""
 _REDIS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _MONGO_FORM = "write it as mongodb://host:port,host:port/?replicaSet=name, or mongodb+srv://host"
+_NO_CERTIFICATE = "it names a file that has no valid certificate or key"
 _DATABASE_NAME = re.compile(r'[^\x00-\x20/\\."$*<>:|?]+')
 _MAX_DATABASE_BYTES = 63
 _RESERVED_DATABASES = ("admin", "config", "local")
@@ -66,9 +69,8 @@ def _redis_problem(url: str) -> str | None:
         found = urlsplit(url)
         if "," in found.netloc.rpartition("@")[2]:
             return "a list of hosts is not supported; give one address that always leads to the primary"
-        if scheme == "unix":
-            return None if found.path.strip("/") else _REDIS_FORM
-        if not found.hostname or not re.fullmatch(r"/?|/[0-9]{1,6}", found.path):
+        has_place = found.hostname and re.fullmatch(r"/?|/[0-9]{1,6}", found.path)
+        if not (found.path.strip("/") if scheme == "unix" else has_place):
             return _REDIS_FORM
         options = parse_qs(found.query, keep_blank_values=True)
         if unknown := sorted(name for name in options if not _REDIS_OPTIONS.fullmatch(name)):
@@ -77,7 +79,11 @@ def _redis_problem(url: str) -> str | None:
             for path in options.get(name, ()):
                 with open(path, "rb"):
                     pass
-        ConnectionPool.from_url(url).make_connection()
+        connection = ConnectionPool.from_url(url).make_connection()
+        if isinstance(connection, SSLConnection):
+            connection.ssl_context.get()
+    except SSLError as error:
+        return f"{_NO_CERTIFICATE}: {error}"
     except OSError as error:
         return f"the file {error.filename} cannot be read: {error.strerror}"
     except TypeError:
@@ -95,12 +101,19 @@ def _mongo_problem(url: str) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if is_srv and "," in urlsplit(url).netloc.rpartition("@")[2]:
+            if is_srv and re.search("[,:]", urlsplit(url).netloc.rpartition("@")[2]):
                 return "mongodb+srv:// takes one name without a port"
-            parse_uri(url.replace("mongodb+srv://", "mongodb://", 1), validate=True, warn=False)
+            plain = url.replace("mongodb+srv://", "mongodb://", 1)
+            parse_uri(plain, validate=True, warn=False)
+            # This reads the certificates.
+            MongoClient[dict[str, object]](plain, connect=False).close()
+    except SSLError as error:
+        return f"{_NO_CERTIFICATE}: {error}"
     except OSError as error:
         return f"the file {error.filename} cannot be read: {error.strerror}"
     except (PyMongoError, ValueError, TypeError) as error:
+        if isinstance(error.__cause__ or error.__context__, SSLError):
+            return f"{_NO_CERTIFICATE}: {error}"
         if "@" in url:
             # The library's message may quote a part of a password that is not encoded.
             return f"{_MONGO_FORM}; percent-encode special characters in the user name and the password"

@@ -38,6 +38,7 @@ from storage.sync.house_units import HouseUnits
 from storage.sync.lottery_opening import LotteryOpener
 from storage.sync.order_sync import OrderSync
 from storage.sync.recovery import Recovery
+from storage.sync.store_watch import StoreWatch
 from storage.sync.superseded import SupersededConcerts
 from telemetry.outage_log import OutageLog
 
@@ -64,7 +65,8 @@ class Stores(DatabaseStores):
         self.payment_inbox = PaymentInbox(
             mongo, publish_hint=lambda: self.hint_publisher.publish(PAYMENT_EVENTS_CHANNEL)
         )
-        self.superseded = SupersededConcerts(self.concerts, self.hot_state)
+        self.superseded = SupersededConcerts(self.concerts, self.hot_state, self.store_leases)
+        client.refuse_if(self.superseded.contains)
         self.concert_cache = ConcertCache(self.concerts, on_read=self.superseded.compare)
         self.order_sync = OrderSync(self.orders, self.hot_state, self.person_concerts, self.concert_cache)
         self.lottery_opener = LotteryOpener(self.hot_state, self.lotteries)
@@ -76,14 +78,17 @@ class Stores(DatabaseStores):
         )
         self.recovery = self._make_recovery()
         self.concert_writer = self._make_concert_writer(transaction)
-        guarded = GuardedClient(client, self.recovery, is_superseded=self.superseded.contains)
+        guarded = GuardedClient(client, self.recovery)
         self.holds = HoldStore(guarded)
         self.queues = QueueStore(guarded)
         self.snapshots = SnapshotStore(guarded)
         self.order_database_check = OrderDatabaseCheck(
             mongo, mongo_url, orders=self.orders, revocations=self.revocations, installation=self.installation
         )
-        self.readiness = Readiness(hot_check, self.order_database_check, superseded=self.superseded.count)
+        self.store_watch = StoreWatch(
+            self.concert_cache, self.hot_state, self.store_leases, address=hot_check.address
+        )
+        self.readiness = Readiness(hot_check, self.order_database_check, self.superseded)
 
     def _make_recovery(self) -> Recovery:
         recovery = Recovery(
@@ -112,6 +117,7 @@ class Stores(DatabaseStores):
     async def aclose(self) -> None:
         """Finish or cancel the tasks of the stores. The client and the database stay open."""
         await self.detached_tasks.aclose(patience_s=5)
+        await self.readiness.aclose()
         await self.concert_cache.aclose()
         await self.superseded.aclose()
         await self.recovery.aclose()
@@ -129,8 +135,8 @@ async def open_stores(
     batched_holds: bool = True,
     declares_noeviction: bool = False,
 ) -> AsyncIterator[Stores]:
-    """Open the stores, create missing indexes in the background, and close the stores at the end of
-    the block.
+    """Open the stores, create missing indexes and watch the stores in the background, and close
+    the stores at the end of the block.
 
     With `batched_holds`, holds that are requested at the same time share a run of their script.
     With `declares_noeviction`, a Redis that hides its eviction policy counts as ready.
@@ -146,12 +152,16 @@ async def open_stores(
         declares_noeviction=declares_noeviction,
     )
     async with connecting as stores:
-        creating = asyncio.create_task(_create_indexes(stores))
+        background = [
+            asyncio.create_task(_create_indexes(stores)),
+            asyncio.create_task(stores.store_watch.run_forever()),
+        ]
         try:
             yield stores
         finally:
-            creating.cancel()
-            await asyncio.gather(creating, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -199,6 +209,7 @@ async def _create_indexes(stores: Stores) -> None:
             await stores.ticket_keys.create_indexes()
             await stores.mails.create_indexes()
             await stores.notices.create_indexes()
+            await stores.store_leases.create_indexes()
             # These indexes are created last, because the readiness check depends on them.
             await stores.orders.create_indexes()
             await stores.concerts.backfill_search()

@@ -6,7 +6,7 @@ from storage.mongo.cancellations import CancellationStore
 from storage.mongo.client import Database
 from storage.mongo.concerts import ConcertStore
 from storage.mongo.files.images import ImageStore
-from storage.mongo.installation import InstallationStore
+from storage.mongo.installation import InstallationStore, StoreLeases
 from storage.mongo.lotteries import LotteryStore
 from storage.mongo.mails.dev_mailbox import DevMailbox
 from storage.mongo.mails.notices import NoticeStore
@@ -38,6 +38,7 @@ class DatabaseStores:
         self.notices = NoticeStore(mongo)
         self.revocations = RevocationStore(mongo)
         self.installation = InstallationStore(mongo)
+        self.store_leases = StoreLeases(mongo)
         self.cancellations = CancellationStore(mongo)
         self.queue_history = QueueHistory(mongo)
         self.queue_conversions = QueueConversionStore(mongo)

@@ -101,6 +101,8 @@ EFFECTS_CHANNEL = "onsale2:effects"
 READINESS_CHANNEL = "onsale2:readiness"
 DEPLOYMENT_KEY = "onsale2:{store}:deployment"
 READINESS_KEYS = ("onsale2:{store}:probe", DEPLOYMENT_KEY)
+READINESS_LASTS_MS = 60_000
+"""How long the record of a deployment is kept after its last check."""
 
 PERMANENT_KEYS: frozenset[str] = frozenset()
 

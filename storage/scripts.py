@@ -6,10 +6,12 @@ A script is `lua/<name>.lua`, preceded by the `lua/lib/` parts that its `-- @inc
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
 _FOLDER = resources.files("storage") / "lua"
+_COPYING = frozenset({"apply_concert", "record_order", "find_unrecorded"})
 _INCLUDE = re.compile(r"^-- @include (.+)$", re.MULTILINE)
 
 
@@ -44,6 +46,15 @@ class Script:
     @property
     def takes_incarnation(self) -> bool:
         return self.args[:1] == ("incarnation",)
+
+    def is_for_recovery(self, args: Sequence[object]) -> bool:
+        """Return whether a call with these arguments belongs to a recovery, which passes its epoch,
+        or only copies from MongoDB what every store may have.
+        """
+        if self.name in _COPYING:
+            return True
+        names = self.args[1:] if self.takes_incarnation else self.args
+        return "epoch" in names and args[names.index("epoch")] != ""
 
     @property
     def takes_calls(self) -> bool:

@@ -58,10 +58,10 @@ class AppServer(ServerProcess):
 
 @asynccontextmanager
 async def run_stores(
-    directory: Path, *, mongod_options: Sequence[str] = ()
+    directory: Path, *, valkey_options: Sequence[str] = (), mongod_options: Sequence[str] = ()
 ) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
     """Run a Valkey and a mongod; unlike with `make run`, they are not restarted after a crash."""
-    valkey = supervisor.make_valkey(directory / "valkey")
+    valkey = supervisor.make_valkey(directory / "valkey", options=valkey_options)
     mongod = supervisor.make_mongod(directory / "mongod", options=mongod_options)
     try:
         await asyncio.gather(valkey.start(), mongod.start())

@@ -2,10 +2,9 @@
 trusted.
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
-from domain.errors import OnsaleError, TemporarilyUnavailable
+from domain.errors import OnsaleError
 from domain.ids import ConcertId
 from storage.hot.script_client import Reply, ScriptClient
 from storage.scripts import Script
@@ -19,26 +18,15 @@ class RecoveryGuard(Protocol):
 
 
 class GuardedClient:
-    def __init__(
-        self,
-        client: ScriptClient,
-        guard: RecoveryGuard,
-        *,
-        is_superseded: Callable[[ConcertId], bool] = lambda _: False,
-    ) -> None:
-        """`is_superseded` tells whether another store has taken over a concert."""
+    def __init__(self, client: ScriptClient, guard: RecoveryGuard) -> None:
         self._client = client
         self._guard = guard
-        self._is_superseded = is_superseded
 
     async def call(self, script: Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
         """Call a script. Return the word of its reply and the values after it.
 
-        Raises the guard's error for UNKNOWN and RECOVERING, and TemporarilyUnavailable if another
-        store has taken over the concert.
+        Raises the guard's error for UNKNOWN and RECOVERING.
         """
-        if self._is_superseded(concert_id):
-            raise TemporarilyUnavailable("Another stock store has taken over this concert", retry_after_s=2)
         word, rest = await self._client.call(script, concert_id, *args)
         if word in ("UNKNOWN", "RECOVERING"):
             raise await self._guard.refusal_for(concert_id, word)

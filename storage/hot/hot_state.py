@@ -19,6 +19,7 @@ from storage import scripts
 from storage.hot import replies
 from storage.hot.script_client import ScriptClient
 from storage.hot.tier_rules import encode_rules
+from storage.keys import READINESS_CHANNEL, READINESS_KEYS, READINESS_LASTS_MS
 from storage.scripts import ScriptReplyError
 
 RECOVERY_MARK_LIFE_MS = 10_000
@@ -272,6 +273,12 @@ class HotState:
         """Return whether the store trusts its state of the concert, and its incarnation."""
         is_trusted = await self.find_unrecorded(concert_id, ()) is not None
         return is_trusted, self._client.incarnation
+
+    async def require_writes(self) -> None:
+        """Make a tiny write. Raises TemporarilyUnavailable if the store refuses it."""
+        args = ("", READINESS_LASTS_MS, READINESS_CHANNEL)
+        word, _ = await self._client.call_with_keys(scripts.CLAIM_STORE, READINESS_KEYS, *args)
+        replies.expect(scripts.CLAIM_STORE, word, "WRITTEN")
 
     async def run_admission(self, concert_id: ConcertId, *, bound: int) -> AdmissionRun:
         word, rest = await self._client.call(scripts.ADMIT, concert_id, bound)

@@ -7,6 +7,7 @@ Calls wait in one bounded queue, from which two pipelines, each with one connect
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -69,6 +70,9 @@ class ScriptClient:
             Pipeline(self._make_connection, seen, self._pipeline_is_idle, max_calls_per_run=max_calls_per_run)
             for _ in range(PIPELINES)
         ]
+        self.is_foreign = False
+        """Whether another deployment uses the store. Calls for a concert are then refused."""
+        self._is_superseded: Callable[[ConcertId], bool] = lambda _: False
         self._silence = SilenceWatch(self._pipelines, on_silence=self._refuse_waiting)
 
     @property
@@ -76,12 +80,21 @@ class ScriptClient:
         """The incarnation of the store that was seen last, or an empty string before the first."""
         return self._incarnation_seen.last_seen
 
+    def refuse_if(self, is_superseded: Callable[[ConcertId], bool]) -> None:
+        """Refuse calls for a concert while this is true, except those of recoveries."""
+        self._is_superseded = is_superseded
+
     async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
         """Call a script for a concert. Return the word of its reply and the values after it.
 
-        Raises TemporarilyUnavailable if the store cannot be reached or is overloaded, and
-        ScriptReplyError for a word that the script's header does not declare.
+        Raises TemporarilyUnavailable if the store cannot be reached, is overloaded or belongs to
+        another deployment, or if another store has taken over the concert; and ScriptReplyError for
+        a word that the script's header does not declare.
         """
+        if self.is_foreign:
+            raise TemporarilyUnavailable("This Redis is used by another deployment", retry_after_s=2)
+        if self._is_superseded(concert_id) and not script.is_for_recovery(args):
+            raise TemporarilyUnavailable("Another stock store has taken over this concert", retry_after_s=2)
         return await self.call_with_keys(script, concert_keys(concert_id), *args)
 
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:

@@ -4,7 +4,7 @@ Two fields change independently of it: each recovery raises `epoch`, and each mo
 `toWithdraw`, the number of units per tier that the house must still take.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
@@ -167,18 +167,29 @@ class ConcertStore:
         return bool(result.matched_count)
 
     @raises_unavailable
-    async def raise_epoch(self, concert_id: ConcertId, *, store: str = "") -> Concert | None:
-        """Raise the epoch of a concert, and record the incarnation of the store that is recovered.
+    async def raise_epoch(self, concert_id: ConcertId) -> Concert | None:
+        """Raise the epoch of a concert.
 
         Return the concert with its new epoch, or None for an unknown id or a draft.
         """
         return _concert_or_none(
             await self._concerts.find_one_and_update(
                 {"_id": concert_id, "status": {"$ne": ConcertStatus.DRAFT}},
-                {"$inc": {"epoch": 1}} | ({"$set": {"recoveredIn": store}} if store else {}),
+                {"$inc": {"epoch": 1}},
                 return_document=ReturnDocument.AFTER,
             )
         )
+
+    @raises_unavailable
+    async def record_store(self, concert_id: ConcertId, incarnation: str) -> None:
+        """Record the incarnation of the store in which a concert is recovered."""
+        await self._concerts.update_one({"_id": concert_id}, {"$set": {"recoveredIn": incarnation}})
+
+    @raises_unavailable
+    async def read_recorded_stores(self, concert_ids: Collection[ConcertId]) -> dict[ConcertId, str]:
+        """Return for each of these concerts the incarnation that `record_store` has recorded."""
+        found = self._concerts.find({"_id": {"$in": list(concert_ids)}}, {"recoveredIn": 1})
+        return {ConcertId(row["_id"]): row.get("recoveredIn", "") async for row in found}
 
 
 def _document(concert: Concert) -> Document:

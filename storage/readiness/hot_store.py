@@ -4,7 +4,7 @@ not used by another deployment.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from redis.exceptions import (
@@ -21,13 +21,16 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from storage.keys import READINESS_CHANNEL, READINESS_KEYS
+from storage.keys import READINESS_CHANNEL, READINESS_KEYS, READINESS_LASTS_MS
 from storage.readiness.addresses import shown_address
 from storage.scripts import CLAIM_STORE, ScriptReplyError
 
-LASTS_MS = 60_000
 OLDEST_VERSION = 7
 _SETTING = "ONSALE_REDIS_URL"
+_SENTINEL = (
+    f"is a Sentinel, which Onsale does not support; set {_SETTING} to an address that always leads to the primary,"
+    " such as a TCP proxy or a DNS name"
+)
 _CLUSTER = f"is a node of a cluster, which Onsale does not support; set {_SETTING} to one server that has all the keys"
 _CODES = (
     # redis-py removes the code from the messages of these errors.
@@ -63,15 +66,29 @@ _PROBLEMS = {
 
 
 class CommandRunner(Protocol):
+    is_foreign: bool
+    """Whether another deployment uses the store, so that its concerts must be left alone."""
+
     async def run_command(self, *command: str | bytes) -> Any:
         """Run one command and return its reply. Raises RedisError or OSError."""
+
+
+class OtherStore(Protocol):
+    """A Redis that another process uses, with the name of that process's host."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def host(self) -> str: ...
 
 
 class HotStoreCheck:
     def __init__(self, client: CommandRunner, url: str, *, declares_noeviction: bool) -> None:
         """With `declares_noeviction`, a store that hides its eviction policy is trusted."""
         self._client = client
-        self._name = f"Redis at {shown_address(url)}"
+        self.address = shown_address(url)
+        self._name = f"Redis at {self.address}"
         self._declares_noeviction = declares_noeviction
 
     async def problem(self, *, within_s: float) -> str | None:
@@ -79,24 +96,30 @@ class HotStoreCheck:
         return await self._run(self._check, within_s)
 
     async def claim(self, deployment: str, *, within_s: float) -> str | None:
-        """Record that this deployment uses the store. Return a sentence if another one uses it."""
+        """Record that this deployment uses the store.
+
+        If another one uses it, return a sentence, and refuse calls until a later claim succeeds.
+        """
 
         async def claim() -> str | None:
-            if await self._write(deployment):
+            self._client.is_foreign = not await self._write(deployment)
+            if not self._client.is_foreign:
                 return None
             return (
                 f"is used by another deployment, with another MongoDB database; set {_SETTING} to a Redis, or to"
                 f" another database number of it, that only this deployment uses. After a move to another MongoDB"
-                f" database, this ends {LASTS_MS // 1000} s after the last earlier process has stopped"
+                f" database, this ends {READINESS_LASTS_MS // 1000} s after the last earlier process has stopped"
             )
 
         return await self._run(claim, within_s)
 
-    def describe_superseded(self, count: int) -> str:
-        """Return the sentence for a store from which another store has taken over concerts."""
+    def describe_superseded(self, count: int, others: Sequence[OtherStore]) -> str:
+        """Return the sentence for a store from which other stores have taken over concerts."""
+        shown = "".join(f" at {other.address} (used on host {other.host})" for other in others)
         return (
-            f"{self._name} is an old primary: another Redis has taken over {count} concerts, so their calls are refused"
-            f" here; set {_SETTING} to the new primary, or make this Redis its replica"
+            f"{self._name} is an old primary: another Redis{shown} has taken over {count} concert{'s' * (count != 1)},"
+            f" so their calls are refused here; set {_SETTING} to the new primary, or make this Redis its replica. If"
+            f" this Redis is the right one, correct {_SETTING} on the other host"
         )
 
     async def _run(self, check: Callable[[], Awaitable[str | None]], within_s: float) -> str | None:
@@ -104,13 +127,15 @@ class HotStoreCheck:
             async with asyncio.timeout(within_s):
                 problem = await check()
         except TimeoutError:
-            problem = f"has not answered for {within_s:.0f} s"
+            problem = f"has not answered for {within_s:.0f} s; check {_SETTING} and the server"
         except (RedisError, OSError) as error:
             problem = _explain(error)
         return None if problem is None else f"{self._name} {problem}"
 
     async def _check(self) -> str | None:
-        info = _parse((await self._client.run_command("INFO")).decode())
+        info = _parse(await self._client.run_command("INFO"))
+        if "sentinel_masters" in info:
+            return _SENTINEL
         if problem := await self._cluster_problem(info):
             return problem
         version = info.get("redis_version", "")
@@ -123,12 +148,12 @@ class HotStoreCheck:
         """A cluster with all slots on one server is like a single server."""
         if info.get("cluster_enabled", "0") == "0":
             return None
-        cluster = _parse((await self._client.run_command("CLUSTER", "INFO")).decode())
+        cluster = _parse(await self._client.run_command("CLUSTER", "INFO"))
         return None if (cluster.get("cluster_state"), cluster.get("cluster_size")) == ("ok", "1") else _CLUSTER
 
     async def _write(self, deployment: str) -> bool:
         """Make the tiny write. Return False if another deployment uses the store."""
-        keys, args = READINESS_KEYS, (deployment, str(LASTS_MS), READINESS_CHANNEL)
+        keys, args = READINESS_KEYS, (deployment, str(READINESS_LASTS_MS), READINESS_CHANNEL)
         reply = await self._client.run_command("EVAL", CLAIM_STORE.source, str(len(keys)), *keys, *args)
         match word := reply[0].decode():
             case "WRITTEN" | "CLAIMED":
@@ -161,8 +186,10 @@ class HotStoreCheck:
 
 def _explain(error: Exception) -> str:
     """Return the problem that an error stands for, with the text of the error."""
-    text = re.sub(r"\s*script: [0-9a-f]{40}.*", "", str(error)).strip().rstrip(".")
+    text = re.sub(r"\s*script: [0-9a-f]{40}.*|, with args beginning with.*", "", str(error)).strip().rstrip(".")
     if isinstance(error, TimeoutError) or not isinstance(error, ResponseError | AuthenticationError):
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            return f"has a TLS certificate that is refused: {text}; renew it, or correct ssl_ca_certs in {_SETTING}"
         return f"does not answer: {text or type(error).__name__}; check {_SETTING} and the server"
     code = _code(error)
     problem = _PROBLEMS.get(code)
@@ -182,5 +209,7 @@ def _code(error: Exception) -> str:
     return known or text.partition(" ")[0]
 
 
-def _parse(info: str) -> dict[str, str]:
-    return dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+def _parse(info: bytes) -> dict[str, str]:
+    # Paths in it may have any encoding.
+    text = info.decode(errors="replace")
+    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)

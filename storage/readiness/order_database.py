@@ -1,11 +1,11 @@
-"""Checks whether the order database can be used: a replica set with a writable primary that has the
-indexes on which the guarantees depend.
+"""Checks whether the order database can be used: a replica set that records a write on the majority
+of its members, and has the indexes on which the guarantees depend.
 """
 
 import asyncio
 import re
 
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError, WTimeoutError
 
 from domain.errors import TemporarilyUnavailable
 from storage.mongo.client import Database
@@ -15,6 +15,8 @@ from storage.mongo.revocations import RevocationStore
 from storage.readiness.addresses import shown_address
 
 _SETTING = "ONSALE_MONGO_URL"
+WRITE_WITHIN_MS = 2_500
+"""Long enough for a loaded set, and shorter than a whole check may take."""
 _UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
 
 
@@ -46,8 +48,8 @@ class OrderDatabaseCheck:
             async with asyncio.timeout(within_s):
                 problem = await self._check()
         except TimeoutError:
-            cause = "" if self._index_error is None else f"; the last error was: {_cause(self._index_error)}"
-            problem = f"has not answered for {within_s:.0f} s{cause}"
+            cause = "" if self._index_error is None else f": {_cause(self._index_error)}"
+            problem = f"has not answered for {within_s:.0f} s; check {_SETTING} and the server{cause}"
         except PyMongoError as error:
             problem = _explain(error)
         return None if problem is None else f"{self._name} {problem}"
@@ -72,6 +74,7 @@ class OrderDatabaseCheck:
                 f"has no writable primary: this is a secondary of the set {hello['setName']}{primary}. Set {_SETTING}"
                 f" to all members with replicaSet={hello['setName']} and without directConnection"
             )
+        await self._installation.probe_write(within_ms=WRITE_WITHIN_MS)
         if not await self._orders.has_unit_guards():
             return f"lacks the unique index on units or its schema{self._why_no_indexes()}"
         if not await self._revocations.has_indexes():
@@ -84,12 +87,19 @@ class OrderDatabaseCheck:
 
 def _explain(error: PyMongoError) -> str:
     cause = _cause(error)
+    if isinstance(error, WTimeoutError):
+        return (
+            f"records no write on the majority of its members within {WRITE_WITHIN_MS / 1000:g} s; start the members"
+            f" that are missing, or look at their logs ({cause})"
+        )
     if isinstance(error, OperationFailure):
         if error.code == _AUTHENTICATION_FAILED:
             return f"refuses the user name or the password; correct them in {_SETTING} ({cause})"
         if error.code == _UNAUTHORIZED:
             return f"refuses a command of its user; grant it the role readWrite on the database ({cause})"
         return f"answers with an error: {cause}"
+    if "CERTIFICATE_VERIFY_FAILED" in cause:
+        return f"has a TLS certificate that is refused: {cause}; renew it, or correct tlsCAFile in {_SETTING}"
     if "match selector" in cause:
         cause += ". If the set is new, run rs.initiate() once; otherwise wait for the election, or look at its log"
     return f"has no primary that this server can reach; check {_SETTING}, the name of the set and its members: {cause}"

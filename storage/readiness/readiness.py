@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from storage.readiness.hot_store import HotStoreCheck
+from storage.readiness.hot_store import HotStoreCheck, OtherStore
 from storage.readiness.order_database import OrderDatabaseCheck
+from storage.sync.detached import DetachedTasks
+from storage.sync.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 
@@ -16,26 +19,44 @@ STARTING_S = 10.0
 """How long a new process may lack indexes or a primary before this is logged."""
 
 
+class Superseded(Protocol):
+    """The concerts that another store has taken over."""
+
+    def count(self) -> int: ...
+
+    def other_stores(self) -> Sequence[OtherStore]: ...
+
+
 class Readiness:
     def __init__(
         self,
         hot: HotStoreCheck,
         orders: OrderDatabaseCheck,
+        superseded: Superseded,
         *,
-        superseded: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`superseded` counts the concerts that another store has taken over."""
         self._hot = hot
         self._orders = orders
         self._superseded = superseded
         self._clock = clock
+        self._tasks = DetachedTasks()
+        self._checks = SingleFlight[None, list[str]]()
         self._first_s: float | None = None
         self._was_ready = False
         self._logged: list[str] = []
 
     async def problems(self) -> list[str]:
-        """Return a sentence for each store that is not ready: address, reason and next step."""
+        """Return a sentence for each store that is not ready: address, reason and next step.
+
+        Calls at the same time share one check, so many callers do not delay it.
+        """
+        return list(await self._checks.run(None, self._check, owner=self._tasks))
+
+    async def aclose(self) -> None:
+        await self._tasks.aclose(patience_s=0)
+
+    async def _check(self) -> list[str]:
         found = await asyncio.gather(
             self._hot.problem(within_s=READY_WITHIN_S), self._orders.problem(within_s=READY_WITHIN_S)
         )
@@ -43,8 +64,8 @@ class Readiness:
         if not problems and (deployment := await self._orders.deployment_id()):
             claimed = await self._hot.claim(deployment, within_s=READY_WITHIN_S)
             problems = [claimed] if claimed else []
-        if count := self._superseded():
-            problems.append(self._hot.describe_superseded(count))
+        if count := self._superseded.count():
+            problems.append(self._hot.describe_superseded(count, self._superseded.other_stores()))
         self._log(problems)
         return problems
 

@@ -6,6 +6,9 @@ above the capacity, and a queue whose lottery was revealed has its numbers.
 Each recovery first raises the epoch in MongoDB and uses it as a token: its scripts do nothing once
 another recovery has begun or the store's incarnation has changed again. A process runs one recovery
 per concert at a time; several processes coordinate through a mark in the store.
+
+MongoDB records the store as the one that has the concert once the mark is set, which only a store
+that accepts writes does. A replica therefore takes no concert over.
 """
 
 import asyncio
@@ -121,8 +124,8 @@ class Recovery:
 
         From scratch, holds and places in the queue are lost; orders are not.
         """
-        _, store = await self._hot_state.read_trust(concert_id)
-        concert = await self._concerts.raise_epoch(concert_id, store=store)
+        await self._hot_state.require_writes()
+        concert = await self._concerts.raise_epoch(concert_id)
         if concert is None or is_history(concert):
             return False
         word = await self._hot_state.distrust(concert_id, concert.epoch, from_scratch=from_scratch)
@@ -135,7 +138,9 @@ class Recovery:
 
         Return False if it was superseded or did not succeed.
         """
-        self._unfinished[concert.id] = concert.epoch, concert.recovered_in
+        store = self._hot_state.incarnation
+        self._unfinished[concert.id] = concert.epoch, store
+        await self._concerts.record_store(concert.id, store)
         count = await self._order_sync.sync_concert(concert)
         if count is None or not await self._finish(concert):
             log.warning("recovery %d of concert %s did not finish, or was superseded", concert.epoch, concert.id)
@@ -156,12 +161,12 @@ class Recovery:
         that mark expires. If the epoch has been raised in the meantime, capacities may have been
         decided in the recovered store, so a new recovery is needed.
         """
-        _, store = await self._hot_state.read_trust(concert_id)
+        await self._hot_state.require_writes()
         unfinished = self._unfinished.pop(concert_id, None)
         concert = None if unfinished is None else await self._concerts.get(concert_id)
-        if concert is not None and unfinished == (concert.epoch, store):
+        if concert is not None and unfinished == (concert.epoch, self._hot_state.incarnation):
             return concert
-        return await self._concerts.raise_epoch(concert_id, store=store)
+        return await self._concerts.raise_epoch(concert_id)
 
     async def _finish(self, concert: Concert) -> bool:
         """Perform the last steps. Return False if one failed or the recovery was superseded.

@@ -54,9 +54,9 @@ def _texts(world: World) -> list[str]:
 
 
 async def test_random_operations_get_the_answers_of_graphql_core(
-    shop: Shop, world: World, executed_by_plans: list[Plan], pytestconfig: pytest.Config
+    shop: Shop, world: World, executed_by_plans: list[Plan], pytestconfig: pytest.Config, caplog: pytest.LogCaptureFixture
 ) -> None:
-    logging.getLogger("schema").setLevel(logging.CRITICAL)
+    caplog.set_level(logging.CRITICAL, logger="schema")
     wanted = pytestconfig.getoption("--plan-operations")
     random, texts = Random(pytestconfig.getoption("--plan-seed")), _texts(world)
     core, plans = build_engine(DocumentRules(compiles_plans=False)), build_engine(DocumentRules())

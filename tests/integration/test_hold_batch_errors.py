@@ -14,6 +14,7 @@ from domain.ids import PersonId
 from domain.limits.rates import CallRates, Rate
 from storage import scripts
 from storage.connect import Stores
+from storage.embedded.process import ServerProcess
 from storage.hot.script_client import ScriptClient
 from tests.support.hold_batches import BatchShop, HoldCall, Refusal, make_concert
 from tests.support.hot_keys import concert_key
@@ -166,3 +167,20 @@ async def test_wrong_type_found_while_writing_is_undone(stores: Stores) -> None:
     assert await stock(stores, concert) == [(9, 0, 0)]
     assert (await hold(stores, concert, 9)).units
     await check_invariants(stores, concert)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(("name", "wrong", "right"), [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")])
+async def test_store_that_refuses_writes_refuses_holds_for_now(
+    own_valkey: ServerProcess, count: int, name: str, wrong: str, right: str
+) -> None:
+    """Failing value before, in a full store: a ResponseError, which clients get as INTERNAL."""
+    client = ScriptClient(own_valkey.url)
+    shop = await open_shop(client)
+    calls = [HoldCall(f"person{number}", 7) for number in range(count)]
+    await client.run_command("CONFIG", "SET", name, wrong)
+    refused = await shop.hold_in_batch(calls)
+    assert [type(answer) is Refusal and answer.kind for answer in refused] == ["TemporarilyUnavailable"] * count
+    await client.run_command("CONFIG", "SET", name, right)
+    assert all(isinstance(answer, Hold) for answer in await shop.hold_in_batch(calls))
+    await client.aclose()

@@ -2,6 +2,8 @@
 reason and the next step.
 """
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -20,7 +22,7 @@ from tests.support.sale import buy, hold, on_sale, stock
 from tests.support.store_servers import running
 from tests.support.stores import mongod
 from tests.support.waiting import wait_until
-from tests.support.wrong_stores import standalone_mongod, uninitiated_mongod
+from tests.support.wrong_stores import running_set_with_arbiter, standalone_mongod, uninitiated_mongod
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -130,6 +132,30 @@ async def test_refused_user_is_not_ready(
         async with failing(mongo_url, 1, commands=("listIndexes",), errorCode=code):
             assert why in await only_problem(stores)
         assert await stores.problems() == []
+
+
+async def test_user_who_may_only_read_is_not_ready(valkey_url: str, mongo_url: str, mongo_database: str) -> None:
+    """Failing value before: ready, as nothing was written."""
+    async with connect_stores(valkey_url, mongo_url, mongo_database) as stores:
+        async with failing(mongo_url, 1, commands=("update",), errorCode=13):
+            assert "refuses a command of its user; grant it the role readWrite" in await only_problem(stores)
+        assert await stores.problems() == []
+
+
+async def test_primary_without_a_majority_is_not_ready(stores_at: OpenAt, tmp_path: Path) -> None:
+    """With an arbiter, a primary stays although no write reaches a majority. Failing value before:
+    ready, although no order could be confirmed.
+    """
+    async with running_set_with_arbiter(tmp_path) as (primary, secondary), stores_at(primary.url) as stores:
+        await until_ready(stores)
+        os.kill(secondary.pid, signal.SIGSTOP)
+        try:
+            problem = await only_problem(stores)
+            assert "records no write on the majority of its members" in problem
+            assert "start the members that are missing" in problem
+        finally:
+            os.kill(secondary.pid, signal.SIGCONT)
+        await until_ready(stores)
 
 
 async def test_reason_for_missing_indexes_is_shown(valkey_url: str, mongo_url: str, fresh_database: str) -> None:

@@ -2,6 +2,7 @@
 the next step, and ends without a restart of the server.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -11,6 +12,8 @@ import pytest
 import pytest_asyncio
 import redis.asyncio
 
+from domain.errors import TemporarilyUnavailable
+from proofs.store_faults.small_disk import fill_disk
 from storage.connect import Stores, connect_stores
 from storage.embedded import supervisor
 from storage.embedded.ports import free_port
@@ -22,7 +25,7 @@ from tests.support.store_proxy import StoreProxy
 from tests.support.store_servers import borrowed_stores, running
 from tests.support.stores import redis7, start_cluster
 from tests.support.waiting import wait_until
-from tests.support.wrong_stores import fill_disk, running_cluster, small_disk
+from tests.support.wrong_stores import running_cluster, sentinel, small_disk
 from workers.expiry import ExpiryWorker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -178,6 +181,24 @@ async def test_cluster_with_all_slots_on_one_server_is_ready(stores_at: OpenAt, 
     await server.kill()
 
 
+async def test_sentinel_is_not_ready(stores_at: OpenAt, tmp_path: Path) -> None:
+    """Failing value before: it was said to lack a command, not to be a Sentinel."""
+    async with running(sentinel(tmp_path)) as server, stores_at(server.url) as opened:
+        problem = await only_problem(opened)
+        assert problem.startswith(f"Redis at 127.0.0.1:{server.port}/0 is a Sentinel, which Onsale does not support")
+        assert "set ONSALE_REDIS_URL to an address that always leads to the primary" in problem
+
+
+async def test_checks_at_the_same_time_share_one_run(stores: Stores, control: Control) -> None:
+    """Many callers cannot delay the check of a load balancer. Failing value before: 50 runs."""
+    assert await stores.problems() == []
+    await control("CONFIG", "RESETSTAT")
+    assert await asyncio.gather(*[stores.problems() for _ in range(50)]) == [[]] * 50
+    stats = await control("INFO", "commandstats")
+    assert isinstance(stats, dict)
+    assert stats["cmdstat_eval"]["calls"] == 2
+
+
 @pytest.mark.parametrize(
     ("rules", "why"),
     [
@@ -267,11 +288,18 @@ async def test_second_deployment_on_one_redis_is_not_ready(
         async with connect_stores(server.url, databases.url, other) as second:
             assert "is used by another deployment, with another MongoDB database" in await only_problem(second)
             assert await stores.problems() == []
+            concert = await on_sale(stores, 5)
+            with pytest.raises(TemporarilyUnavailable, match="This Redis is used by another deployment"):
+                await second.hot_state.expire_holds(concert.id, limit=1)
+            with pytest.raises(TemporarilyUnavailable, match="This Redis is used by another deployment"):
+                await second.holds.read_stock(concert)
+            await buy(stores, await hold(stores, concert, 2))
         async with connect_stores(f"redis://127.0.0.1:{server.port}/{OTHER_DATABASE}", databases.url, other) as second:
             assert await second.problems() == []
         await control("DEL", "onsale2:{store}:deployment")
         async with connect_stores(server.url, databases.url, other) as second:
             assert await second.problems() == []
+            assert await stock(second, await on_sale(second, 5)) == [(5, 0, 0)]
     await control("FLUSHALL")
 
 

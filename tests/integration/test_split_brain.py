@@ -2,127 +2,34 @@
 has taken over, and uses the right one as soon as it is connected to it.
 """
 
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import redis.asyncio
 
-from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable
-from storage.connect import Stores
-from storage.embedded import supervisor
-from storage.embedded.process import ServerProcess
-from storage.keys import concert_keys
+from domain.ids import ConcertId
+from storage.connect import open_stores
 from storage.sync import concert_cache, superseded
+from storage.sync.superseded import SupersededConcerts
 from tests.support.databases import DatabasePool
 from tests.support.sale import buy, check_invariants, hold, on_sale, opened, stock
-from tests.support.store_copies import until_trusted
-from tests.support.store_proxy import StoreProxy
-from tests.support.store_servers import running
+from tests.support.split_brain import Pair, running_pair, split, until_answered, until_refused
 from tests.support.waiting import wait_until
-
-Pair = tuple[ServerProcess, ServerProcess]
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Two processes that share a database. `left` reaches the old primary through a proxy; `right`
-    reaches the new one, a former replica that has been promoted.
-    """
-
-    left: Stores
-    right: Stores
-    proxy: StoreProxy
-    old: ServerProcess
-    new: ServerProcess
 
 
 @pytest_asyncio.fixture
 async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    async with (
-        running(supervisor.make_valkey(tmp_path / "old")) as old,
-        running(supervisor.make_valkey(tmp_path / "new")) as new,
-    ):
-        yield old, new
+    async with running_pair(tmp_path) as pair:
+        yield pair
 
 
 @pytest.fixture(autouse=True)
 def always_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the list of concerts with each call instead of every two seconds."""
     monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)
-
-
-async def command(server: ServerProcess, *words: str | int) -> object:
-    async with redis.asyncio.Redis.from_url(server.url, decode_responses=True) as client:
-        return await client.execute_command(*words)
-
-
-async def replicate(source: ServerProcess, replica: ServerProcess) -> None:
-    await command(replica, "REPLICAOF", "127.0.0.1", source.port)
-
-    async def is_in_sync() -> bool:
-        async with redis.asyncio.Redis.from_url(replica.url, decode_responses=True) as client:
-            info = await client.info("replication")
-        return (info["role"], info["master_link_status"]) == ("slave", "up")
-
-    await wait_until(is_in_sync, what="the replica")
-
-
-@asynccontextmanager
-async def split(pair: Pair, databases: DatabasePool) -> AsyncIterator[tuple[Split, Concert]]:
-    """Put a concert on sale at the old primary, and let the new one take it over."""
-    old, new = pair
-    async with AsyncExitStack() as stack:
-        database = stack.enter_context(databases.borrowed())
-        proxy = await stack.enter_async_context(StoreProxy(old.url).running())
-        left = await stack.enter_async_context(opened(proxy.url, databases.url, database))
-        concert = await on_sale(left, 20, limit_per_person=4)
-        await buy(left, await hold(left, concert, 4))
-        await replicate(old, new)
-        # The first replica changes the replication id of its primary, which is then recovered.
-        await until_trusted(left, concert.id)
-        await until_copied(old, new, concert)
-        await command(new, "REPLICAOF", "NO", "ONE")
-        await command(new, "DEL", "onsale2:{store}:deployment")
-        right = await stack.enter_async_context(opened(new.url, databases.url, database))
-        await until_trusted(right, concert.id)
-        yield Split(left, right, proxy, old, new), concert
-
-
-async def until_copied(source: ServerProcess, replica: ServerProcess, concert: Concert) -> None:
-    async def is_copied() -> bool:
-        fields = ("HMGET", concert_keys(concert.id)[0], "epoch", "incarnation", "version", "mark")
-        return await command(source, *fields) == await command(replica, *fields)
-
-    await wait_until(is_copied, what="the copy")
-
-
-async def until_refused(stores: Stores, concert: Concert) -> None:
-    async def is_refused() -> bool:
-        await stores.concert_cache.list_all()
-        try:
-            await stores.holds.read_stock(concert)
-        except TemporarilyUnavailable as error:
-            return "Another stock store has taken over this concert" in str(error)
-        return False
-
-    await wait_until(is_refused, what="the refusal")
-
-
-async def until_answered(stores: Stores, concert: Concert) -> None:
-    async def is_answered() -> bool:
-        await stores.concert_cache.list_all()
-        try:
-            await stores.holds.read_stock(concert)
-        except TemporarilyUnavailable:
-            return False
-        return True
-
-    await wait_until(is_answered, what="the stock")
 
 
 async def test_old_primary_is_refused_and_the_new_one_sells(pair: Pair, databases: DatabasePool) -> None:
@@ -133,7 +40,7 @@ async def test_old_primary_is_refused_and_the_new_one_sells(pair: Pair, database
         assert refusal.value.retry_after_s == 2
         (problem,) = await two.left.problems()
         assert f"Redis at 127.0.0.1:{two.proxy.url.split(':')[2]} is an old primary" in problem
-        assert "another Redis has taken over 1 concerts" in problem
+        assert "another Redis has taken over 1 concert, so their calls are refused" in problem
         assert await two.right.problems() == []
         await buy(two.right, await hold(two.right, concert, 4, who="bob"))
         assert await stock(two.right, concert) == [(12, 0, 8)]
@@ -182,3 +89,61 @@ async def test_restarted_store_is_not_superseded(pair: Pair, databases: Database
             for stores in (one, two):
                 await stores.concert_cache.list_all()
                 assert stores.superseded.count() == 0
+
+
+async def test_lasting_split_leaves_the_concerts_where_they_are(pair: Pair, databases: DatabasePool) -> None:
+    """Failing value before: the concert changed sides once a minute."""
+    async with split(pair, databases) as (two, concert):
+        now_s, taken_back = [0.0], list[ConcertId]()
+        left = SupersededConcerts(two.left.concerts, two.left.hot_state, two.left.store_leases, clock=lambda: now_s[0])
+
+        async def take_back(concert_id: ConcertId, *, from_scratch: bool) -> bool:
+            taken_back.append(concert_id)
+            return True
+
+        async def check() -> None:
+            stored = await two.left.concerts.get(concert.id)
+            assert stored is not None
+            left.compare([stored])
+            await left.settled()
+
+        left.take_back_with(take_back)
+        for _ in range(5):
+            await two.right.store_watch.renew()
+            await check()
+            assert left.contains(concert.id)
+            now_s[0] += superseded.TAKE_BACK_AFTER_S
+        assert taken_back == []
+        # From here on, no process uses the other store.
+        await check()
+        assert taken_back == [concert.id]
+        await left.aclose()
+
+
+async def test_refusal_names_the_other_store_and_the_host_that_uses_it(pair: Pair, databases: DatabasePool) -> None:
+    async with split(pair, databases) as (two, concert):
+        await two.right.store_watch.renew()
+        await until_refused(two.left, concert)
+        (problem,) = await two.left.problems()
+        other = f"another Redis at 127.0.0.1:{two.new.port}/0 (used on host {socket.gethostname()})"
+        assert f"{other} has taken over 1 concert, so their calls are refused here" in problem
+        assert "set ONSALE_REDIS_URL to the new primary, or make this Redis its replica" in problem
+
+
+async def test_process_without_calls_notices_the_end_of_a_split(pair: Pair, databases: DatabasePool) -> None:
+    """A server that is not ready gets no calls. Failing value before: it stayed that way."""
+    async with (
+        split(pair, databases) as (two, _),
+        open_stores(two.proxy.url, databases.url, two.left.mongo.name) as idle,
+    ):
+
+        async def is_old() -> bool:
+            return any("is an old primary" in problem for problem in await idle.problems())
+
+        async def is_ready() -> bool:
+            return await idle.problems() == []
+
+        await wait_until(is_old, what="the refusal")
+        two.proxy.target_url = two.new.url
+        two.proxy.reset_connections()
+        await wait_until(is_ready, what="readiness")

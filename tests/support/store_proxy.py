@@ -3,6 +3,7 @@ hold replies back.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -28,8 +29,10 @@ class _Plan:
 class StoreProxy:
     """Forwards to the store at `target_url`, which may be changed for new connections."""
 
-    def __init__(self, target_url: str) -> None:
+    def __init__(self, target_url: str, *, tls: ssl.SSLContext | None = None) -> None:
+        """With `tls`, clients must use TLS. The store itself needs none."""
         self.target_url = target_url
+        self._tls = tls
         self.accepted = 0
         self.cuts = 0
         self.splits_replies = False
@@ -39,6 +42,10 @@ class StoreProxy:
         self._answering.set()
         self._clients = set[asyncio.StreamWriter]()
         self._port = 0
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def url(self) -> str:
@@ -70,7 +77,7 @@ class StoreProxy:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["StoreProxy"]:
-        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as server:
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls) as server:
             self._port = server.sockets[0].getsockname()[1]
             yield self
             self.answer_again()

@@ -2,7 +2,6 @@
 clusters with several servers, and stores on a full disk.
 """
 
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,10 +11,12 @@ import redis.asyncio
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
+from proofs.store_faults.small_disk import small_disk as small_disk_or_none
 from storage.embedded import supervisor
-from storage.embedded.mongod import Mongod
+from storage.embedded.mongod import REPLICA_SET, Mongod
 from storage.embedded.ports import free_port
 from storage.embedded.process import ServerProcess
+from storage.embedded.valkey import Valkey
 from tests.support.store_servers import running
 from tests.support.stores import CLUSTER
 from tests.support.waiting import wait_until
@@ -58,12 +59,53 @@ def _without_set_name(arguments: list[str]) -> list[str]:
     return arguments[:start] + arguments[start + 2 :]
 
 
+class Sentinel(Valkey):
+    """A Redis Sentinel that watches nothing."""
+
+    name = "Sentinel"
+
+    def _arguments(self) -> list[str]:
+        # It writes its state into this file.
+        file = self.directory / "sentinel.conf"
+        file.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n")
+        return [str(file), "--sentinel"]
+
+
+def sentinel(directory: Path) -> ServerProcess:
+    return Sentinel(directory, port=None, executable=supervisor.valkey_executable(), options=())
+
+
 def standalone_mongod(directory: Path) -> ServerProcess:
     return StandaloneMongod(directory, port=None, executable=supervisor.mongod_executable(), options=())
 
 
 def uninitiated_mongod(directory: Path) -> ServerProcess:
     return UninitiatedMongod(directory, port=None, executable=supervisor.mongod_executable(), options=())
+
+
+@asynccontextmanager
+async def running_set_with_arbiter(directory: Path) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
+    """Run a replica set with an arbiter. Yield the member that is always primary, and the other."""
+    async with AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(running(uninitiated_mongod(directory / name)))
+            for name in ("primary", "secondary", "arbiter")
+        ]
+        members: list[dict[str, object]] = [
+            {"_id": number, "host": f"127.0.0.1:{server.port}"} for number, server in enumerate(servers)
+        ]
+        members[1]["priority"] = 0
+        members[2]["arbiterOnly"] = True
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(f"{servers[0].url}?directConnection=true")
+        async with client:
+            await client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
+
+            async def is_complete() -> bool:
+                status = await client.admin.command("replSetGetStatus")
+                return [member["state"] for member in status["members"]] == [1, 2, 7]
+
+            await wait_until(is_complete, what="the replica set")
+        yield servers[0], servers[1]
 
 
 @asynccontextmanager
@@ -95,25 +137,8 @@ async def running_cluster(directory: Path, *, size: int) -> AsyncIterator[list[S
 
 @contextmanager
 def small_disk(directory: Path, *, megabytes: int) -> Iterator[Path]:
-    """Mount a file system of this size, which needs root privileges."""
-    directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(directory)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small disk cannot be mounted here: that needs root privileges")
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)  # noqa: S607
-
-
-def fill_disk(directory: Path) -> Path:
-    """Use up all space, and return the file that does so."""
-    filler = directory / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (65_536, 1_024, 1):
-            try:
-                while True:
-                    file.write(b"x" * size)
-            except OSError:
-                continue
-    return filler
+    """Mount a file system of this size, or skip the test."""
+    with small_disk_or_none(directory, megabytes=megabytes) as disk:
+        if disk is None:
+            pytest.skip("a small disk cannot be mounted here: that needs root privileges")
+        yield disk

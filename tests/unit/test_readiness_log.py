@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from storage.readiness.hot_store import OtherStore
 from storage.readiness.readiness import STARTING_S, Readiness
 
 
@@ -20,6 +21,14 @@ class Store:
         return None
 
 
+class NoneSuperseded:
+    def count(self) -> int:
+        return 0
+
+    def other_stores(self) -> tuple[OtherStore, ...]:
+        return ()
+
+
 @pytest.fixture
 def now() -> list[float]:
     return [0.0]
@@ -34,7 +43,7 @@ def store() -> Store:
 def readiness(store: Store, now: list[float]) -> Readiness:
     hot: Any = Store()
     orders: Any = store
-    return Readiness(hot, orders, clock=lambda: now[0])
+    return Readiness(hot, orders, NoneSuperseded(), clock=lambda: now[0])
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from settings import Settings, SettingsError
+from tests.support.certificates import write_certificate
 
 PASSWORD = "swordfish"
 
@@ -53,6 +54,8 @@ def test_every_usable_redis_url_is_accepted(url: str) -> None:
         ("redis://host/0?ssl_cert_reqs=none", "options for TLS need rediss://"),
         ("rediss://host/0?ssl_nothing=1", "options for TLS need rediss://"),
         ("rediss://host/0?ssl_cert_reqs=bogus", "Invalid SSL Certificate Requirements"),
+        ("unix:///run/redis.sock?socket_timeout=60", "the option socket_timeout is not supported"),
+        ("unix:///run/redis.sock?db=x", "Invalid value for 'db'"),
         ("rediss://host/0?ssl_ca_certs=/no/such/file", "the file /no/such/file cannot be read: No such file"),
     ],
 )
@@ -87,6 +90,7 @@ def test_every_usable_mongodb_url_is_accepted(url: str) -> None:
         ("mongodb://host/?readPreference=bogus", "bogus is not a valid read preference"),
         ("mongodb://one,two/?directConnection=true", "Cannot specify multiple hosts with directConnection=true"),
         ("mongodb+srv://one.example.org,two.example.org/", "takes one name without a port"),
+        ("mongodb+srv://one.example.org:27017/", "takes one name without a port"),
         ("mongodb://host/?tls=true&tlsCAFile=/no/such/file", "the file /no/such/file cannot be read: No such file"),
     ],
 )
@@ -132,9 +136,28 @@ def test_databases_of_mongodb_itself_are_refused(value: str) -> None:
 
 
 def test_readable_certificate_files_are_accepted(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("not read here")
-    url = f"rediss://host/0?ssl_ca_certs={tmp_path}/ca.pem"
+    file = write_certificate(tmp_path)
+    url = f"rediss://host/0?ssl_ca_certs={file}"
     assert Settings.from_env({"ONSALE_REDIS_URL": url}).redis_url == url
+    url = f"mongodb://host/?tls=true&tlsCAFile={file}&tlsCertificateKeyFile={file}"
+    assert Settings.from_env({"ONSALE_MONGO_URL": url}).mongo_url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("REDIS_URL", "rediss://host/0?ssl_ca_certs={file}"),
+        ("REDIS_URL", "rediss://host/0?ssl_certfile={file}"),
+        ("MONGO_URL", "mongodb://host/?tls=true&tlsCAFile={file}"),
+        ("MONGO_URL", "mongodb+srv://host.example.org/?tlsCAFile={file}"),
+        ("MONGO_URL", "mongodb://host/?tls=true&tlsCertificateKeyFile={file}"),
+    ],
+)
+def test_file_without_a_certificate_is_refused(tmp_path: Path, name: str, url: str) -> None:
+    (tmp_path / "wrong.pem").write_text("not a certificate")
+    line = refusal_of(name, url.format(file=tmp_path / "wrong.pem"))
+    assert line.startswith(f"ONSALE_{name} is ")
+    assert "names a file that has no valid certificate or key" in line
 
 
 def test_all_wrong_settings_are_reported_together() -> None:

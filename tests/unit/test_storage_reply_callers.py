@@ -60,8 +60,10 @@ class FakeStores:
     async def list_all(self, *_: object) -> list[Concert]:
         return [DRAWN]
 
-    async def raise_epoch(self, concert_id: ConcertId, *, store: str = "") -> Concert:
+    async def raise_epoch(self, concert_id: ConcertId) -> Concert:
         return CONCERT
+
+    async def record_store(self, *_: object) -> None: ...
 
     async def iterate_concert(self, concert_id: ConcertId) -> AsyncIterator[Order]:
         yield ORDER
@@ -121,13 +123,14 @@ def make_fake(**answers: object) -> Any:
 
 def recover(**words: str) -> Awaitable[bool]:
     usual: dict[str, object] = {
-        "read_trust": (False, "incarnation"),
+        "require_writes": None,
         "apply_concert": "APPLIED",
         "mark_recovery": "MARKED",
         "record_order": "RECORDED",
         "finish_recovery": "RECOVERED",
     }
     hot = make_fake(**usual | words)
+    hot.incarnation = "incarnation"
     order_sync = OrderSync(FAKE_STORES, hot, FAKE_STORES, FAKE_STORES)
     return Recovery(
         FAKE_STORES, hot, order_sync=order_sync, house_units=FAKE_STORES, lottery_opener=FAKE_STORES

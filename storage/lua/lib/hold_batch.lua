@@ -185,7 +185,9 @@ end
 -- undone (a step whose write has not happened changes nothing), and the concert is not trusted
 -- until a recovery has compared it with MongoDB.
 local function end_unfinished(problem, writes)
-  local text = type(problem) == 'table' and problem.err or 'ERR ' .. tostring(problem)
+  local text = type(problem) == 'table' and problem.err or tostring(problem)
+  -- A store that refuses writes raises a text that begins with its code, such as OOM.
+  if not string.match(text, '^%u+ ') then text = 'ERR ' .. text end
   if not has_written then return redis.error_reply(text) end
   local ids, units, free, counters, gone, before = {}, {}, {}, {}, {}, {}
   for index, hold in ipairs(made) do ids[index] = hold.id end
