@@ -62,6 +62,7 @@ from web.configuration.limits import make_rate_limits, make_socket_limits
 from web.configuration.payment import make_checkout
 from web.development import mailbox_page
 from web.event_streams import EventStreams
+from web.fast_path.answers import FastPath
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.images import media, uploads
 from web.metrics import metrics_routes
@@ -86,6 +87,8 @@ class AppState(TypedDict):
     stores: Stores
     passes: PassSigner
     graphql_service: GraphQLService
+    fast_path: FastPath | None
+    """None if the setting turns it off; web/fast_path/protocol.py reads this."""
     login: Login
     event_streams: EventStreams
     """The event streams of the GraphQL service; the server ends them when it stops."""
@@ -216,6 +219,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
                 stores=stores,
                 passes=resources.passes,
                 graphql_service=service,
+                fast_path=_fast_path(settings, service),
                 login=Login(client, sessions, site, _login_limit(settings, stores)),
                 event_streams=service.event_streams,
                 revocations=session_ends.revocations,
@@ -251,6 +255,12 @@ def _opened(
         batched_holds=settings.batched_holds,
         declares_noeviction=settings.declares_noeviction,
     )
+
+
+def _fast_path(settings: Settings, service: GraphQLService) -> FastPath | None:
+    if not settings.http_fast_path:
+        return None
+    return FastPath(service.http, settings.trusted_proxies, max_body_bytes=settings.max_body_bytes)
 
 
 def _login_limit(settings: Settings, stores: Stores) -> LoginLimit:
