@@ -134,6 +134,7 @@ class Shop:
         self.stores = stores
         self.redis_url = redis_url
         self.verifier = verifier
+        self.service: GraphQLService
 
     def token(self, name: str, **claims: object) -> str:
         roles = ROLES.get(name, ["customer"])
@@ -281,5 +282,6 @@ async def shop_on(
             ) as late.service,
         ):
             add_fast_path(state, late.service)
+            shop.service = late.service
             yield shop
             late.service.event_streams.stop_all()
