@@ -139,8 +139,8 @@ prove-plans: .venv/dev.stamp ## compare compiled plans with graphql-core on rand
 prove-http: .venv/dev.stamp test-programs ## compare both paths of HTTP on random connections, byte for byte (CONNECTIONS=3000 SEED=)
 	@$(BIN)/python -m pytest -q tests/e2e/test_http_paths.py --http-examples $(or $(CONNECTIONS),3000) $(if $(SEED),--hypothesis-seed=$(SEED))
 
-test-switched-off: .venv/dev.stamp test-programs ## run the tests of HTTP and of the schema without plans, batches of holds and the fast path
-	@$(BIN)/python -m pytest $(IN_PARALLEL) $(SWITCHED_OFF) --plans never --holds single --http ordinary
+test-switched-off: .venv/dev.stamp test-programs ## run the tests of HTTP and of the schema without plans, batches of holds and the fast path (OFF="--plans never": one of them; --holds single, --http ordinary)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) $(SWITCHED_OFF) $(or $(OFF),--plans never --holds single --http ordinary)
 
 SWITCHED_OFF := $(wildcard $(addprefix tests/, e2e/test_graphql_*.py e2e/test_http_*.py e2e/test_token_attacks.py unit/test_schema_*.py))
 

@@ -55,7 +55,7 @@ async def world(shop: Shop) -> AsyncIterator[World]:
         "expired": shop.token("alice", exp=1_000_000_000),
         "garbage": "eyJ.not.a-token",
     }
-    with TwoPaths(shop.service).recording() as paths:
+    with TwoPaths(shop.service).record_access_lines() as paths:
         yield World(paths, tokens, make_body(document, input=input_))
 
 

@@ -73,7 +73,7 @@ class ClientTransport(asyncio.Transport):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a client received, and whether the server closed the connection."""
+    """The bytes that a client received, and whether the server closed the connection."""
 
     data: bytes
     is_closed: bool
@@ -132,7 +132,7 @@ class Connection:
 class TwoPaths:
     """Two servers on one GraphQL service, behind the same proxies.
 
-    Access lines are compared too, within `recording`.
+    Access lines are compared too, within `record_access_lines`.
     """
 
     service: GraphQLService
@@ -148,7 +148,7 @@ class TwoPaths:
         self._config.load()
 
     @contextmanager
-    def recording(self) -> Iterator["TwoPaths"]:
+    def record_access_lines(self) -> Iterator["TwoPaths"]:
         """Record the access lines within the block."""
         handler = _AccessLines(self._access_lines)
         access.addHandler(handler)

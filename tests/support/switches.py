@@ -1,4 +1,4 @@
-"""What a test run turns off: batches of holds, or the fast path of HTTP."""
+"""Turns settings off for a whole test run: batches of holds, or the fast path of HTTP."""
 
 from typing import Any
 

@@ -49,7 +49,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._body = bytearray()
         self._whole_body: asyncio.Future[bytes] | None = None
         self._later = bytearray()
-        """What arrived during an answer."""
+        """The bytes that arrived during an answer."""
         self._idle_since_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

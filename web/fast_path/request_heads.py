@@ -124,7 +124,7 @@ class RequestHeads:
 
 
 class _Parsed:
-    """What httptools reports about a head."""
+    """The parts of a head, as httptools reports them."""
 
     def __init__(self) -> None:
         self.url = b""
