@@ -36,7 +36,6 @@ class HttpProtocol(HttpToolsProtocol):
         # The fast path applies neither of these options.
         self._is_supported = not config.root_path and config.limit_concurrency is None
         self._peer = Peer(None, "http")
-        self._peer_key: object = None
         self._is_parsing = False
         """Whether uvicorn's parser is inside of a request."""
         self._refusal: str | None = None
@@ -56,7 +55,6 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         assert self.scheme is not None
         self._peer = Peer(self.client, self.scheme)
-        self._peer_key = self._peer.key
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._later.clear()
@@ -128,7 +126,7 @@ class HttpProtocol(HttpToolsProtocol):
         if size < len(END):
             return False
         sent = data[:size]
-        head = fast_path.heads.read(sent, self._peer, self._peer_key)
+        head = fast_path.heads.read(sent, self._peer)
         # A request that is sent together with the next one is left to the parser.
         if head is None or len(data) > size + head.content_length:
             return False

@@ -82,12 +82,9 @@ class RequestHeads:
     def __len__(self) -> int:
         return len(self._read)
 
-    def read(self, head: bytes, peer: Peer, peer_key: object) -> RequestHead | None:
-        """Return the head that these bytes are, or None if the ordinary path must read them.
-
-        `peer_key` is the key of the peer.
-        """
-        key = hashlib.sha256(head).digest(), peer_key
+    def read(self, head: bytes, peer: Peer) -> RequestHead | None:
+        """Return the head that these bytes are, or None if the ordinary path must read them."""
+        key = hashlib.sha256(head).digest(), peer.key
         found = self._read.get(key)
         if found is None:
             found = self._parse(head, peer) or False
@@ -101,7 +98,8 @@ class RequestHeads:
         names = Counter(name for name, _ in sent)
         if not names.keys().isdisjoint(_ELSEWHERE) or any(names[name] != 1 for name in _ONCE):
             return None
-        authorization, content_length = dict(sent)[b"authorization"], int(dict(sent)[b"content-length"])
+        found = dict(sent)
+        authorization, content_length = found[b"authorization"], int(found[b"content-length"])
         if not authorization or head.count(authorization) != 1 or content_length > self._max_body_bytes:
             return None
         scope: Scope = {"type": "http", "client": peer.client, "scheme": peer.scheme, "headers": sent}
@@ -110,8 +108,7 @@ class RequestHeads:
         formats, encodings = self._find_formats(headers), headers.get("accept-encoding", "")
         if formats is None or len(encodings) > _MAX_ENCODINGS_CHARACTERS:
             return None
-        begin = head.index(authorization)
-        client = scope["client"]
+        begin, client = head.index(authorization), scope["client"]
         return RequestHead(
             content_length=content_length,
             authorization=slice(begin, begin + len(authorization)),
