@@ -182,10 +182,10 @@ class TwoPaths:
         """
         self._access_lines.clear()
         connection = self.connect(is_fast=is_fast)
-        for piece in pieces:
-            await connection.send(piece)
-            await asyncio.sleep(0)
         async with asyncio.timeout(WITHIN_S):
+            for piece in pieces:
+                await connection.send(piece)
+                await asyncio.sleep(0)
             await connection.answered_until(expected)
         for _ in range(TURNS):
             await asyncio.sleep(0)
