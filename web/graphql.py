@@ -86,8 +86,8 @@ class GraphQLEndpoint:
             response = self.respond_to_error(error, self._refusal_format(headers), request_id, method=scope["method"])
         await complete(response)(scope, receive, send)
 
-    def find_formats(self, headers: Headers) -> "Formats | None":
-        """Return the formats of the answer and of a refusal for a POST request with these headers,
+    def find_format(self, headers: Headers) -> "JsonFormat | None":
+        """Return the format of the answer to a POST request with these headers, and of a refusal,
         or None if the request is refused for its headers or answered with an event stream.
         """
         try:
@@ -95,9 +95,7 @@ class GraphQLEndpoint:
             _check_content_type(headers)
         except HttpError:
             return None
-        if media_type == EVENT_STREAM:
-            return None
-        return Formats(self._format(headers, media_type), self._refusal_format(headers))
+        return None if media_type == EVENT_STREAM else self._format(headers, media_type)
 
     async def execute_post(
         self,
@@ -205,12 +203,6 @@ class JsonFormat:
 
     media_type: str
     headers: tuple[tuple[bytes, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Formats:
-    answer: JsonFormat
-    refusal: JsonFormat
 
 
 def _json_response(payload: dict[str, object], status: int, format_: JsonFormat) -> JsonResponse:

@@ -99,7 +99,7 @@ async def test_remembered_head_does_not_contain_its_token(shop: Shop, paths: Two
 
 async def test_oldest_heads_are_forgotten(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_heads, "CAPACITY", 5)
-    heads = RequestHeads(TrustedProxies(), shop.service.http.find_formats, max_body_bytes=1_000)
+    heads = RequestHeads(TrustedProxies(), shop.service.http.find_format, max_body_bytes=1_000)
     peer = Peer(PEER, "http")
     for number in range(20):
         head = request(shop, make_body("{ me { name } }", number="x" * number))

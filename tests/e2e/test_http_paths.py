@@ -233,6 +233,28 @@ async def test_pipelined_requests_are_answered_in_order(world: World, second: st
         assert received.statuses == [200, *alone.statuses], cut
 
 
+async def test_answer_waits_for_that_of_the_ordinary_request_before_it(world: World) -> None:
+    headers = [*usual_headers(world.tokens["alice"]), ("Cookie", "a=1")]
+    received = await world.paths.compare([make_request(headers, world.hold), plain(world, by="expired")])
+    assert received.statuses == [200, 401]
+    assert world.fast == []
+
+
+async def test_body_of_an_ordinary_request_is_not_taken_for_a_request(world: World) -> None:
+    """The request is refused before its body arrives."""
+    headers = [*usual_headers(world.tokens["expired"]), ("Cookie", "a=1")]
+    refused = make_request(headers, plain(world))
+    head = refused[: -len(plain(world))]
+    received = await world.paths.compare([head, plain(world), plain(world)], pauses=True)
+    assert received.statuses == [401, 200]
+
+
+async def test_header_of_an_ordinary_request_is_not_taken_for_a_request(world: World) -> None:
+    received = await world.paths.compare([LINE + b"X-Next: ", plain(world)])
+    assert received.statuses == [200]
+    assert world.fast == []
+
+
 async def test_refused_request_does_not_wait_for_its_body(world: World) -> None:
     """The rest of the body is discarded, and the next request is answered."""
     refused, cut = plain(world, by="expired"), -10

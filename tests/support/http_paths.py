@@ -169,14 +169,20 @@ class TwoPaths:
         protocol.connection_made(transport)
         return Connection(protocol, transport, server_state)
 
-    async def compare(self, pieces: Sequence[bytes]) -> Received:
-        """Send the pieces to both servers, and return what both have sent, which must be equal."""
-        ordinary = await self._exchange(pieces, is_fast=False)
-        fast = await self._exchange(pieces, is_fast=True, expected=len(ordinary.data))
+    async def compare(self, pieces: Sequence[bytes], *, pauses: bool = False) -> Received:
+        """Send the pieces to both servers, and return what both have sent, which must be equal.
+
+        With `pauses`, an answer that waits for no store is written before the next piece is sent.
+        """
+        turns = TURNS if pauses else 1
+        ordinary = await self._exchange(pieces, turns, is_fast=False)
+        fast = await self._exchange(pieces, turns, is_fast=True, expected=len(ordinary.data))
         assert fast == ordinary, f"\nfast:     {fast}\nordinary: {ordinary}\nsent:     {pieces}"
         return fast
 
-    async def _exchange(self, pieces: Sequence[bytes], *, is_fast: bool, expected: int | None = None) -> Received:
+    async def _exchange(
+        self, pieces: Sequence[bytes], turns: int, *, is_fast: bool, expected: int | None = None
+    ) -> Received:
         """Send the pieces. If `expected` is None, wait until no request is left or the last one
         lacks a part of its body; otherwise until as many bytes have been received.
         """
@@ -185,10 +191,9 @@ class TwoPaths:
         async with asyncio.timeout(WITHIN_S):
             for piece in pieces:
                 await connection.send(piece)
-                await asyncio.sleep(0)
+                await _turn(turns)
             await connection.answered_until(expected)
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
+        await _turn(TURNS)
         data, is_closed = await connection.lose()
         return Received(data, is_closed, tuple(self._access_lines))
 
@@ -217,6 +222,11 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._service.http(scope, receive, send)
+
+
+async def _turn(turns: int) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
 
 
 def _without_ids(data: bytes) -> bytes:

@@ -24,7 +24,7 @@ class FastPath:
 
     def __init__(self, endpoint: GraphQLEndpoint, trusted_proxies: Sequence[str] = (), *, max_body_bytes: int) -> None:
         self._endpoint = endpoint
-        self.heads = RequestHeads(TrustedProxies(trusted_proxies), endpoint.find_formats, max_body_bytes=max_body_bytes)
+        self.heads = RequestHeads(TrustedProxies(trusted_proxies), endpoint.find_format, max_body_bytes=max_body_bytes)
 
     async def answer(
         self, head: RequestHead, authorization: str, body: bytes | Awaitable[bytes], request_id: str
@@ -32,12 +32,12 @@ class FastPath:
         """Return the answer to a request. `body` may raise ClientDisconnected."""
         try:
             response = await self._endpoint.execute_post(
-                authorization, body, format_=head.formats.answer, request_id=request_id, address=head.address
+                authorization, body, format_=head.format, request_id=request_id, address=head.address
             )
         except ClientDisconnected:
             raise
         except Exception as error:
-            response = self._endpoint.respond_to_error(error, head.formats.refusal, request_id)
+            response = self._endpoint.respond_to_error(error, head.format, request_id)
         if len(response.body) < COMPRESSED_FROM_BYTES:
             return Answer(response.status_code, response.raw_headers, bytes(response.body))
         return await _compressed(response, head.accepted_encodings)

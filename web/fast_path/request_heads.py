@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from domain.limits.recently_used import RecentlyUsed
-from web.graphql import Formats
+from web.graphql import JsonFormat
 from web.middleware import REQUEST_ID
 from web.proxies import TrustedProxies
 from web.request_parsing import IndexedHeaders
@@ -63,18 +63,18 @@ class RequestHead:
     address: str | None
     """The client's address, as limits count it."""
     is_secure: bool
-    formats: Formats
+    format: JsonFormat
     accepted_encodings: str
 
 
 class RequestHeads:
-    """The heads of a process. `find_formats` is that of GraphQLEndpoint."""
+    """The heads of a process. `find_format` is that of GraphQLEndpoint."""
 
     def __init__(
-        self, proxies: TrustedProxies, find_formats: Callable[[Headers], Formats | None], *, max_body_bytes: int
+        self, proxies: TrustedProxies, find_format: Callable[[Headers], JsonFormat | None], *, max_body_bytes: int
     ) -> None:
         self._proxies = proxies
-        self._find_formats = find_formats
+        self._find_format = find_format
         self._max_body_bytes = min(max_body_bytes, MAX_BODY_BYTES)
         self._read: RecentlyUsed[object, RequestHead | bool] = RecentlyUsed(CAPACITY)
         """By the digest of the head and the peer. False for heads that the fast path declines."""
@@ -105,8 +105,8 @@ class RequestHeads:
         scope: Scope = {"type": "http", "client": peer.client, "scheme": peer.scheme, "headers": sent}
         self._proxies.rewrite(scope)
         headers = IndexedHeaders(scope)
-        formats, encodings = self._find_formats(headers), headers.get("accept-encoding", "")
-        if formats is None or len(encodings) > _MAX_ENCODINGS_CHARACTERS:
+        format_, encodings = self._find_format(headers), headers.get("accept-encoding", "")
+        if format_ is None or len(encodings) > _MAX_ENCODINGS_CHARACTERS:
             return None
         begin, client = head.index(authorization), scope["client"]
         return RequestHead(
@@ -115,7 +115,7 @@ class RequestHeads:
             request_id=headers.get(REQUEST_ID.decode(), "").encode("latin-1")[:_KEPT_ID_BYTES],
             address=client[0] if client else None,
             is_secure=scope["scheme"] == "https",
-            formats=formats,
+            format=format_,
             accepted_encodings=encodings,
         )
 
