@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from pymongo.errors import PyMongoError
 
+from storage.database_stores import DatabaseStores
 from storage.hot.events import EventStore
 from storage.hot.guarded_client import GuardedClient
 from storage.hot.hint_publisher import HintPublisher
@@ -22,34 +22,11 @@ from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import MAX_CALLS_PER_RUN, ScriptClient
 from storage.hot.snapshots import SnapshotStore
 from storage.keys import PAYMENT_EVENTS_CHANNEL
-from storage.mongo.analytics.queue_conversions import QueueConversionStore
-from storage.mongo.analytics.sales import SalesStore
-from storage.mongo.cancellations import CancellationStore
 from storage.mongo.client import Client, Database, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
-from storage.mongo.concerts import ConcertStore
-from storage.mongo.files.images import ImageStore
-from storage.mongo.installation import InstallationStore
-from storage.mongo.lotteries import LotteryStore
-from storage.mongo.mails.dev_mailbox import DevMailbox
-from storage.mongo.mails.notices import NoticeStore
-from storage.mongo.mails.outbox import MailOutbox
 from storage.mongo.order_batch import OrderBatch
 from storage.mongo.order_updates import OrderUpdates
-from storage.mongo.order_work import OrderWork, WorkerHeartbeats
-from storage.mongo.orders import OrderStore
-from storage.mongo.organizers.order_exports import OrderExportStore
-from storage.mongo.organizers.order_search import OrderSearchStore
 from storage.mongo.payment_inbox import PaymentInbox
-from storage.mongo.payments.payment_figures import PaymentFiguresStore
-from storage.mongo.payments.reconciliations import ReconciliationStore
-from storage.mongo.queue_history import QueueHistory
-from storage.mongo.revocations import RevocationStore
-from storage.mongo.room_audits import RoomAuditStore
-from storage.mongo.tickets.document_store import DocumentStore
-from storage.mongo.tickets.effect_work import EffectWork
-from storage.mongo.tickets.ticket_keys import TicketKeyStore
-from storage.mongo.tickets.tickets import TicketStore
 from storage.readiness.hot_store import HotStoreCheck
 from storage.readiness.order_database import OrderDatabaseCheck
 from storage.readiness.readiness import Readiness
@@ -69,60 +46,78 @@ log = logging.getLogger(__name__)
 RETRY_INDEXES_AFTER_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
-    concerts: ConcertStore
-    orders: OrderStore
-    room_audits: RoomAuditStore
-    cancellations: CancellationStore
-    holds: HoldStore
-    queues: QueueStore
-    snapshots: SnapshotStore
-    events: EventStore
-    queue_history: QueueHistory
-    queue_conversions: QueueConversionStore
-    sales: SalesStore
-    hot_state: HotState
-    person_concerts: PersonConcerts
-    call_counter: CallCounter
-    login_sessions: LoginSessions
-    concert_writer: ConcertWriter
-    house_units: HouseUnits
-    order_batch: OrderBatch
-    order_updates: OrderUpdates
-    order_work: OrderWork
-    order_search: OrderSearchStore
-    order_exports: OrderExportStore
-    effect_work: EffectWork
-    ticket_documents: DocumentStore
-    images: ImageStore
-    tickets: TicketStore
-    ticket_keys: TicketKeyStore
-    worker_heartbeats: WorkerHeartbeats
-    installation: InstallationStore
-    order_sync: OrderSync
-    recovery: Recovery
-    lotteries: LotteryStore
-    lottery_opener: LotteryOpener
-    revocations: RevocationStore
-    payment_inbox: PaymentInbox
-    payment_figures: PaymentFiguresStore
-    reconciliations: ReconciliationStore
-    mails: MailOutbox
-    notices: NoticeStore
-    dev_mailbox: DevMailbox
-    hint_publisher: HintPublisher
-    detached_tasks: DetachedTasks
-    concert_cache: ConcertCache
-    script_client: ScriptClient
-    superseded: SupersededConcerts
-    order_database_check: OrderDatabaseCheck
-    readiness: Readiness
-    mongo: Database
+class Stores(DatabaseStores):
+    """All stores of a process, and the parts that keep Redis and MongoDB in agreement."""
+
+    def __init__(self, client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, mongo_url: str) -> None:
+        super().__init__(mongo)
+        self.script_client = client
+        self.hot_state = HotState(client)
+        self.person_concerts = PersonConcerts(client)
+        self.events = EventStore(client)
+        self.call_counter = CallCounter(client)
+        self.login_sessions = LoginSessions(client)
+        self.detached_tasks = DetachedTasks()
+        self.hint_publisher = HintPublisher(client, self.detached_tasks.start)
+        self.order_batch = OrderBatch(self.orders)
+        self.order_updates = OrderUpdates(self.orders)
+        self.payment_inbox = PaymentInbox(
+            mongo, publish_hint=lambda: self.hint_publisher.publish(PAYMENT_EVENTS_CHANNEL)
+        )
+        self.superseded = SupersededConcerts(self.concerts, self.hot_state)
+        self.concert_cache = ConcertCache(self.concerts, on_read=self.superseded.compare)
+        self.order_sync = OrderSync(self.orders, self.hot_state, self.person_concerts, self.concert_cache)
+        self.lottery_opener = LotteryOpener(self.hot_state, self.lotteries)
+        transaction = ConcertTransaction(
+            mongo.client, self.concerts, self.orders, room_audits=self.room_audits, notices=self.notices
+        )
+        self.house_units = HouseUnits(
+            self.concerts, self.orders, transaction=transaction, hot_state=self.hot_state, order_sync=self.order_sync
+        )
+        self.recovery = self._make_recovery()
+        self.concert_writer = self._make_concert_writer(transaction)
+        guarded = GuardedClient(client, self.recovery, is_superseded=self.superseded.contains)
+        self.holds = HoldStore(guarded)
+        self.queues = QueueStore(guarded)
+        self.snapshots = SnapshotStore(guarded)
+        self.order_database_check = OrderDatabaseCheck(
+            mongo, mongo_url, orders=self.orders, revocations=self.revocations, installation=self.installation
+        )
+        self.readiness = Readiness(hot_check, self.order_database_check, superseded=self.superseded.count)
+
+    def _make_recovery(self) -> Recovery:
+        recovery = Recovery(
+            self.concerts,
+            self.hot_state,
+            order_sync=self.order_sync,
+            house_units=self.house_units,
+            lottery_opener=self.lottery_opener,
+        )
+        self.superseded.take_back_with(recovery.rebuild)
+        return recovery
+
+    def _make_concert_writer(self, transaction: ConcertTransaction) -> ConcertWriter:
+        return ConcertWriter(
+            transaction,
+            self.lotteries,
+            hot_state=self.hot_state,
+            house_units=self.house_units,
+            proposals=CapacityProposals(self.concerts, self.hot_state, guard=self.recovery),
+        )
 
     async def problems(self) -> list[str]:
         """Return one sentence for each store that is not ready."""
         return await self.readiness.problems()
+
+    async def aclose(self) -> None:
+        """Finish or cancel the tasks of the stores. The client and the database stay open."""
+        await self.detached_tasks.aclose(patience_s=5)
+        await self.concert_cache.aclose()
+        await self.superseded.aclose()
+        await self.recovery.aclose()
+        await self.order_batch.aclose()
+        await self.order_updates.aclose()
+        await self.payment_inbox.aclose()
 
 
 @asynccontextmanager
@@ -172,95 +167,13 @@ async def connect_stores(
     mongo: Client = connect(mongo_url)
     client = ScriptClient(redis_url, max_calls_per_run=MAX_CALLS_PER_RUN if batched_holds else 1)
     hot_check = HotStoreCheck(client, redis_url, declares_noeviction=declares_noeviction)
-    stores = _assemble(client, database(mongo, mongo_database), hot_check, mongo_url)
+    stores = Stores(client, database(mongo, mongo_database), hot_check, mongo_url)
     try:
         yield stores
     finally:
-        await stores.detached_tasks.aclose(patience_s=5)
-        await stores.concert_cache.aclose()
-        await stores.superseded.aclose()
-        await stores.recovery.aclose()
-        await stores.order_batch.aclose()
-        await stores.order_updates.aclose()
-        await stores.payment_inbox.aclose()
+        await stores.aclose()
         await client.aclose()
         mongo.close()
-
-
-def _assemble(client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, mongo_url: str) -> Stores:
-    concerts, orders, lotteries = ConcertStore(mongo), OrderStore(mongo), LotteryStore(mongo)
-    room_audits, hot_state = RoomAuditStore(mongo), HotState(client)
-    superseded = SupersededConcerts(concerts, hot_state)
-    person_concerts, concert_cache = PersonConcerts(client), ConcertCache(concerts, on_read=superseded.compare)
-    order_sync = OrderSync(orders, hot_state, person_concerts, concert_cache)
-    lottery_opener = LotteryOpener(hot_state, lotteries)
-    notices = NoticeStore(mongo)
-    transaction = ConcertTransaction(mongo.client, concerts, orders, room_audits=room_audits, notices=notices)
-    house_units = HouseUnits(concerts, orders, transaction=transaction, hot_state=hot_state, order_sync=order_sync)
-    recovery = Recovery(
-        concerts, hot_state, order_sync=order_sync, house_units=house_units, lottery_opener=lottery_opener
-    )
-    superseded.take_back_with(recovery.rebuild)
-    guarded = GuardedClient(client, recovery, is_superseded=superseded.contains)
-    detached_tasks = DetachedTasks()
-    hint_publisher = HintPublisher(client, detached_tasks.start)
-    proposals = CapacityProposals(concerts, hot_state, guard=recovery)
-    revocations, installation = RevocationStore(mongo), InstallationStore(mongo)
-    order_database_check = OrderDatabaseCheck(
-        mongo, mongo_url, orders=orders, revocations=revocations, installation=installation
-    )
-    return Stores(
-        concerts=concerts,
-        orders=orders,
-        room_audits=room_audits,
-        cancellations=CancellationStore(mongo),
-        holds=HoldStore(guarded),
-        queues=QueueStore(guarded),
-        snapshots=SnapshotStore(guarded),
-        events=EventStore(client),
-        queue_history=QueueHistory(mongo),
-        queue_conversions=QueueConversionStore(mongo),
-        sales=SalesStore(mongo),
-        hot_state=hot_state,
-        person_concerts=person_concerts,
-        call_counter=CallCounter(client),
-        login_sessions=LoginSessions(client),
-        concert_writer=ConcertWriter(
-            transaction, lotteries, hot_state=hot_state, house_units=house_units, proposals=proposals
-        ),
-        house_units=house_units,
-        order_batch=OrderBatch(orders),
-        order_updates=OrderUpdates(orders),
-        order_work=OrderWork(mongo),
-        order_search=OrderSearchStore(mongo),
-        order_exports=OrderExportStore(mongo),
-        effect_work=EffectWork(mongo),
-        ticket_documents=DocumentStore(mongo),
-        images=ImageStore(mongo),
-        tickets=TicketStore(mongo),
-        ticket_keys=TicketKeyStore(mongo),
-        worker_heartbeats=WorkerHeartbeats(mongo),
-        installation=installation,
-        order_sync=order_sync,
-        recovery=recovery,
-        lotteries=lotteries,
-        lottery_opener=lottery_opener,
-        revocations=revocations,
-        payment_inbox=PaymentInbox(mongo, publish_hint=lambda: hint_publisher.publish(PAYMENT_EVENTS_CHANNEL)),
-        payment_figures=PaymentFiguresStore(mongo),
-        reconciliations=ReconciliationStore(mongo),
-        mails=MailOutbox(mongo),
-        notices=notices,
-        dev_mailbox=DevMailbox(mongo),
-        hint_publisher=hint_publisher,
-        detached_tasks=detached_tasks,
-        concert_cache=concert_cache,
-        script_client=client,
-        order_database_check=order_database_check,
-        superseded=superseded,
-        readiness=Readiness(hot_check, order_database_check, superseded=superseded.count),
-        mongo=mongo,
-    )
 
 
 async def _create_indexes(stores: Stores) -> None:

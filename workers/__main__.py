@@ -22,7 +22,7 @@ from mail.opening import make_mailer
 from payments.embedded_sandbox import find_embedded_sandbox, wait_for_sandbox
 from payments.opening import open_payments
 from settings import Settings, SettingsError
-from storage.connect import Stores, open_stores
+from storage.connect import Stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import find_stores
 from telemetry.exposition import PortTaken, shown_counters
@@ -30,6 +30,7 @@ from tickets.concert_keys import ConcertKeys
 from tickets.documents.library import open_library
 from web import logs
 from web.configuration.keys import make_ticket_keys
+from web.configuration.stores import open_configured_stores
 from workers.commands import deadletters, mails, paymentevents, rebuild
 from workers.documents.mailed_files import AttachedDocuments
 from workers.effects.handlers import open_effect_handlers
@@ -109,14 +110,7 @@ async def run_command(settings: Settings, command: str, chosen: Namespace) -> in
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Stores, str]]:
     urls = find_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
-    opening = open_stores(
-        urls.redis,
-        urls.mongo,
-        settings.mongo_database,
-        batched_holds=settings.batched_holds,
-        declares_noeviction=settings.declares_noeviction,
-    )
-    async with opening as stores:
+    async with open_configured_stores(settings, urls.redis, urls.mongo) as stores:
         yield stores, urls.redis
 
 

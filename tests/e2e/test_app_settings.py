@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import app
 from settings import Settings
 from storage.connect import Stores, open_stores
 from tests.support.local_application import running_here
@@ -26,7 +25,7 @@ async def test_process_opens_one_set_of_stores(
             hold_modes.append(options["batched_holds"])
             yield stores
 
-    monkeypatch.setattr(app, "open_stores", counted)
+    monkeypatch.setattr("web.configuration.stores.open_stores", counted)
     settings = Settings(
         data_dir=tmp_path,
         redis_url=valkey_url,
