@@ -110,8 +110,8 @@ FAST = {
     "traced": lambda world: plain(world, ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")),
     "odd case": lambda world: make_request(in_odd_case(usual_headers(world.tokens["alice"]))),
     "doubled Accept": lambda world: plain(world, ("Accept", f"{GRAPHQL};q=0.1")),
+    "two content types": lambda world: plain(world, ("Content-Type", "text/plain")),
     "kept alive": lambda world: plain(world, ("Connection", "Keep-Alive")),
-    "line break before": lambda world: plain(world),
     "expired token": lambda world: plain(world, by="expired"),
     "garbage token": lambda world: plain(world, by="garbage"),
     "basic": lambda world: make_request([*usual_headers(None), ("Authorization", "Basic YTpi")]),
@@ -123,6 +123,7 @@ FAST = {
     "large body": lambda world: plain(world, body=QUERY.ljust(MAX_FAST_BODY_BYTES)),
 }
 ORDINARY = {
+    "line break before": lambda world: b"\r\n" + plain(world),
     "anonymous": lambda world: make_request(usual_headers(None)),
     "cookie": lambda world: plain(world, ("Cookie", "a=1")),
     "two tokens": lambda world: plain(world, ("Authorization", "Bearer other")),
@@ -247,6 +248,11 @@ async def test_body_of_an_ordinary_request_is_not_taken_for_a_request(world: Wor
     head = refused[: -len(plain(world))]
     received = await world.paths.compare([head, plain(world), plain(world)], pauses=True)
     assert received.statuses == [401, 200]
+
+
+@pytest.mark.parametrize("name", ["upgrade", "closing", "HTTP/1.0", "rubbish", "chunked with a length", "Expect"])
+async def test_request_after_an_odd_one_gets_the_same_response(world: World, name: str) -> None:
+    await world.paths.compare([ORDINARY[name](world), plain(world), plain(world)], pauses=True)
 
 
 async def test_header_of_an_ordinary_request_is_not_taken_for_a_request(world: World) -> None:

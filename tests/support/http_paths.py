@@ -78,6 +78,8 @@ class Received:
     data: bytes
     is_closed: bool
     access_lines: tuple[str, ...]
+    counted_requests: int
+    """The number of requests that uvicorn counts."""
 
     @property
     def statuses(self) -> list[int]:
@@ -195,7 +197,7 @@ class TwoPaths:
             await connection.answered_until(expected)
         await _turn(TURNS)
         data, is_closed = await connection.lose()
-        return Received(data, is_closed, tuple(self._access_lines))
+        return Received(data, is_closed, tuple(self._access_lines), connection.server_state.total_requests)
 
 
 class _AccessLines(logging.Handler):

@@ -212,6 +212,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_stopping:
             parts.append(b"connection: close\r\n")
         self.transport.write(b"".join((*parts, b"\r\n", body)))
+        self.server_state.total_requests += 1
         if self._is_stopping:
             self.transport.close()
 
@@ -220,7 +221,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_answering = False
         self._whole_body = None
         self._body.clear()
-        self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         self._idle_since_s = self.loop.time()

@@ -36,7 +36,7 @@ _KEPT_ID_BYTES = 65
 """One more than a valid id has, so that an id which is too long stays invalid."""
 _ELSEWHERE = frozenset({b"cookie", b"content-encoding", b"expect", b"transfer-encoding", b"upgrade"})
 """Requests with these headers are left to the ordinary path."""
-_ONCE = (b"authorization", b"content-length", b"content-type")
+_ONCE = (b"authorization", b"content-length")
 
 
 @dataclass(frozen=True, slots=True)
