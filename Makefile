@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-silence prove-stores test-keycloak test-pages test-programs screenshots page-types page-sizes
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-silence prove-stores test-keycloak test-pages test-programs screenshots page-types page-sizes prove-http test-switched-off
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -138,6 +138,14 @@ proof: .venv/run.stamp ## kill everything while thousands of people pay, and com
 prove-plans: .venv/dev.stamp ## compare compiled plans with graphql-core on random operations, also on real stores (OPERATIONS=5000 SEED=)
 	@$(BIN)/python -m proofs.plans $(if $(OPERATIONS),--operations $(OPERATIONS)) $(if $(SEED),--seed $(SEED))
 	@$(BIN)/python -m pytest -q tests/e2e/test_plans_on_stores.py --plan-operations 500 $(if $(SEED),--plan-seed $(SEED))
+
+prove-http: .venv/dev.stamp test-programs ## compare both paths of HTTP on random connections, byte for byte (CONNECTIONS=3000 SEED=)
+	@$(BIN)/python -m pytest -q tests/e2e/test_http_paths.py --http-examples $(or $(CONNECTIONS),3000) $(if $(SEED),--hypothesis-seed=$(SEED))
+
+test-switched-off: .venv/dev.stamp test-programs ## run the tests of HTTP and of the schema without plans, batches of holds and the fast path (OFF="--plans never": one of them; --holds single, --http ordinary)
+	@$(BIN)/python -m pytest $(IN_PARALLEL) $(SWITCHED_OFF) $(or $(OFF),--plans never --holds single --http ordinary)
+
+SWITCHED_OFF := $(wildcard $(addprefix tests/, e2e/test_graphql_*.py e2e/test_http_*.py e2e/test_token_attacks.py unit/test_schema_*.py))
 
 fuzz: .venv/dev.stamp ## send generated documents, messages and frames to a server and check every answer (SECONDS=300)
 	@exec $(BIN)/python -m proofs.fuzz $(if $(SECONDS),--seconds $(SECONDS))

@@ -82,7 +82,7 @@ class Callers:
         """
         given = headers.getlist("authorization")
         if given:
-            return Identified(await self._verify(given[0] if len(given) == 1 else None))
+            return Identified(await self.identify_bearer(given[0] if len(given) == 1 else None))
         cookie = self._cookies.session(headers)
         if cookie is None:
             return Identified(None)
@@ -93,6 +93,10 @@ class Callers:
                 f" send it with any value, from a page of {self._site.origin!r} (ONSALE_PUBLIC_URL)."
             )
         return await self._identify_session(cookie)
+
+    async def identify_bearer(self, authorization: object) -> Viewer:
+        """Return the viewer whose token an `Authorization` value contains."""
+        return await self._verifier.verify(read_bearer(authorization if isinstance(authorization, str) else ""))
 
     async def require_caller(self, headers: Headers, *, otherwise: str) -> Viewer:
         """Return the signed-in caller of a request that a page of another origin cannot use: its
@@ -118,7 +122,7 @@ class Callers:
         `headers` come from the upgrade request, and `authorization` from connection_init.
         """
         if authorization is not None:
-            return Identified(await self._verify(authorization))
+            return Identified(await self.identify_bearer(authorization))
         cookie = self._cookies.session(headers)
         return Identified(None) if cookie is None else await self._identify_session(cookie)
 
@@ -133,9 +137,6 @@ class Callers:
     async def _identify_session(self, cookie: str) -> Identified:
         viewer = await self._sessions.viewer_of(cookie)
         return Identified(viewer, self._sessions.recheck(cookie, viewer))
-
-    async def _verify(self, authorization: object) -> Viewer:
-        return await self._verifier.verify(read_bearer(authorization if isinstance(authorization, str) else ""))
 
 
 def cache_headers(*, has_credentials: bool) -> dict[str, str]:

@@ -115,6 +115,8 @@ class Settings:
     """Whether holds that are requested at the same time for one concert share a run of their script
     in Redis.
     """
+    http_fast_path: bool = True
+    """Whether requests with a bearer token for `/graphql` are answered without ASGI."""
     font_dirs: tuple[Path, ...] = ()
     """Folders with fonts for documents, in addition to the operating system's."""
     limit: LimitSettings = field(default_factory=LimitSettings)
@@ -197,6 +199,7 @@ class Settings:
             graphiql=reader.yes_or_no("GRAPHIQL"),
             buyers=reader.choice("BUYERS", ("customer", "signed-in"), cls.buyers),
             batched_holds=reader.yes_or_no("BATCHED_HOLDS") is not False,
+            http_fast_path=reader.yes_or_no("HTTP_FAST_PATH") is not False,
             font_dirs=reader.folders("FONT_DIRS"),
             limit=LimitSettings.read(reader),
             session=SessionSettings.read(reader),

@@ -85,9 +85,7 @@ class Stores(DatabaseStores):
         self.order_database_check = OrderDatabaseCheck(
             mongo, mongo_url, orders=self.orders, revocations=self.revocations, installation=self.installation
         )
-        self.store_watch = StoreWatch(
-            self.concert_cache, self.hot_state, self.store_leases, address=hot_check.address
-        )
+        self.store_watch = StoreWatch(self.concert_cache, self.hot_state, self.store_leases, address=hot_check.address)
         self.readiness = Readiness(hot_check, self.order_database_check, self.superseded)
 
     def _make_recovery(self) -> Recovery:

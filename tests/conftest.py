@@ -34,12 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 # One Keycloak for all identity tests, started with the session, one payment sandbox for each module
-# with payments, and the option for the long tests of the pages.
+# with payments, and options that change what the tests run or how.
 pytest_plugins = [
     "tests.support.keycloak",
     "tests.support.page_stories",
     "tests.support.plans",
     "tests.support.sandbox",
+    "tests.support.switch_options",
 ]
 
 # Session fixtures share an event loop that runs for the whole session; each test has its own loop.

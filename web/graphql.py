@@ -7,8 +7,10 @@ own pages (auth/callers.py). Content types that a form could send are refused.
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import orjson
 from starlette.datastructures import Headers
@@ -17,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from auth.callers import Callers, Identified, cache_headers
+from auth.callers import Callers, cache_headers
 from domain.errors import Forbidden, OnsaleError, SessionLost, TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
 from schema import Engine, NotAQuery, Operation, OperationResult
@@ -35,6 +37,8 @@ from web.pages.graphiql import build_missing_page
 from web.request_parsing import IndexedHeaders
 
 logger = logging.getLogger(__name__)
+
+Caller = TypeVar("Caller")
 
 _PREFLIGHT_LASTS_S = 600
 _FRESH_S = 1
@@ -73,16 +77,60 @@ class GraphQLEndpoint:
         try:
             response = await self._answer(scope, receive, headers, request_id)
         except request_body.BodyTooLarge as refused:
-            await request_body.respond_and_discard(self._refusal(refused, headers, request_id), receive, send)
+            refusal = self.respond_to_error(refused, self._refusal_format(headers), request_id)
+            await request_body.respond_and_discard(refusal, receive, send)
             return
         except request_body.ClientDisconnected:
             return
-        except HttpError as refused:
-            response = self._refusal(refused, headers, request_id)
-        except Exception:
-            logger.exception("%s /graphql failed", scope["method"])
-            response = self._refusal(internal_error(request_id), headers, request_id)
-        await _complete(response)(scope, receive, send)
+        except Exception as error:
+            response = self.respond_to_error(error, self._refusal_format(headers), request_id, method=scope["method"])
+        await complete(response)(scope, receive, send)
+
+    def find_format(self, headers: Headers) -> "JsonFormat | None":
+        """Return the format of the answer to a POST request with these headers, and of a refusal,
+        or None if the request is refused for its headers or answered with an event stream.
+        """
+        try:
+            media_type = _media_type(headers, _MEDIA_TYPES["POST"])
+            _check_content_type(headers)
+        except HttpError:
+            return None
+        return None if media_type == EVENT_STREAM else self._format(headers, media_type)
+
+    async def execute_post(
+        self,
+        authorization: str,
+        body: bytes | Awaitable[bytes],
+        *,
+        format_: "JsonFormat",
+        request_id: str,
+        address: str | None,
+    ) -> "JsonResponse":
+        """Execute the operation in the body of a POST request with a bearer token, and return the
+        response. `respond_to_error` gets all errors but ClientDisconnected, which `body` may raise.
+        """
+        caller = await self._identify(self._callers.identify_bearer(authorization))
+        operation = request_parsing.parse_body(body if isinstance(body, bytes) else await body)
+        context = self._resources.context(caller, request_id, address)
+        try:
+            answer = await self._engine.executor.execute(operation, context)
+        except (Unauthenticated, SessionLost) as error:
+            raise self._caller_error(error) from error
+        return _json_response(answer.payload, _status(answer, format_.media_type), format_)
+
+    def respond_to_error(
+        self, error: Exception, format_: "JsonFormat", request_id: str, *, method: str = "POST"
+    ) -> "JsonResponse":
+        """Return the response to a request that has failed. Unexpected errors are logged."""
+        if isinstance(error, HttpError):
+            refused = error
+        else:
+            logger.error("%s /graphql failed", method, exc_info=error)
+            refused = internal_error(request_id)
+        counters.refused.labels(refused.code).inc()
+        response = _json_response(refused.payload(request_id), refused.status, format_)
+        response.headers.update(refused.headers)
+        return response
 
     async def _answer(self, scope: Scope, receive: Receive, headers: Headers, request_id: str) -> ASGIApp:
         method: str = scope["method"]
@@ -93,7 +141,7 @@ class GraphQLEndpoint:
             return self._page(Request(scope, receive))
         is_get = method == "GET"
         is_stream = media_type == EVENT_STREAM
-        identified = await self._identify(headers, needs_preflight=is_get or is_stream)
+        identified = await self._identify(self._callers.identify_request(headers, needs_preflight=is_get or is_stream))
         operation = await self._operation(scope, receive, headers)
         address = scope["client"][0] if scope.get("client") else None
         context = self._resources.context(identified.caller, request_id, address)
@@ -107,14 +155,14 @@ class GraphQLEndpoint:
             raise HttpError(
                 405, "GET accepts only queries; send this operation with POST.", headers={"Allow": "POST"}
             ) from None
-        response = self._json(headers, answer.payload, _status(answer, media_type), media_type)
+        response = _json_response(answer.payload, _status(answer, media_type), self._format(headers, media_type))
         if answer.is_public and is_get and operation.document is None and _is_anonymous(headers):
             response.headers.update(_SHARED)
         return response
 
-    async def _identify(self, headers: Headers, *, needs_preflight: bool) -> Identified:
+    async def _identify(self, identifying: Awaitable[Caller]) -> Caller:
         try:
-            return await self._callers.identify_request(headers, needs_preflight=needs_preflight)
+            return await identifying
         except (Unauthenticated, SessionLost, Forbidden, TemporarilyUnavailable) as error:
             raise self._caller_error(error) from error
 
@@ -130,23 +178,16 @@ class GraphQLEndpoint:
             await request_body.read_body(receive, declared=declared, limit=self._max_body_bytes)
         )
 
-    def _refusal(self, refused: HttpError, headers: Headers, request_id: str) -> Response:
-        accepted = preferred_media_type(_accept(headers), (JSON, GRAPHQL))
-        counters.refused.labels(refused.code).inc()
-        response = self._json(headers, refused.payload(request_id), refused.status, accepted or JSON)
-        response.headers.update(refused.headers)
-        return response
+    def _refusal_format(self, headers: Headers) -> "JsonFormat":
+        return self._format(headers, preferred_media_type(_accept(headers), (JSON, GRAPHQL)) or JSON)
 
-    def _json(self, headers: Headers, payload: dict[str, object], status: int, media_type: str) -> "_JsonResponse":
-        fixed = _json_headers(
-            media_type,
-            has_credentials=self._callers.has_credentials(headers),
-            has_origin="origin" in headers,
+    def _format(self, headers: Headers, media_type: str) -> "JsonFormat":
+        return _make_format(
+            media_type, has_credentials=self._callers.has_credentials(headers), has_origin="origin" in headers
         )
-        return _JsonResponse(orjson.dumps(payload), status, fixed)
 
 
-class _JsonResponse(Response):
+class JsonResponse(Response):
     """A response with all its headers, including those for pages of other origins."""
 
     def __init__(self, body: bytes, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
@@ -156,20 +197,32 @@ class _JsonResponse(Response):
         self.background = None
 
 
+@dataclass(frozen=True, slots=True)
+class JsonFormat:
+    """A media type for JSON, and the headers of a response that has it."""
+
+    media_type: str
+    headers: tuple[tuple[bytes, bytes], ...]
+
+
+def _json_response(payload: dict[str, object], status: int, format_: JsonFormat) -> JsonResponse:
+    return JsonResponse(orjson.dumps(payload), status, format_.headers)
+
+
 @lru_cache
-def _json_headers(media_type: str, *, has_credentials: bool, has_origin: bool) -> tuple[tuple[bytes, bytes], ...]:
+def _make_format(media_type: str, *, has_credentials: bool, has_origin: bool) -> JsonFormat:
     headers = cache_headers(has_credentials=has_credentials)
     headers["Vary"] += ", Origin"
     headers["Content-Type"] = f"{media_type}; charset=utf-8"
     if has_origin:
         headers["Access-Control-Allow-Origin"] = "*"
         headers["Access-Control-Expose-Headers"] = ", ".join(_EXPOSED_HEADERS)
-    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+    return JsonFormat(media_type, tuple((name.lower().encode(), value.encode()) for name, value in headers.items()))
 
 
-def _complete(response: ASGIApp) -> ASGIApp:
+def complete(response: ASGIApp) -> ASGIApp:
     """Return the response with the headers for other origins, and compressed if it is large."""
-    if not isinstance(response, _JsonResponse):
+    if not isinstance(response, JsonResponse):
         return compress(_allow_other_origins(response))
     return response if len(response.body) < COMPRESSED_FROM_BYTES else compress(response)
 

@@ -89,22 +89,33 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, _after_pending_lines(send))
             return
-        exchange = _Exchange(scope, send)
+        exchange = Exchange(
+            scope["method"],
+            scope["path"],
+            given_id=_given_id(scope),
+            is_secure=scope["scheme"] == "https",
+        )
+
+        async def send_completed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = exchange.complete_headers(message["status"], message.get("headers", ()))
+            await send(message)
+
         scope.setdefault("state", {})["request_id"] = exchange.id
         token = request_id.set(exchange.id)
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, receive, send_completed)
         except Exception:
             errors.exception("%s %s failed", scope["method"], scope["path"])
             if exchange.status is not None:
                 raise  # part of the response was sent; only closing the connection informs the client
-            await _internal_error(exchange.id)(scope, receive, exchange.send)
+            await internal_error(exchange.id)(scope, receive, send_completed)
         finally:
             exchange.log()
             request_id.reset(token)
 
     async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        id_ = _make_id(scope)
+        id_ = make_request_id(_given_id(scope))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] in ("websocket.accept", "websocket.http.response.start"):
@@ -118,35 +129,42 @@ class RequestMiddleware:
             request_id.reset(token)
 
 
-class _Exchange:
-    """One request and its response."""
+class Exchange:
+    """One request and its response: its id, the headers that every response has, and its line in
+    the access log.
+    """
 
-    __slots__ = ("_began", "_scope", "_send", "id", "status")
+    __slots__ = ("_began", "_is_secure", "_method", "_path", "id", "status")
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self.id = _make_id(scope)
+    def __init__(self, method: str, path: str, *, given_id: bytes, is_secure: bool) -> None:
+        """Begin the exchange. `given_id` is the id that the client sent, or empty."""
+        self.id = make_request_id(given_id)
         self.status: int | None = None
-        self._scope = scope
-        self._send = send
+        """The status of the response, once it has one."""
+        self._method = method
+        self._path = path
+        self._is_secure = is_secure
         self._began = time.perf_counter()
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = _with_default_headers(
-                message.get("headers", ()), self.id, is_secure=self._scope["scheme"] == "https"
-            )
-        await self._send(message)
+    def complete_headers(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return all headers of the response, and record its status."""
+        self.status = status
+        sent = list(headers)
+        names = {name.lower() for name, _ in sent}
+        defaults = _SECURE_HEADERS if self._is_secure else _SECURITY_HEADERS
+        sent += [header for header in defaults if header[0] not in names]
+        sent.append((REQUEST_ID, self.id.encode()))
+        return sent
 
     def log(self) -> None:
-        method, path = self._scope["method"], self._scope["path"]
+        path = self._path
         if not _PLAIN_PATH.fullmatch(path):
             # A decoded path may contain line breaks.
             path = quote(path, safe="/@")
         # Load balancers probe every few seconds; their lines would hide all others.
         level = logging.DEBUG if path in _PROBES else logging.INFO
         elapsed_ms = round((time.perf_counter() - self._began) * 1000, 1)
-        log_access(Access(method, path, self.status, elapsed_ms), level=level)
+        log_access(Access(self._method, path, self.status, elapsed_ms), level=level)
 
 
 def _after_pending_lines(send: Send) -> Send:
@@ -159,23 +177,15 @@ def _after_pending_lines(send: Send) -> Send:
     return send_later
 
 
-def _make_id(scope: Scope) -> str:
-    """Return the id that the client sent, or a new one."""
-    given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+def _given_id(scope: Scope) -> bytes:
+    return next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+
+
+def make_request_id(given: bytes) -> str:
+    """Return the id that the client sent, or a new one if it sent none or an invalid one."""
     return given.decode("ascii") if _VALID_ID.fullmatch(given) else f"{_random.getrandbits(64):016x}"
 
 
-def _with_default_headers(
-    headers: Iterable[tuple[bytes, bytes]], id_: str, *, is_secure: bool
-) -> list[tuple[bytes, bytes]]:
-    sent = list(headers)
-    names = {name.lower() for name, _ in sent}
-    defaults = _SECURE_HEADERS if is_secure else _SECURITY_HEADERS
-    sent += [header for header in defaults if header[0] not in names]
-    sent.append((REQUEST_ID, id_.encode()))
-    return sent
-
-
-def _internal_error(id_: str) -> JSONResponse:
+def internal_error(id_: str) -> JSONResponse:
     message = "An internal error occurred; report it with the request id."
     return JSONResponse({"error": message, "requestId": id_}, status_code=500)

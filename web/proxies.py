@@ -33,21 +33,29 @@ _SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "w
 
 
 class ProxyMiddleware:
-    """Replaces the address, scheme and host of a request with those that trusted proxies report."""
+    """Replaces the address, scheme and host of each request; see `TrustedProxies`."""
 
     def __init__(self, app: ASGIApp, trusted: Sequence[str] = ()) -> None:
         self._app = app
+        self._proxies = TrustedProxies(trusted)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in _SCHEMES:
+            self._proxies.rewrite(scope)
+        await self._app(scope, receive, send)
+
+
+class TrustedProxies:
+    """Replaces the address, scheme and host of a request with those that trusted proxies report."""
+
+    def __init__(self, trusted: Sequence[str] = ()) -> None:
         self._networks = [ipaddress.ip_network(proxy) for proxy in trusted if proxy != UNIX_SOCKET]
         self._trusts_unix_socket = UNIX_SOCKET in trusted
         # A peer sends many requests, and parsing its address is not cheap.
         self._is_trusted_peer = lru_cache(maxsize=MAX_PEERS)(self._is_trusted)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in _SCHEMES:
-            self._rewrite(scope)
-        await self._app(scope, receive, send)
-
-    def _rewrite(self, scope: Scope) -> None:
+    def rewrite(self, scope: Scope) -> None:
+        """Rewrite the scope of a request or a socket."""
         peer = scope["client"][0] if scope.get("client") else None
         if not self._is_trusted_peer(peer):
             _set_client(scope, peer)

@@ -13,6 +13,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from subscriptions.sockets.ws_protocol import SocketProtocol
+from web.fast_path.protocol import HttpProtocol
 
 R = TypeVar("R")
 
@@ -30,7 +31,7 @@ With these, a full collection happens once per million objects.
 
 def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
     options: dict[str, Any] = {
-        "http": "httptools",
+        "http": HttpProtocol,
         "ws": SocketProtocol,
         "lifespan": "on",
         "log_config": None,

@@ -13,7 +13,7 @@ OTHER = "other"
 EVENT_LOOP = "asyncio.runners"
 """The module of the frame that runs the event loop. Frames outside it did not cause the work."""
 LAYERS: Mapping[str, tuple[str, ...]] = {
-    "HTTP connection (uvicorn)": ("uvicorn",),
+    "HTTP connection (uvicorn)": ("uvicorn", "web.fast_path"),
     "proxies, request id and headers": ("web.proxies", "web.middleware"),
     "access line": ("web.logs",),
     "Starlette": ("starlette",),

@@ -54,7 +54,11 @@ def _texts(world: World) -> list[str]:
 
 
 async def test_random_operations_get_the_answers_of_graphql_core(
-    shop: Shop, world: World, executed_by_plans: list[Plan], pytestconfig: pytest.Config, caplog: pytest.LogCaptureFixture
+    shop: Shop,
+    world: World,
+    executed_by_plans: list[Plan],
+    pytestconfig: pytest.Config,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.CRITICAL, logger="schema")
     wanted = pytestconfig.getoption("--plan-operations")

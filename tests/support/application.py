@@ -12,6 +12,7 @@ import httpx2
 
 from storage.embedded.lockfile import LockFile, LockHolder
 from storage.embedded.ports import free_port
+from tests.support.switches import switched_settings
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ class Application:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.command = command
-        self._settings = {"DATA_DIR": data_dir, "PORT": self.port, "DEMO": "no", **settings}
+        self._settings = {"DATA_DIR": data_dir, "PORT": self.port, "DEMO": "no", **switched_settings(), **settings}
         self._process: asyncio.subprocess.Process | None = None
 
     @property

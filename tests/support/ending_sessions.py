@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 from starlette.applications import Starlette
@@ -23,6 +24,7 @@ from tests.support.logout_tokens import CLIENT_ID
 from tests.support.sale import PASSES
 from tests.support.serving import serving
 from tests.support.shop import MAX_BODY_BYTES, LateService
+from tests.support.switches import add_fast_path
 from web.graphql_service import GraphQLService, open_graphql_service
 
 
@@ -42,7 +44,7 @@ class Process:
 async def process_on(
     stores: Stores, redis_url: str, *, issuer: str, client_secret: str | None = None, recheck_s: int = 60
 ) -> AsyncIterator[Process]:
-    late = LateService()
+    late, state = LateService(), dict[str, Any]()
     settings = OidcSettings(client_id=CLIENT_ID, client_secret=client_secret, recheck_s=recheck_s)
     async with (
         aclosing(TokenVerifier(IssuerHttp(issuer), settings)) as tokens,
@@ -61,11 +63,12 @@ async def process_on(
             push_intervals=PUSH_INTERVALS,
             max_body_bytes=MAX_BODY_BYTES,
         ) as late.service,
-        serving(lambda _: Starlette(routes=_routes(late, session_ends))) as base,
+        serving(lambda _: Starlette(routes=_routes(late, session_ends)), state=state) as base,
         httpx2.AsyncClient(base_url=base, timeout=30) as client,
     ):
         session_ends.follow(late.service.connection_counter.callers)
         late.service.feed.listen(REVOCATIONS_CHANNEL, session_ends.on_hint)
+        add_fast_path(state, late.service)
         yield Process(client, tokens, session_ends, late.service)
         late.service.event_streams.stop_all()
 

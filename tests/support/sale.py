@@ -24,6 +24,7 @@ from storage.connect import Stores, connect_stores, open_stores
 from storage.keys import DEPLOYMENT_KEY, KINDS, concert_keys
 from tests.support.databases import is_prepared
 from tests.support.hot_keys import record_worker_run
+from tests.support.switches import is_on
 from tests.support.waiting import wait_until
 
 PASSES = PassSigner(Ed25519PrivateKey.generate())
@@ -82,11 +83,15 @@ def key() -> str:
 
 
 @asynccontextmanager
-async def opened(redis_url: str, mongo_url: str, database: str, *, batched_holds: bool = True) -> AsyncIterator[Stores]:
+async def opened(
+    redis_url: str, mongo_url: str, database: str, *, batched_holds: bool | None = None
+) -> AsyncIterator[Stores]:
     """Open the stores, and wait until they are ready.
 
-    A prepared database has its indexes, so they are not created again.
+    A prepared database has its indexes, so they are not created again. If `batched_holds` is None,
+    the option of the test run decides.
     """
+    batched_holds = is_on("BATCHED_HOLDS") if batched_holds is None else batched_holds
     opening = connect_stores if is_prepared(database) else open_stores
     async with opening(redis_url, mongo_url, database, batched_holds=batched_holds) as stores:
         await wait_until(lambda: is_ready(stores), what="the stores")

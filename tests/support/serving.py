@@ -13,14 +13,31 @@ from starlette.types import ASGIApp
 from web.server import make_config
 
 
+class _Server(uvicorn.Server):
+    """A server whose applications and protocols get the given state."""
+
+    def __init__(self, config: uvicorn.Config, state: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._state = state
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.lifespan.state = self._state
+        await super().startup(sockets)
+
+
 @asynccontextmanager
 async def serving(
-    build: Callable[[str], ASGIApp], *, certificate: Path | None = None, **changes: Any
+    build: Callable[[str], ASGIApp],
+    *,
+    certificate: Path | None = None,
+    state: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[str]:
     """Serve an app within the block, with `changes` to the options of uvicorn.
 
     `build` receives the base URL of the app, because an issuer has to know its own URL. If
-    `certificate` names a file with a certificate and its key, the app is served over TLS.
+    `certificate` names a file with a certificate and its key, the app is served over TLS. `state`
+    stands for what the lifespan of the app creates; it may be filled later.
     """
     # If the protocol were 0, the default, asyncio would not set TCP_NODELAY, and every answer would
     # take 40 ms.
@@ -34,7 +51,7 @@ async def serving(
         # time; it must not lose its connection just as it sends a request.
         options = {"log_level": "warning", "lifespan": "off", "timeout_keep_alive": 3_600}
         config = make_config(build(base), ssl_certfile=certificate, **(options | changes))
-        server = uvicorn.Server(config)
+        server = _Server(config, {} if state is None else state)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield base

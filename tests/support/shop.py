@@ -31,6 +31,7 @@ from tests.support.hub_recorder import PUSH_INTERVALS, TICK_S
 from tests.support.issuers import KeyServer, make_verifier
 from tests.support.sale import PASSES
 from tests.support.serving import serving
+from tests.support.switches import add_fast_path
 from tests.support.tokens import access_claims, jwk, signed
 from tests.support.transfer_mails import MailsInMemory
 from tickets.keys import TicketKeys
@@ -133,6 +134,7 @@ class Shop:
         self.stores = stores
         self.redis_url = redis_url
         self.verifier = verifier
+        self.service: GraphQLService
 
     def token(self, name: str, **claims: object) -> str:
         roles = ROLES.get(name, ["customer"])
@@ -253,7 +255,8 @@ async def shop_on(
         routes = [Route("/graphql", late), WebSocketRoute("/graphql", late), *issuer.app.routes]
         return Starlette(routes=routes, middleware=[Middleware(RequestMiddleware)])
 
-    async with serving(build):
+    state: dict[str, Any] = {}
+    async with serving(build, state=state):
         shop = shops[0]
         async with (
             shop.client,
@@ -278,5 +281,7 @@ async def shop_on(
                 engine=engine,
             ) as late.service,
         ):
+            add_fast_path(state, late.service)
+            shop.service = late.service
             yield shop
             late.service.event_streams.stop_all()

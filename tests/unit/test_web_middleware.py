@@ -116,11 +116,11 @@ async def test_crash_after_the_first_bytes_closes_the_connection(client: httpx2.
 def test_forked_processes_make_different_request_ids() -> None:
     program = """
 import os
-from web.middleware import _make_id
+from web.middleware import make_request_id
 
 if os.fork():
     os.wait()
-print(_make_id({"headers": []}), flush=True)
+print(make_request_id(b""), flush=True)
 """
     ids = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout.split()
     assert (len(ids), len(set(ids))) == (2, 2)

@@ -31,6 +31,7 @@ from web.configuration.limits import make_rate_limits, make_socket_limits
 from web.configuration.payment import make_checkout
 from web.configuration.sign_in import open_sign_in
 from web.event_streams import EventStreams
+from web.fast_path.answers import FastPath
 from web.graphql_service import GraphQLService, open_graphql_service
 from web.images import media, uploads
 from web.organizers import order_exports
@@ -47,6 +48,8 @@ class AppState(TypedDict):
     stores: Stores
     passes: PassSigner
     graphql_service: GraphQLService
+    fast_path: FastPath | None
+    """None if the setting turns it off. web/fast_path/protocol.py reads it."""
     login: Login
     event_streams: EventStreams
     """The event streams of the GraphQL service; the server ends them when it stops."""
@@ -82,6 +85,7 @@ async def open_app_state(settings: Settings, stores: Stores, engine: Engine, red
                 stores=stores,
                 passes=resources.passes,
                 graphql_service=service,
+                fast_path=_make_fast_path(settings, service),
                 login=sign_in.login,
                 event_streams=service.event_streams,
                 revocations=ends.revocations,
@@ -130,6 +134,12 @@ def _open_service(
         engine=engine,
         page=GraphiqlPage(settings).answer,
     )
+
+
+def _make_fast_path(settings: Settings, service: GraphQLService) -> FastPath | None:
+    if not settings.http_fast_path:
+        return None
+    return FastPath(service.http, settings.trusted_proxies, max_body_bytes=settings.max_body_bytes)
 
 
 def _make_payment_webhooks(settings: Settings, stores: Stores, payments: OrderPayments) -> PaymentWebhooks:

@@ -1,0 +1,1 @@
+"""Answers plain `POST /graphql` requests below ASGI."""
