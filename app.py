@@ -6,7 +6,6 @@ embedded store for each URL that is not set, the application, and the workers.
 
 import asyncio
 import contextlib
-import errno
 import os
 import signal
 import socket
@@ -34,6 +33,7 @@ from settings import Settings, SettingsError
 from storage.connect import Stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
+from telemetry.loop_lag import measure_loop_lag
 from tickets.concert_keys import ConcertKeys
 from tickets.documents.library import open_library
 from web import health, home, logs, payment_webhooks
@@ -46,13 +46,13 @@ from web.configuration.stores import open_configured_stores
 from web.development import mailbox_page
 from web.graphql_service import GraphQLService
 from web.images import media, uploads
-from web.metrics import metrics_routes
 from web.middleware import DirectRoute, RequestMiddleware, compress
+from web.monitoring.metrics import metrics_routes, open_metrics_port
 from web.organizers import order_exports
 from web.pages.files import file_routes
 from web.pages.shop import ShopPages
 from web.proxies import ProxyMiddleware
-from web.server import BACKLOG, Server, configure_gc, make_config, run_program
+from web.server import Server, configure_gc, make_config, open_listener, run_program
 from web.tickets import downloads, gate_files
 from workers.documents.mailed_files import AttachedDocuments
 from workers.effects.handlers import open_effect_handlers
@@ -89,7 +89,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
             *jwks_routes,
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
-            *metrics_routes(settings.metrics_from),
+            *(metrics_routes(settings.metrics_from) if settings.shows_metrics_on_main_port else ()),
             *file_routes(settings, checkout),
             *backchannel_logout.routes,
             *payment_webhooks.routes,
@@ -124,8 +124,10 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     async with (
         opened if given is None else contextlib.nullcontext(given) as stores,
         open_app_state(settings, stores, engine, settings.redis_url) as state,
+        open_metrics_port(settings, stores),
     ):
-        yield state
+        with measure_loop_lag():
+            yield state
     logs.flush()
 
 
@@ -153,7 +155,7 @@ async def run(settings: Settings) -> None:
         if owns_data:
             stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
             _write(home.starting(settings))
-        listener = stack.enter_context(_listen(settings))
+        listener = stack.enter_context(open_listener(settings.host, settings.port, setting="ONSALE_PORT"))
         urls = await stack.enter_async_context(
             run_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
         )
@@ -207,20 +209,6 @@ class _Server(Server):
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        step = (
-            "another program uses it; set ONSALE_PORT to a free port"
-            if taken
-            else f"{error.strerror}; check ONSALE_HOST"
-        )
-        raise SettingsError(f"port {settings.port} on {settings.host} cannot be opened: {step}") from error
 
 
 async def _run_until_signaled(settings: Settings) -> None:

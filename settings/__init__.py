@@ -79,6 +79,10 @@ class Settings:
     """
     metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1")
     """Addresses or networks that may read `/metrics`. Others get 404."""
+    metrics_port: int | None = None
+    """The port on `host` at which the application serves `/metrics`. If None, `/metrics` is served
+    at the main port in development, and not at all in production.
+    """
     workers_metrics_port: int | None = None
     """The port on `host` at which a process of `python -m workers` serves its counters. If None, it
     serves none. `python app.py` serves the counters of its workers at `/metrics`.
@@ -126,6 +130,10 @@ class Settings:
     @property
     def is_production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def shows_metrics_on_main_port(self) -> bool:
+        return self.metrics_port is None and not self.is_production
 
     @property
     def issuer(self) -> str:
@@ -184,6 +192,7 @@ class Settings:
             allowed_origins=reader.origins("ALLOWED_ORIGINS"),
             trusted_proxies=reader.networks("TRUSTED_PROXIES", also=("unix",)),
             metrics_from=reader.networks("METRICS_FROM") or cls.metrics_from,
+            metrics_port=reader.number("METRICS_PORT", 0, lowest=0, highest=65_535) or None,
             workers_metrics_port=reader.number("WORKERS_METRICS_PORT", 0, lowest=0, highest=65_535) or None,
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),

@@ -22,7 +22,8 @@ from tests.support.mongo_failures import failing
 from tests.support.payment_events import inbox_event
 from tests.support.payment_orders import DEADLINE, pending_order
 from tests.support.payment_saga import Till, concert_for_sale, opened_till
-from web.metrics import PaymentGauges, metrics_routes
+from web.monitoring.metrics import metrics_routes
+from web.monitoring.payment_gauges import PaymentGauges
 
 NOW = DEADLINE + timedelta(minutes=5)
 

@@ -67,7 +67,10 @@ class AppState(TypedDict):
 async def open_app_state(settings: Settings, stores: Stores, engine: Engine, redis_url: str) -> AsyncIterator[AppState]:
     """Open everything but the stores. `redis_url` is the address of the stores' Redis."""
     site, ticket_keys = site_of(settings), make_ticket_keys(settings)
-    async with open_sign_in(settings, stores, site) as sign_in, open_payments(settings.payment, stores) as payments:
+    async with (
+        open_sign_in(settings, stores, site) as sign_in,
+        open_payments(settings.payment, stores) as payments,
+    ):
         if not settings.has_own_issuer:
             sign_in.verifier.keys.watch()
         ends, callers = sign_in.session_ends, sign_in.callers
