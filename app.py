@@ -10,11 +10,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
@@ -29,7 +29,7 @@ from payments.opening import open_payments
 from resolvers.context import Resources
 from resolvers.demo import load_demo
 from schema import Engine
-from settings import Settings, SettingsError
+from settings import PaymentSettings, Settings, SettingsError
 from storage.connect import Stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
@@ -47,7 +47,7 @@ from web.development import mailbox_page
 from web.graphql_service import GraphQLService
 from web.images import media, uploads
 from web.middleware import DirectRoute, RequestMiddleware, compress
-from web.monitoring.metrics import metrics_routes, open_metrics_port
+from web.monitoring.metrics import metrics_routes, open_metrics_listener, serve_metrics
 from web.organizers import order_exports
 from web.pages.files import file_routes
 from web.pages.shop import ShopPages
@@ -120,14 +120,15 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     configure_gc()
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
-    opened = open_configured_stores(settings, settings.redis_url, settings.mongo_url)
-    async with (
-        opened if given is None else contextlib.nullcontext(given) as stores,
-        open_app_state(settings, stores, engine, settings.redis_url) as state,
-        open_metrics_port(settings, stores),
-    ):
-        with measure_loop_lag():
-            yield state
+    async with AsyncExitStack() as stack:
+        stores = given
+        if stores is None:
+            metrics_listener = stack.enter_context(open_metrics_listener(settings))
+            opening = open_configured_stores(settings, settings.redis_url, settings.mongo_url)
+            stores = await stack.enter_async_context(opening)
+            await stack.enter_async_context(serve_metrics(metrics_listener, settings, stores))
+        stack.enter_context(measure_loop_lag())
+        yield await stack.enter_async_context(open_app_state(settings, stores, engine, settings.redis_url))
     logs.flush()
 
 
@@ -156,41 +157,63 @@ async def run(settings: Settings) -> None:
             stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
             _write(home.starting(settings))
         listener = stack.enter_context(open_listener(settings.host, settings.port, setting="ONSALE_PORT"))
+        metrics_listener = stack.enter_context(open_metrics_listener(settings))
         urls = await stack.enter_async_context(
             run_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
         )
         settings = replace(settings, redis_url=urls.redis, mongo_url=urls.mongo)
         stores = await stack.enter_async_context(open_configured_stores(settings, urls.redis, urls.mongo))
+        await stack.enter_async_context(serve_metrics(metrics_listener, settings, stores))
         if settings.loads_demo:
             await load_demo(Resources(stores, make_pass_signer(settings)).context(None, "demo"))
-        if owns_data:
-            running = run_embedded_sandbox(
-                settings.payment, settings.data_dir, app_host=settings.host, app_port=settings.port
-            )
-            payment = await stack.enter_async_context(running)
-        else:
-            payment = find_embedded_sandbox(settings.payment, settings.data_dir)
+        payment = await stack.enter_async_context(_open_sandbox(settings, owns_data=owns_data))
         settings = replace(settings, payment=payment)
-        payments = await stack.enter_async_context(open_payments(settings.payment, stores))
-        server = _Server(settings, stores, engine)
-        codes = ConcertKeys(make_ticket_keys(settings), stores.ticket_keys)
-        library = await stack.enter_async_context(open_library(codes, stores.ticket_documents, settings.font_dirs))
-        handlers = await stack.enter_async_context(open_effect_handlers(library))
-        mailer = make_mailer(settings, AttachedDocuments(library))
+        work = await stack.enter_async_context(_open_workers(settings, stores, urls.redis))
         async with asyncio.TaskGroup() as group:
-            running_workers = run_workers(
-                stores, urls.redis, payments=payments, effect_handlers=handlers, mailer=mailer, fonts=library.fonts
-            )
-            workers = group.create_task(running_workers)
-            await _serve(server, listener)
+            workers = group.create_task(work)
+            await _serve(_Server(settings, stores, engine), listener, drain_s=settings.drains_for_s)
             workers.cancel()
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+@asynccontextmanager
+async def _open_sandbox(settings: Settings, *, owns_data: bool) -> AsyncIterator[PaymentSettings]:
+    """Run the payment sandbox beside embedded stores, or find one that runs already. Yields the
+    settings with its address.
+    """
+    if not owns_data:
+        yield find_embedded_sandbox(settings.payment, settings.data_dir)
+        return
+    running = run_embedded_sandbox(settings.payment, settings.data_dir, app_host=settings.host, app_port=settings.port)
+    async with running as payment:
+        yield payment
+
+
+@asynccontextmanager
+async def _open_workers(settings: Settings, stores: Stores, redis_url: str) -> AsyncIterator[Coroutine[Any, Any, None]]:
+    """Open what the workers need, and yield their endless work. Raises SettingsError."""
+    codes = ConcertKeys(make_ticket_keys(settings), stores.ticket_keys)
+    async with (
+        open_payments(settings.payment, stores) as payments,
+        open_library(codes, stores.ticket_documents, settings.font_dirs) as library,
+        open_effect_handlers(library) as handlers,
+    ):
+        mailer = make_mailer(settings, AttachedDocuments(library))
+        yield run_workers(
+            stores, redis_url, payments=payments, effect_handlers=handlers, mailer=mailer, fonts=library.fonts
+        )
+
+
+async def _serve(server: Server, listener: socket.socket, *, drain_s: int) -> None:
+    """Serve until canceled. Then be not ready for `drain_s` seconds, and stop. Another cancellation
+    ends the wait.
+    """
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
+        server.announce_departure()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([serving], timeout=drain_s)
         server.should_exit = True
         await serving
         raise

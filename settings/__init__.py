@@ -25,6 +25,9 @@ __all__ = [
     "TicketSettings",
 ]
 
+PRODUCTION_DRAIN_S = 5
+"""Longer than the interval at which balancers usually ask for readiness."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -87,6 +90,10 @@ class Settings:
     """The port on `host` at which a process of `python -m workers` serves its counters. If None, it
     serves none. `python app.py` serves the counters of its workers at `/metrics`.
     """
+    drain_s: int | None = None
+    """How many seconds `python app.py` is not ready before it stops, so that a proxy or a balancer
+    sends people elsewhere. If None, 5 in production and 0 in development.
+    """
     log_format: str = "text"
     """`text` for people, `json` for machines."""
     max_body_bytes: int = 262_144
@@ -134,6 +141,11 @@ class Settings:
     @property
     def shows_metrics_on_main_port(self) -> bool:
         return self.metrics_port is None and not self.is_production
+
+    @property
+    def drains_for_s(self) -> int:
+        default = PRODUCTION_DRAIN_S if self.is_production else 0
+        return default if self.drain_s is None else self.drain_s
 
     @property
     def issuer(self) -> str:
@@ -194,6 +206,7 @@ class Settings:
             metrics_from=reader.networks("METRICS_FROM") or cls.metrics_from,
             metrics_port=reader.number("METRICS_PORT", 0, lowest=0, highest=65_535) or None,
             workers_metrics_port=reader.number("WORKERS_METRICS_PORT", 0, lowest=0, highest=65_535) or None,
+            drain_s=reader.number("DRAIN_S", 0, lowest=0, highest=300) if reader.optional("DRAIN_S") else None,
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),

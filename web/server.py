@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from settings import SettingsError
 from subscriptions.sockets.ws_protocol import SocketProtocol
+from web.health import Departure
 
 R = TypeVar("R")
 
@@ -66,6 +67,12 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def announce_departure(self) -> None:
+        """Make the application not ready. It serves requests until `should_exit` is set."""
+        if self.started:
+            departure: Departure = self.lifespan.state["departure"]
+            departure.is_announced = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the event streams, which would otherwise never end.

@@ -59,6 +59,7 @@ class AppState(TypedDict):
     image_uploads: uploads.ImageUploads
     media_files: media.MediaFiles
     order_exports: order_exports.OrderExports
+    departure: health.Departure
     issuer: health.IssuerStatus | None
     """None if this process is its own issuer."""
 
@@ -96,6 +97,7 @@ async def open_app_state(settings: Settings, stores: Stores, engine: Engine, red
                 image_uploads=uploads.make_image_uploads(stores, callers, settings.limit, site.origin),
                 order_exports=order_exports.make_order_exports(resources, callers, settings.limit.exports_per_person),
                 media_files=media.MediaFiles(stores.images.read_file, stores.detached_tasks),
+                departure=health.Departure(),
                 issuer=None if settings.has_own_issuer else sign_in.verifier.keys,
             )
 

@@ -7,8 +7,9 @@ limit on connections, so a scraper that hangs stops nothing else.
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypedDict
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -32,13 +33,23 @@ class _State(TypedDict):
     stores: Stores
 
 
-@asynccontextmanager
-async def open_metrics_port(settings: Settings, stores: Stores) -> AsyncIterator[None]:
-    """Serve `/metrics` on its own port during the block, if the settings name one.
+@contextmanager
+def open_metrics_listener(settings: Settings) -> Iterator[socket.socket | None]:
+    """Open the port of the metrics during the block. Yields None if the settings name no port.
 
     Raises SettingsError if the port cannot be opened.
     """
     if settings.metrics_port is None:
+        yield None
+        return
+    with open_listener(settings.host, settings.metrics_port, setting="ONSALE_METRICS_PORT") as listener:
+        yield listener
+
+
+@asynccontextmanager
+async def serve_metrics(listener: socket.socket | None, settings: Settings, stores: Stores) -> AsyncIterator[None]:
+    """Serve `/metrics` on the port during the block."""
+    if listener is None:
         yield
         return
 
@@ -47,14 +58,13 @@ async def open_metrics_port(settings: Settings, stores: Stores) -> AsyncIterator
         yield _State(stores=stores)
 
     app = Starlette(routes=metrics_routes(settings.metrics_from), lifespan=lifespan)
-    with open_listener(settings.host, settings.metrics_port, setting="ONSALE_METRICS_PORT") as listener:
-        server = Server(make_config(app, limit_concurrency=MAX_CONNECTIONS, ws="none"))
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await serving
+    server = Server(make_config(app, limit_concurrency=MAX_CONNECTIONS, ws="none"))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
