@@ -1,4 +1,4 @@
-"""Which queues `/metrics` shows, and how their occupancy is compared with the caps."""
+"""The queues that `/metrics` shows, and how their occupancy is compared with the caps."""
 
 from dataclasses import replace
 from datetime import timedelta
