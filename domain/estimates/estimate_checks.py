@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 EVERY_S = 10.0
 MAX_PROMISES = 60
-MAX_GAP_S = 5.0
+MAX_GAP_S = 2.0
 """If the queue was not read for longer, it is not known when a number was passed."""
 
 
