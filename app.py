@@ -6,16 +6,15 @@ embedded store for each URL that is not set, the application, and the workers.
 
 import asyncio
 import contextlib
-import errno
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
@@ -30,10 +29,11 @@ from payments.opening import open_payments
 from resolvers.context import Resources
 from resolvers.demo import load_demo
 from schema import Engine
-from settings import Settings, SettingsError
+from settings import PaymentSettings, Settings, SettingsError
 from storage.connect import Stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import lock_data_dir, run_stores
+from telemetry.loop_lag import measure_loop_lag
 from tickets.concert_keys import ConcertKeys
 from tickets.documents.library import open_library
 from web import health, home, logs, payment_webhooks
@@ -46,13 +46,13 @@ from web.configuration.stores import open_configured_stores
 from web.development import mailbox_page
 from web.graphql_service import GraphQLService
 from web.images import media, uploads
-from web.metrics import metrics_routes
 from web.middleware import DirectRoute, RequestMiddleware, compress
+from web.monitoring.metrics import metrics_routes, open_metrics_listener, serve_metrics
 from web.organizers import order_exports
 from web.pages.files import file_routes
 from web.pages.shop import ShopPages
 from web.proxies import ProxyMiddleware
-from web.server import BACKLOG, Server, configure_gc, make_config, run_program
+from web.server import Server, configure_gc, make_config, open_listener, run_program
 from web.tickets import downloads, gate_files
 from workers.documents.mailed_files import AttachedDocuments
 from workers.effects.handlers import open_effect_handlers
@@ -89,7 +89,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
             *jwks_routes,
             Route("/graphql", _GraphQL()),
             WebSocketRoute("/graphql", _GraphQL()),
-            *metrics_routes(settings.metrics_from),
+            *(metrics_routes(settings.metrics_from) if settings.shows_metrics_on_main_port else ()),
             *file_routes(settings, checkout),
             *backchannel_logout.routes,
             *payment_webhooks.routes,
@@ -120,12 +120,15 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     configure_gc()
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
-    opened = open_configured_stores(settings, settings.redis_url, settings.mongo_url)
-    async with (
-        opened if given is None else contextlib.nullcontext(given) as stores,
-        open_app_state(settings, stores, engine, settings.redis_url) as state,
-    ):
-        yield state
+    async with AsyncExitStack() as stack:
+        stores = given
+        if stores is None:
+            metrics_listener = stack.enter_context(open_metrics_listener(settings))
+            opening = open_configured_stores(settings, settings.redis_url, settings.mongo_url)
+            stores = await stack.enter_async_context(opening)
+            await stack.enter_async_context(serve_metrics(metrics_listener, settings, stores))
+        stack.enter_context(measure_loop_lag())
+        yield await stack.enter_async_context(open_app_state(settings, stores, engine, settings.redis_url))
     logs.flush()
 
 
@@ -153,42 +156,64 @@ async def run(settings: Settings) -> None:
         if owns_data:
             stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
             _write(home.starting(settings))
-        listener = stack.enter_context(_listen(settings))
+        listener = stack.enter_context(open_listener(settings.host, settings.port, setting="ONSALE_PORT"))
+        metrics_listener = stack.enter_context(open_metrics_listener(settings))
         urls = await stack.enter_async_context(
             run_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
         )
         settings = replace(settings, redis_url=urls.redis, mongo_url=urls.mongo)
         stores = await stack.enter_async_context(open_configured_stores(settings, urls.redis, urls.mongo))
+        await stack.enter_async_context(serve_metrics(metrics_listener, settings, stores))
         if settings.loads_demo:
             await load_demo(Resources(stores, make_pass_signer(settings)).context(None, "demo"))
-        if owns_data:
-            running = run_embedded_sandbox(
-                settings.payment, settings.data_dir, app_host=settings.host, app_port=settings.port
-            )
-            payment = await stack.enter_async_context(running)
-        else:
-            payment = find_embedded_sandbox(settings.payment, settings.data_dir)
+        payment = await stack.enter_async_context(_open_sandbox(settings, owns_data=owns_data))
         settings = replace(settings, payment=payment)
-        payments = await stack.enter_async_context(open_payments(settings.payment, stores))
-        server = _Server(settings, stores, engine)
-        codes = ConcertKeys(make_ticket_keys(settings), stores.ticket_keys)
-        library = await stack.enter_async_context(open_library(codes, stores.ticket_documents, settings.font_dirs))
-        handlers = await stack.enter_async_context(open_effect_handlers(library))
-        mailer = make_mailer(settings, AttachedDocuments(library))
+        work = await stack.enter_async_context(_open_workers(settings, stores, urls.redis))
         async with asyncio.TaskGroup() as group:
-            running_workers = run_workers(
-                stores, urls.redis, payments=payments, effect_handlers=handlers, mailer=mailer, fonts=library.fonts
-            )
-            workers = group.create_task(running_workers)
-            await _serve(server, listener)
+            workers = group.create_task(work)
+            await _serve(_Server(settings, stores, engine), listener, drain_s=settings.drains_for_s)
             workers.cancel()
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+@asynccontextmanager
+async def _open_sandbox(settings: Settings, *, owns_data: bool) -> AsyncIterator[PaymentSettings]:
+    """Run the payment sandbox beside embedded stores, or find one that runs already. Yields the
+    settings with its address.
+    """
+    if not owns_data:
+        yield find_embedded_sandbox(settings.payment, settings.data_dir)
+        return
+    running = run_embedded_sandbox(settings.payment, settings.data_dir, app_host=settings.host, app_port=settings.port)
+    async with running as payment:
+        yield payment
+
+
+@asynccontextmanager
+async def _open_workers(settings: Settings, stores: Stores, redis_url: str) -> AsyncIterator[Coroutine[Any, Any, None]]:
+    """Open what the workers need, and yield their endless work. Raises SettingsError."""
+    codes = ConcertKeys(make_ticket_keys(settings), stores.ticket_keys)
+    async with (
+        open_payments(settings.payment, stores) as payments,
+        open_library(codes, stores.ticket_documents, settings.font_dirs) as library,
+        open_effect_handlers(library) as handlers,
+    ):
+        mailer = make_mailer(settings, AttachedDocuments(library))
+        yield run_workers(
+            stores, redis_url, payments=payments, effect_handlers=handlers, mailer=mailer, fonts=library.fonts
+        )
+
+
+async def _serve(server: Server, listener: socket.socket, *, drain_s: int) -> None:
+    """Serve until canceled. Then be not ready for `drain_s` seconds, and stop. Another cancellation
+    ends the wait.
+    """
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
+        server.announce_departure()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([serving], timeout=drain_s)
         server.should_exit = True
         await serving
         raise
@@ -207,20 +232,6 @@ class _Server(Server):
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        step = (
-            "another program uses it; set ONSALE_PORT to a free port"
-            if taken
-            else f"{error.strerror}; check ONSALE_HOST"
-        )
-        raise SettingsError(f"port {settings.port} on {settings.host} cannot be opened: {step}") from error
 
 
 async def _run_until_signaled(settings: Settings) -> None:

@@ -81,6 +81,8 @@ class Context:
     given_payments: OrderPayments | None = None
     """None in a process that takes no payments."""
     transfer_mails: TransferMails = field(default_factory=NoTransferMails)
+    refused_codes: list[str] = field(default_factory=list, init=False, compare=False)
+    """The codes of the errors with which mutations of the request were answered."""
     concerts: LoadOnce[ConcertId, Concert | None] = field(default_factory=LoadOnce, init=False, compare=False)
     stocks: LoadOnce[ConcertId, Stock] = field(default_factory=LoadOnce, init=False, compare=False)
     rooms: LoadOnce[ConcertId, WaitingRoom | None] = field(default_factory=LoadOnce, init=False, compare=False)

@@ -53,7 +53,7 @@ class StoreSnapshotReader:
             raise NotFound("Concert", concert_id)
         room = build_waiting_room(concert, stored.state.room)
         wait_table = build_room_wait_table(room)
-        self._wait_tables.put(concert_id, wait_table)
+        self._wait_tables.put(room, wait_table)
         stock = stored.stock(concert)
         return ConcertSnapshot(RoomSnapshot(room, stored.state, wait_table), stock, stored.changes)
 

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from domain.concerts import Concert
+from domain.estimates.estimate_checks import EstimateChecks, QueueSeen
 from domain.estimates.wait_estimates import NO_ESTIMATE, WaitTable, build_wait_table
 from domain.ids import ConcertId
-from domain.queues import RoomStatus, WaitingRoom
+from domain.queues import QueueingMethod, RoomStatus, WaitingRoom
 from storage.connect import Stores
 from storage.hot.queue_state import RoomState
 from storage.sync.single_flight import SingleFlight
+from telemetry import metrics
 
 MAX_AGE_S = 1.0
 MAX_TABLES = 1_000
@@ -27,11 +29,13 @@ class WaitTableCache:
     clock: Callable[[], float] = time.monotonic
     _known: dict[ConcertId, tuple[float, WaitTable]] = field(default_factory=dict)
     """The time of the read and the table of each concert, oldest first."""
+    _checks: dict[ConcertId, EstimateChecks] = field(default_factory=dict)
+    """The checks of the estimates of each concert in `_known` that calls people in order."""
     _reads: SingleFlight[ConcertId, WaitTable] = field(default_factory=SingleFlight)
 
-    def put(self, concert_id: ConcertId, table: WaitTable) -> None:
+    def put(self, room: WaitingRoom, table: WaitTable) -> None:
         """Store a table built from a room that was just read."""
-        self._put(concert_id, self.clock(), table)
+        self._put(room, self.clock(), table)
 
     async def get(self, stores: Stores, concert: Concert) -> WaitTable:
         known = self._known.get(concert.id)
@@ -41,15 +45,35 @@ class WaitTableCache:
 
     async def _read(self, stores: Stores, concert: Concert) -> WaitTable:
         read_at = self.clock()
-        table = build_room_wait_table(build_waiting_room(concert, await stores.queues.read_room(concert.id)))
-        self._put(concert.id, read_at, table)
+        room = build_waiting_room(concert, await stores.queues.read_room(concert.id))
+        table = build_room_wait_table(room)
+        self._put(room, read_at, table)
         return table
 
-    def _put(self, concert_id: ConcertId, read_at: float, table: WaitTable) -> None:
-        self._known.pop(concert_id, None)
+    def _put(self, room: WaitingRoom, read_at: float, table: WaitTable) -> None:
+        self._known.pop(room.concert_id, None)
         if len(self._known) >= MAX_TABLES:
-            del self._known[next(iter(self._known))]
-        self._known[concert_id] = (read_at, table)
+            dropped = next(iter(self._known))
+            del self._known[dropped]
+            self._checks.pop(dropped, None)
+        self._known[room.concert_id] = (read_at, table)
+        self._check(room, table)
+
+    def _check(self, room: WaitingRoom, table: WaitTable) -> None:
+        """Compare earlier estimates with the truth, for queues whose order is known."""
+        if room.status is not RoomStatus.OPEN or room.settings.queueing_method is not QueueingMethod.FIFO:
+            self._checks.pop(room.concert_id, None)
+            return
+        found = table.quantiles_s(room.waiting_count)
+        seen = QueueSeen(
+            round=(room.epoch, room.settings.round),
+            now_s=room.flow.now_s,
+            serving_number=room.serving_number,
+            last_number=room.tail,
+            estimate_s=found[0] if found else None,
+        )
+        for error_s in self._checks.setdefault(room.concert_id, EstimateChecks()).compare(seen):
+            metrics.estimate_error_seconds.observe(error_s)
 
 
 def build_waiting_room(concert: Concert, state: RoomState, *, is_past: bool = False) -> WaitingRoom:

@@ -25,6 +25,9 @@ __all__ = [
     "TicketSettings",
 ]
 
+PRODUCTION_DRAIN_S = 5
+"""Longer than the interval at which balancers usually ask for readiness."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -79,9 +82,17 @@ class Settings:
     """
     metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1")
     """Addresses or networks that may read `/metrics`. Others get 404."""
+    metrics_port: int | None = None
+    """The port on `host` at which the application serves `/metrics`. If None, `/metrics` is served
+    at the main port in development, and not at all in production.
+    """
     workers_metrics_port: int | None = None
     """The port on `host` at which a process of `python -m workers` serves its counters. If None, it
     serves none. `python app.py` serves the counters of its workers at `/metrics`.
+    """
+    drain_s: int | None = None
+    """How many seconds `python app.py` is not ready before it stops, so that a proxy or a balancer
+    sends people elsewhere. If None, 5 in production and 0 in development.
     """
     log_format: str = "text"
     """`text` for people, `json` for machines."""
@@ -128,6 +139,15 @@ class Settings:
     @property
     def is_production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def shows_metrics_on_main_port(self) -> bool:
+        return self.metrics_port is None and not self.is_production
+
+    @property
+    def drains_for_s(self) -> int:
+        default = PRODUCTION_DRAIN_S if self.is_production else 0
+        return default if self.drain_s is None else self.drain_s
 
     @property
     def issuer(self) -> str:
@@ -186,7 +206,9 @@ class Settings:
             allowed_origins=reader.origins("ALLOWED_ORIGINS"),
             trusted_proxies=reader.networks("TRUSTED_PROXIES", also=("unix",)),
             metrics_from=reader.networks("METRICS_FROM") or cls.metrics_from,
+            metrics_port=reader.number("METRICS_PORT", 0, lowest=0, highest=65_535) or None,
             workers_metrics_port=reader.number("WORKERS_METRICS_PORT", 0, lowest=0, highest=65_535) or None,
+            drain_s=reader.number("DRAIN_S", 0, lowest=0, highest=300) if reader.optional("DRAIN_S") else None,
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),

@@ -76,6 +76,7 @@ class EventStream:
         except (OSError, TimeoutError):
             pass  # the client has disconnected or does not read
         finally:
+            self._latest.clear()
             if not isinstance(outcome, Answered | Rejected | Ended):
                 outcome.close()
             watching_disconnect.cancel()

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from prometheus_client import start_http_server
 
+from telemetry.collector import PROCESS_REGISTRY
+
 
 class PortTaken(Exception):
     """The counters cannot be served at this address."""
@@ -17,7 +19,7 @@ def shown_counters(host: str, port: int | None) -> Iterator[None]:
         yield
         return
     try:
-        server, thread = start_http_server(port, host)
+        server, thread = start_http_server(port, host, registry=PROCESS_REGISTRY)
     except OSError as error:
         place, why = f"{host}:{port}", error.strerror or type(error).__name__
         raise PortTaken(

@@ -14,6 +14,7 @@ from subscriptions.interfaces import Outcome, Recheck
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.limits import Limits
 from subscriptions.sse import EventStream
+from telemetry import metrics
 from web.http_errors import unavailable_error
 from web.operation_runner import HubOperationRunner
 
@@ -61,10 +62,12 @@ class EventStreams:
     def _app(self, stream: EventStream, outcome: Outcome, held: ExitStack) -> ASGIApp:
         async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             self._open.add(stream)
+            metrics.streams_opened.add()
             try:
                 with held:
                     await stream.serve(outcome, receive, send)
             finally:
                 self._open.discard(stream)
+                metrics.streams_ended.add()
 
         return serve

@@ -4,6 +4,7 @@
 not, why.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.requests import Request
@@ -12,11 +13,20 @@ from starlette.routing import Route
 
 from auth.revocation.revocations import Revocations
 
+LEAVING = "this server is stopping; use another one"
+
 
 class Checkable(Protocol):
     async def problems(self) -> list[str]:
         """Return one sentence for each problem. Must return quickly."""
         ...
+
+
+@dataclass(slots=True)
+class Departure:
+    """Whether this process will stop soon. Until then, it serves every request as before."""
+
+    is_announced: bool = False
 
 
 class IssuerStatus(Protocol):
@@ -38,6 +48,10 @@ async def livez(_: Request) -> JSONResponse:
 async def readyz(request: Request) -> JSONResponse:
     stores: Checkable = request.state.stores
     issuer: IssuerStatus | None = request.state.issuer
+    departure: Departure | None = getattr(request.state, "departure", None)
+    if departure is not None and departure.is_announced:
+        # The stores may be slow, and a balancer must learn this at once.
+        return JSONResponse({"status": "not ready", "problems": [LEAVING]}, status_code=503)
     problems = await stores.problems()
     revocations: Revocations | None = getattr(request.state, "revocations", None)
     if revocations is not None and revocations.problem is not None:

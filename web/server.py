@@ -1,6 +1,7 @@
 """Runs uvicorn with our options, in `python app.py` and in tests."""
 
 import asyncio
+import errno
 import gc
 import resource
 import socket
@@ -12,8 +13,10 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from settings import SettingsError
 from subscriptions.sockets.ws_protocol import SocketProtocol
 from web.fast_path.protocol import HttpProtocol
+from web.health import Departure
 
 R = TypeVar("R")
 
@@ -43,6 +46,18 @@ def make_config(app: ASGIApp, **changes: Any) -> uvicorn.Config:
     return uvicorn.Config(app, **(options | changes))
 
 
+def open_listener(host: str, port: int, *, setting: str) -> socket.socket:
+    """Return a listening socket. Raises SettingsError, which names the setting of the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        step = f"{error.strerror}; check ONSALE_HOST"
+        if error.errno == errno.EADDRINUSE:
+            step = f"another program uses it; set {setting} to a free port"
+        raise SettingsError(f"port {port} on {host} cannot be opened: {step}") from error
+
+
 class Server(uvicorn.Server):
     """uvicorn without signal handlers.
 
@@ -53,6 +68,12 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def announce_departure(self) -> None:
+        """Make the application not ready. It serves requests until `should_exit` is set."""
+        if self.started:
+            departure: Departure = self.lifespan.state["departure"]
+            departure.is_announced = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the event streams, which would otherwise never end.

@@ -26,6 +26,7 @@ from storage.connect import Stores
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import find_stores
 from telemetry.exposition import PortTaken, shown_counters
+from telemetry.loop_lag import measure_loop_lag
 from tickets.concert_keys import ConcertKeys
 from tickets.documents.library import open_library
 from web import logs
@@ -55,7 +56,7 @@ async def run(settings: Settings, names: Sequence[str]) -> None:
         asyncio.get_running_loop().add_signal_handler(stop, task.cancel)
     calling = [name for name in names if name in CALLING_PROVIDER]
     others = [name for name in names if name not in CALLING_PROVIDER]
-    with shown_counters(settings.host, settings.workers_metrics_port):
+    with shown_counters(settings.host, settings.workers_metrics_port), measure_loop_lag():
         async with (
             _opened(settings) as (stores, redis_url),
             open_library(

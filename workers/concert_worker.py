@@ -8,11 +8,13 @@ import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
+from math import isfinite
 from typing import Protocol
 
 from domain.errors import describe_cause
 from domain.ids import ConcertId
 from storage.connect import Stores
+from telemetry import metrics
 from workers.schedule import Schedule
 
 log = logging.getLogger(__name__)
@@ -76,6 +78,8 @@ async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> 
     done = 0
     for concert_id, result in (await _run_each(worker, stores, due)).items():
         if isinstance(result, RunResult):
+            if result.done and isfinite(delay_s := schedule.longest_delay_s(concert_id)):
+                metrics.worker_delay_seconds.observe(delay_s, worker.name)
             schedule.completed(concert_id, is_active=result.is_active)
             done += result.done
         elif schedule.failed(concert_id):

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from math import inf
 
 from domain.ids import ConcertId
 
@@ -24,8 +25,12 @@ same round trip.
 @dataclass(slots=True)
 class _Plan:
     due_at: float
-    started_at: float = float("-inf")
+    started_at: float = -inf
     is_woken: bool = False
+    woken_at: float | None = None
+    """When it was woken first since its last run began."""
+    changed_after: float = -inf
+    """The work of the last run came after this time: when it was woken, or its previous run."""
     has_failed: bool = False
 
 
@@ -54,8 +59,16 @@ class Schedule:
         self._jitter = random.uniform(1.0, 1.1)  # noqa: S311
         due = {id_: plan for id_, plan in self._plans.items() if self._may_run(plan, now)}
         for plan in due.values():
-            plan.started_at, plan.is_woken = now, False
+            plan.changed_after = plan.started_at if plan.woken_at is None else plan.woken_at
+            plan.started_at, plan.is_woken, plan.woken_at = now, False, None
         return list(due)
+
+    def longest_delay_s(self, concert_id: ConcertId) -> float:
+        """Return for how many seconds the work of the last run has waited at most, or infinity for
+        a first run.
+        """
+        plan = self._plans.get(concert_id)
+        return inf if plan is None else self._clock() - plan.changed_after
 
     def completed(self, concert_id: ConcertId, *, is_active: bool) -> None:
         plan = self._plans.get(concert_id)
@@ -82,6 +95,8 @@ class Schedule:
         if plan is None:
             return False
         plan.is_woken = True
+        if plan.woken_at is None:
+            plan.woken_at = self._clock()
         plan.due_at = min(plan.due_at, plan.started_at + self._active_s)
         self._woken.set()
         return True

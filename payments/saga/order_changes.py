@@ -13,6 +13,7 @@ from payments.saga.crash_points import CrashPoint, Reached
 from storage.connect import Stores
 from storage.keys import EFFECTS_CHANNEL
 from storage.mongo.order_updates import UpdateOutcome
+from telemetry import metrics
 
 MAX_CONFLICTS = 20
 """The number of attempts. The purchase, webhooks, the worker and the buyer may change an order at
@@ -46,6 +47,8 @@ class OrderChanges:
                 return order
             match await self._stores.order_updates.update(changed):
                 case UpdateOutcome.WON:
+                    if changed.status is not order.status:
+                        metrics.orders.add(changed.status.value)
                     self._reached(CrashPoint.ORDER_UPDATED)
                     await self._stores.order_sync.record(changed)
                     self._reached(CrashPoint.STOCK_UPDATED)

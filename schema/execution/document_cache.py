@@ -78,6 +78,8 @@ class Document:
     """Whether the answer is the same for all signed-out people."""
     plans: DocumentPlans | None = None
     """The plans of its operations. None if graphql-core always executes them."""
+    is_listed: bool = False
+    """Whether it is a trusted document, or one of the shop."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         return get_operation_ast(self.ast, name) if self.ast else None

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
+from time import perf_counter
 from typing import TypeAlias
 
 import graphql
@@ -18,6 +19,7 @@ from schema.execution.input_bounds import check_variables
 from schema.execution.persisted_documents import DocumentHash
 from schema.execution.top_level_errors import SystemCode, to_top_level_error
 from schema.plans.compile import Plan
+from telemetry import metrics
 
 Execution: TypeAlias = graphql.Executor[Context]
 
@@ -107,6 +109,22 @@ class Executor:
         self, document: Document, operation: Operation, context: Context, *, queries_only: bool
     ) -> OperationResult:
         """Execute an operation of a document that has already been read, as `execute` does."""
+        started_s, word = perf_counter(), "canceled"
+        try:
+            result = await self._execute(document, operation, context, queries_only=queries_only)
+            word = describe_result(result, context)
+        except Exception:
+            word = "rejected"
+            raise
+        finally:
+            name = listed_name(document, operation)
+            metrics.requests.add(name, word)
+            metrics.request_seconds.observe(perf_counter() - started_s, name)
+        return result
+
+    async def _execute(
+        self, document: Document, operation: Operation, context: Context, *, queries_only: bool
+    ) -> OperationResult:
         if document.ast is None:
             return rejected_result(document.errors, context)
         chosen = document.operation(operation.name)
@@ -195,6 +213,25 @@ class Executor:
             max_coercion_errors=MAX_INPUT_ERRORS,
             hide_suggestions=not self._allows_introspection,
         )
+
+
+def listed_name(document: Document, operation: Operation) -> str:
+    """Return the name under which the metrics count an operation. Only listed documents have names
+    of their own, because there is no limit to the names that clients may send.
+    """
+    chosen = document.operation(operation.name) if document.is_listed else None
+    return chosen.name.value if chosen is not None and chosen.name is not None else metrics.OTHER
+
+
+def describe_result(result: OperationResult, context: Context) -> str:
+    """Return the word under which the metrics count a result: `refused` if the result of a mutation
+    is an error of its union, `failed` if there are other errors, or `rejected` before execution.
+    """
+    if not result.was_executed:
+        return "rejected"
+    if "errors" in result.payload:
+        return "failed"
+    return "refused" if context.refused_codes else "ok"
 
 
 async def _execute_by_core(execution: Execution) -> graphql.ExecutionResult:

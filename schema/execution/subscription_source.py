@@ -35,12 +35,14 @@ from schema.execution.operation import (
     OperationResult,
     Prepared,
     executed_result,
+    listed_name,
     rejected_result,
 )
 from schema.execution.payload_templates import OwnTexts, PayloadTemplates
 from schema.execution.persisted_documents import DocumentHash, hash_document
 from schema.plans.document_plans import DocumentPlans
 from subscriptions.interfaces import EntryWriter, Rendered, Source
+from telemetry import metrics
 
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
 """The person and roles: everything about a viewer that can change their payload."""
@@ -80,7 +82,10 @@ class SubscriptionStarter:
             return await self._executor.execute_document(document, operation, context, queries_only=not may_mutate)
         self._executor.record_use(document, operation, context)
         name = chosen.name.value if chosen.name else None
-        return await self._subscribe(document, replace(operation, name=name), context)
+        started = await self._subscribe(document, replace(operation, name=name), context)
+        word = "rejected" if isinstance(started, OperationResult) else "ok"
+        metrics.requests.add(listed_name(document, operation), word)
+        return started
 
     async def _subscribe(self, document: Document, operation: Operation, context: Context) -> OperationResult | Source:
         prepared = self._executor.prepare(document, operation, context)

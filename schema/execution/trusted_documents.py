@@ -5,6 +5,7 @@ and have the hash under which it is listed; otherwise the process does not start
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -36,7 +37,7 @@ def read_trusted_documents(
         if not found and isinstance(text, str):
             document = cache.read_now(text)
             found = list(_find_document_problems(document, limits))
-            documents[hash_document(text)] = document
+            documents[hash_document(text)] = replace(document, is_listed=True)
         problems += [f"{id_[:_LONGEST_ID_SHOWN]!r}: {problem}" for problem in found]
     if problems:
         raise TrustedDocumentsError(path, "\n".join(problems))

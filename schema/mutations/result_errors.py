@@ -353,6 +353,7 @@ class ResultErrorHandler:
     def handle(self, exception: Refusal, *, info: Info, **_where: object) -> DomainError:
         log_store_error(exception, info.context.request_id)
         counters.refused.labels(exception.code).inc()
+        info.context.refused_codes.append(exception.code)
         return self.error_type(refusal=exception)
 
 

@@ -36,6 +36,7 @@ from storage.hot.rate_limits import rate_arguments, rate_limited_error
 from storage.hot.script_client import Reply
 from storage.hot.tier_rules import decode_stock_rules
 from storage.scripts import ScriptReplyError
+from telemetry import metrics
 
 
 class OrderExists(Exception):
@@ -79,6 +80,7 @@ class HoldStore:
             "1" if sells_hidden else "",
             *pairs,
         )
+        metrics.holds.add(word)
         match word:
             case "HOLD":
                 return hold_from_reply(concert_id, hold_id, rest)

@@ -24,6 +24,7 @@ from domain.errors import TemporarilyUnavailable
 from storage.hot.resp import Arg, check_words, pack_call
 from storage.hot.store_connection import StoreConnection
 from storage.scripts import Script, ScriptReplyError
+from telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -207,6 +208,9 @@ class Pipeline:
         """Send a batch, which must not be empty. The pipeline must be idle."""
         self._batch = batch
         self.started_s = time.monotonic()
+        metrics.pipeline_calls.observe(len(batch))
+        for call in batch:
+            metrics.script_calls.add(call.script.name)
         self._is_sent = False
         if self._connection is None:
             self._opening = asyncio.create_task(self._open())
@@ -353,6 +357,7 @@ class Pipeline:
 
     def _become_idle(self, again: list[Call]) -> None:
         self._batch = []
+        metrics.pipeline_seconds.observe(time.monotonic() - self.started_s)
         self._on_idle(again)
 
 

@@ -23,6 +23,7 @@ from domain.orders import Order
 from storage.grouped_calls import GroupedCalls
 from storage.mongo.order_documents import order_document
 from storage.mongo.orders import OrderStore
+from telemetry import metrics
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ class OrderBatch:
             # This is logged here and not by the sender, so that the log line has the id of this
             # order's request.
             log.warning("the outcome of order %s is unknown: %s", order.id, answer.why)
+        elif answer.outcome is Outcome.RECORDED:
+            metrics.orders.add(order.status.value)
         return answer.outcome
 
     async def aclose(self) -> None:

@@ -23,6 +23,7 @@ from subscriptions.publishing.queue_publisher import QueuePublisher
 from subscriptions.publishing.room_publisher import RoomPublisher
 from subscriptions.publishing.shared_snapshot import SharedSnapshot
 from subscriptions.publishing.subscriber_groups import Subscriber, SubscriberGroups
+from telemetry import metrics
 from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class ConcertPublisher:
         The refresh reads all changes since the last one.
         """
         if not self.has_read(message):
+            metrics.unsent_pushes.began(self)
             self._wake.set()
 
     def has_read(self, message: str) -> bool:
@@ -114,12 +116,19 @@ class ConcertPublisher:
         return not self._groups and self._presence.is_synced
 
     async def run(self) -> None:
+        try:
+            await self._run()
+        finally:
+            metrics.unsent_pushes.ended(self)
+
+    async def _run(self) -> None:
         while not self.is_idle:
             started_s = time.monotonic()
             # This refresh may miss a later change, but that change triggers the next refresh.
             self._wake.clear()
             try:
                 await self.run_once()
+                self._record_push()
                 self._outage.succeeded(self._concert_id)
             except TemporarilyUnavailable as error:
                 self._outage.failed(self._concert_id, error)
@@ -134,6 +143,15 @@ class ConcertPublisher:
             took_s = time.monotonic() - started_s
             await asyncio.sleep(pause_after(took_s, tick_s=self._tick_s, loop_share=self._loop_share))
             await self._wait(until_s=min(started_s + MAX_REFRESH_INTERVAL_S, self._queue.next_due_s))
+
+    def _record_push(self) -> None:
+        """Record that all changes before this refresh have been pushed."""
+        took_s = metrics.unsent_pushes.ended(self)
+        if took_s is not None:
+            metrics.push_seconds.observe(took_s)
+        if self._wake.is_set():
+            # A change, or a subscriber, came during the refresh.
+            metrics.unsent_pushes.began(self)
 
     def _fail(self, error: Exception) -> None:
         # What was read may not have been published, so the next hint counts.

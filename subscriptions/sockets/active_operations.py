@@ -22,6 +22,7 @@ from subscriptions.interfaces import (
 from subscriptions.sockets import messages
 from subscriptions.sockets.messages import Subscribe
 from subscriptions.sockets.outbox import Outbox
+from telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ MAX_KEYS = 100
 class LatestValue:
     """The newest payload for each key; the key that changed least recently comes first."""
 
-    __slots__ = ("_is_last", "_payloads")
+    __slots__ = ("__weakref__", "_is_last", "_payloads")
 
     def __init__(self) -> None:
         self._payloads: dict[Hashable, bytes] = {}
@@ -48,16 +49,25 @@ class LatestValue:
         return len(self._payloads) > MAX_KEYS
 
     def put(self, rendered: Rendered) -> None:
-        self._payloads.pop(rendered.key, None)
+        metrics.unsent_pushes.began(self)
+        if self._payloads.pop(rendered.key, None) is not None:
+            metrics.messages_lagged.add()
         self._payloads[rendered.key] = rendered.payload
         self._is_last = rendered.is_last
 
     def pop(self) -> bytes | None:
         """Remove and return the oldest payload, or return None if no payload is left."""
-        return self._payloads.pop(next(iter(self._payloads))) if self._payloads else None
+        if not self._payloads:
+            return None
+        payload = self._payloads.pop(next(iter(self._payloads)))
+        if not self._payloads:
+            metrics.unsent_pushes.ended(self)
+        metrics.messages_sent.add()
+        return payload
 
     def clear(self) -> None:
         self._payloads.clear()
+        metrics.unsent_pushes.ended(self)
 
 
 class OperationOwner(Protocol):
@@ -98,6 +108,7 @@ class ActiveOperation:
             self._keep(rendered)
             return
         self._outbox.wire.write_next(self._prefix, rendered)
+        metrics.messages_sent.add()
         if rendered.is_last:
             self.finish()
             self._owner.on_answer(messages.complete(self.id))
@@ -139,7 +150,9 @@ class ActiveOperation:
         if self.has_ended:
             return
         self.has_ended = True
-        self._latest = None
+        if self._latest is not None:
+            self._latest.clear()
+            self._latest = None
         self._owner.on_finished(self)
         if self._handle is not None:
             self._handle.close()

@@ -28,7 +28,8 @@ from subscriptions.sockets.messages import Complete, Init, Malformed, Ping, Pong
 from subscriptions.sockets.outbox import Outbox
 from subscriptions.sockets.reading import PauseReason, Reading
 from subscriptions.sockets.sweep import Sweep
-from subscriptions.sockets.wires.wire import Wire
+from subscriptions.sockets.wires.wire import EndReason, Wire
+from telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ class Connection(Generic[C]):
             self._close(CloseCode.TRY_AGAIN_LATER, f"{error}; try again in a moment")
             return
         self._is_counted = True
+        metrics.sockets_opened.add()
         self._deadlines.heard_s = _now_s()
         self._reschedule()
         self._services.sweep.add(self)
@@ -139,8 +141,8 @@ class Connection(Generic[C]):
             self._close(closing.code, str(closing))
         self._reading.on_handled(_now_s())
 
-    def lost(self) -> None:
-        self._finish()
+    def lost(self, reason: EndReason = EndReason.LEFT) -> None:
+        self._finish(reason)
 
     def pause_writing(self) -> None:
         self._outbox.pause()
@@ -316,14 +318,16 @@ class Connection(Generic[C]):
     def _close(self, code: CloseCode, reason: str) -> None:
         if self._is_closed:
             return
-        self._finish()
+        self._finish(code.name)
         self._wire.close(int(code), shortened(reason))
 
-    def _finish(self) -> None:
+    def _finish(self, reason: str) -> None:
         """End all operations. Writes to the stores still run to completion, as over HTTP."""
         if self._is_closed:
             return
         self._is_closed = True
+        if self._is_counted:
+            metrics.sockets_ended.add(reason)
         self._reschedule()
         self._services.sweep.discard(self)
         if self._check is not None:
@@ -343,7 +347,7 @@ class Connection(Generic[C]):
         self._tasks -= 1
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a socket failed", exc_info=error)
-            self._finish()
+            self._finish("FAILED")
             self._wire.abort()
         if self._operations.has_room:
             self._reading.resume(PauseReason.OPERATIONS)

@@ -1,13 +1,12 @@
 """The payment gauges in `/metrics`, with orders and events in each state that they count."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import httpx2
 import pytest
 import pytest_asyncio
-from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,11 +17,13 @@ from domain.payments.inbox import InboxState
 from storage.connect import Stores
 from storage.mongo.order_batch import Outcome
 from storage.mongo.payments.payment_figures import StuckReason
+from tests.support.exposed_metrics import read_samples
 from tests.support.mongo_failures import failing
 from tests.support.payment_events import inbox_event
 from tests.support.payment_orders import DEADLINE, pending_order
 from tests.support.payment_saga import Till, concert_for_sale, opened_till
-from web.metrics import PaymentGauges, metrics_routes
+from web.monitoring.metrics import metrics_routes
+from web.monitoring.payment_gauges import PaymentGauges
 
 NOW = DEADLINE + timedelta(minutes=5)
 
@@ -36,14 +37,6 @@ async def till(valkey_url: str, mongo_url: str, mongo_database: str) -> AsyncIte
 async def insert(stores: Stores, *orders: Order) -> None:
     for order in orders:
         assert await stores.order_batch.insert(order) is Outcome.RECORDED
-
-
-def samples(text: bytes) -> Mapping[str, float]:
-    return {
-        "".join([sample.name, *sample.labels.values()]): sample.value
-        for family in text_string_to_metric_families(text.decode())
-        for sample in family.samples
-    }
 
 
 def orders_in_each_state(concert_id: ConcertId) -> list[Order]:
@@ -74,7 +67,7 @@ async def test_orders_are_counted_by_the_reason_they_are_stuck(till: Till) -> No
     for number, state in enumerate(InboxState):
         problem = "" if state in (InboxState.NEW, InboxState.APPLIED) else "why"
         assert await till.stores.payment_inbox.insert(inbox_event(f"evt_{number}", state=state, problem=problem))
-    shown = samples(await PaymentGauges(now=lambda: NOW).show(till.stores))
+    shown = read_samples(await PaymentGauges(now=lambda: NOW).show(till.stores))
     assert shown == {
         "onsale_payment_gauges_read": 1,
         **{f"onsale_stuck_orders{reason.value}": 1 for reason in StuckReason},
@@ -86,7 +79,7 @@ async def test_orders_are_counted_by_the_reason_they_are_stuck(till: Till) -> No
 
 
 async def test_gauges_of_an_empty_shop_are_zero(till: Till) -> None:
-    shown = samples(await PaymentGauges(now=lambda: NOW).show(till.stores))
+    shown = read_samples(await PaymentGauges(now=lambda: NOW).show(till.stores))
     assert shown["onsale_payment_gauges_read"] == 1
     assert {value for name, value in shown.items() if name != "onsale_payment_gauges_read"} == {0}
 
@@ -99,13 +92,13 @@ async def test_gauges_are_read_at_most_once_in_ten_seconds(till: Till) -> None:
     await insert(till.stores, pending_order("overdue", 1, concert_id=concert.id))
     for seconds, count in ((9.9, 0), (10.0, 1)):
         passed[0] = seconds
-        assert samples(await gauges.show(till.stores))["onsale_stuck_orderspayment_overdue"] == count
+        assert read_samples(await gauges.show(till.stores))["onsale_stuck_orderspayment_overdue"] == count
 
 
 async def test_gauges_are_missing_while_mongodb_does_not_answer(till: Till, mongo_url: str) -> None:
     await till.stores.concert_cache.list_all()
     async with failing(mongo_url, 20, commands=("aggregate", "find"), errorCode=11600):
-        shown = samples(await PaymentGauges(now=lambda: NOW).show(till.stores))
+        shown = read_samples(await PaymentGauges(now=lambda: NOW).show(till.stores))
     assert shown == {"onsale_payment_gauges_read": 0}
 
 
@@ -113,7 +106,7 @@ async def test_a_scrape_shows_counters_and_gauges(till: Till) -> None:
     app = _with_stores(Starlette(routes=metrics_routes(["127.0.0.1"])), till.stores)
     transport = httpx2.ASGITransport(app, client=("127.0.0.1", 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://onsale") as client:
-        shown = samples((await client.get("/metrics")).content)
+        shown = read_samples((await client.get("/metrics")).content)
     assert shown["onsale_stuck_orderslate_payment"] == 0
     assert "onsale_alarms_totalorder_waits" in shown
 
@@ -129,4 +122,4 @@ async def test_gauges_are_missing_until_the_indexes_of_orders_exist(till: Till) 
     await till.stores.orders.collection.drop_index("concertId_1_workAt_1")
     with pytest.raises(TemporarilyUnavailable):
         await till.stores.payment_figures.read([], NOW)
-    assert samples(await PaymentGauges(now=lambda: NOW).show(till.stores)) == {"onsale_payment_gauges_read": 0}
+    assert read_samples(await PaymentGauges(now=lambda: NOW).show(till.stores)) == {"onsale_payment_gauges_read": 0}

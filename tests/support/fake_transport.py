@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from subscriptions.sockets.wires.wire import EndReason
+
 
 class FakeTransport(asyncio.Transport):
     """Once `is_stuck` is set, each write pauses its protocol."""
@@ -61,7 +63,8 @@ class FakeSink:
     def resume_writing(self) -> None:
         self.events.append("resume")
 
-    def lost(self) -> None:
+    def lost(self, reason: EndReason = EndReason.LEFT) -> None:
+        del reason
         self.events.append("lost")
 
 

@@ -128,9 +128,9 @@ async def test_table_from_the_hub_replaces_reads_for_a_second(stores: FakeStores
     stores.gate.set()
     cache, made = stores.tables(), replace(TABLE)
     await cache.get(stores.as_stores, CONCERT)
-    cache.put(CONCERT.id, made)
+    cache.put(ROOM, made)
     stores.now_s += MAX_AGE_S * 0.9
-    cache.put(OTHER.id, made)
+    cache.put(replace(ROOM, concert_id=OTHER.id), made)
     assert [await cache.get(stores.as_stores, concert) for concert in (CONCERT, OTHER)] == [made, made]
     assert stores.reads == [CONCERT.id]
     stores.now_s += MAX_AGE_S * 0.1

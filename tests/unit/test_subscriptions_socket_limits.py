@@ -1,5 +1,7 @@
 """Transport limits: messages per second, open connections, and undelivered payloads."""
 
+from collections.abc import Callable
+
 import pytest
 
 from domain.ids import PersonId
@@ -9,6 +11,8 @@ from subscriptions.sockets.active_operations import MAX_KEYS, LatestValue
 from subscriptions.sockets.close_codes import REASON_BYTES, shortened
 from subscriptions.sockets.connection_limits import ConnectionCounter, TooManyConnections
 from subscriptions.sockets.limits import Limits
+from telemetry import metrics
+from tests.support.counted import counted
 
 
 def test_token_bucket_allows_a_burst_and_then_its_rate() -> None:
@@ -62,6 +66,27 @@ def test_address_and_person_with_the_same_name_are_counted_separately() -> None:
         counter.count_person(PersonId("x")),
     ):
         pass
+
+
+def test_value_that_replaces_an_unsent_one_counts_as_lagged() -> None:
+    latest = LatestValue()
+    with counted(metrics.messages_sent) as sent, counted(metrics.messages_lagged) as lagged:
+        for key in ("a", "a", "b", "a"):
+            latest.put(Rendered(b"", key=key))
+        assert (sent.total, lagged.total) == (0, 2)
+        while latest.pop() is not None:
+            pass
+        assert (sent.total, lagged.total) == (2, 2)
+
+
+@pytest.mark.parametrize("end", [LatestValue.pop, LatestValue.clear])
+def test_value_waits_until_it_is_sent_or_dropped(end: Callable[[LatestValue], object]) -> None:
+    latest = LatestValue()
+    latest.put(Rendered(b""))
+    end(latest)
+    assert metrics.unsent_pushes.ended(latest) is None
+    latest.put(Rendered(b""))
+    assert metrics.unsent_pushes.ended(latest) is not None
 
 
 def test_only_the_latest_value_of_each_key_is_kept() -> None:

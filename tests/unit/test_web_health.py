@@ -45,6 +45,16 @@ async def test_readiness_names_the_problems() -> None:
     assert answer.json() == {"status": "not ready", "problems": ["the stock store does not answer", "no index"]}
 
 
+async def test_server_that_leaves_is_not_ready_whatever_its_stores_say() -> None:
+    departure = health.Departure()
+    assert (await _get("/readyz", _Stores(), departure=departure)).status_code == 200
+    departure.is_announced = True
+    for stores in (_Stores(), _Stores("the stock store does not answer")):
+        answer = await _get("/readyz", stores, departure=departure)
+        assert (answer.status_code, answer.json()["problems"]) == (503, [health.LEAVING])
+    assert (await _get("/livez", _Stores(), departure=departure)).status_code == 200
+
+
 async def test_process_that_does_not_know_the_ended_sessions_is_not_ready() -> None:
     revocations = Revocations(FakeRevocationStore())
     answer = await _get("/readyz", _Stores(), revocations=revocations)

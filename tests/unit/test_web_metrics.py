@@ -7,7 +7,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from telemetry.counters import refused
-from web.metrics import metrics_routes
+from web.monitoring.metrics import metrics_routes
 from web.proxies import ProxyMiddleware
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import pairwise
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -176,3 +177,30 @@ def test_woken_concert_is_always_due_in_time(steps: list[tuple[str, float]]) -> 
                 woken_s = None
             elif woken_s is not None:
                 assert clock.now - woken_s < ACTIVE_S * 1.1 + 1e-6
+
+
+def test_first_run_tells_nothing_about_the_delay_of_its_work() -> None:
+    made, _ = make_schedule()
+    run(made)
+    assert made.longest_delay_s(ONE) == inf
+    assert made.longest_delay_s(ConcertId("unknown")) == inf
+
+
+def test_work_has_waited_at_most_since_the_previous_run() -> None:
+    made, clock = make_schedule()
+    run(made, ONE)
+    clock.now += ACTIVE_S * 2
+    assert run(made, ONE) == [ONE]
+    clock.now += 0.5
+    assert made.longest_delay_s(ONE) == ACTIVE_S * 2 + 0.5
+
+
+def test_work_of_an_idle_concert_has_waited_since_the_first_wake_up() -> None:
+    made, clock = make_schedule()
+    run(made)
+    clock.now += ACTIVE_S * 5
+    made.wake(ONE)
+    clock.now += 0.25
+    made.wake(ONE)
+    assert run(made) == [ONE]
+    assert made.longest_delay_s(ONE) == 0.25

@@ -62,6 +62,7 @@ class AppState(TypedDict):
     image_uploads: uploads.ImageUploads
     media_files: media.MediaFiles
     order_exports: order_exports.OrderExports
+    departure: health.Departure
     issuer: health.IssuerStatus | None
     """None if this process is its own issuer."""
 
@@ -70,7 +71,10 @@ class AppState(TypedDict):
 async def open_app_state(settings: Settings, stores: Stores, engine: Engine, redis_url: str) -> AsyncIterator[AppState]:
     """Open everything but the stores. `redis_url` is the address of the stores' Redis."""
     site, ticket_keys = site_of(settings), make_ticket_keys(settings)
-    async with open_sign_in(settings, stores, site) as sign_in, open_payments(settings.payment, stores) as payments:
+    async with (
+        open_sign_in(settings, stores, site) as sign_in,
+        open_payments(settings.payment, stores) as payments,
+    ):
         if not settings.has_own_issuer:
             sign_in.verifier.keys.watch()
         ends, callers = sign_in.session_ends, sign_in.callers
@@ -97,6 +101,7 @@ async def open_app_state(settings: Settings, stores: Stores, engine: Engine, red
                 image_uploads=uploads.make_image_uploads(stores, callers, settings.limit, site.origin),
                 order_exports=order_exports.make_order_exports(resources, callers, settings.limit.exports_per_person),
                 media_files=media.MediaFiles(stores.images.read_file, stores.detached_tasks),
+                departure=health.Departure(),
                 issuer=None if settings.has_own_issuer else sign_in.verifier.keys,
             )
 

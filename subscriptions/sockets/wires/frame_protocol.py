@@ -23,7 +23,7 @@ from subscriptions.sockets.wires.frames import (
     next_frame,
     text_frame,
 )
-from subscriptions.sockets.wires.wire import Sink
+from subscriptions.sockets.wires.wire import EndReason, Sink
 
 EXTENSION = "onsale.frames"
 """The ASGI extension with which a server offers the transport of an accepted socket.
@@ -170,7 +170,7 @@ class FrameProtocol(asyncio.Protocol):
     def restart(self) -> None:
         """Close the socket because the server restarts."""
         if self._state is _State.OPEN:
-            self._end_connection()
+            self._end_connection(EndReason.SERVICE_RESTART)
             self.close(CloseCode.SERVICE_RESTART, "This server is restarting; reconnect")
 
     @property
@@ -243,13 +243,13 @@ class FrameProtocol(asyncio.Protocol):
             self._state = _State.CLOSED
             self._transport.close()
             return
-        self._end_connection()
+        self._end_connection(EndReason.PROTOCOL_ERROR)
         self._start_closing(_State.DISCARDING, error.code, str(error))
         self._close_when_quiet()
 
-    def _end_connection(self) -> None:
+    def _end_connection(self, reason: EndReason = EndReason.LEFT) -> None:
         if self._sink is not None:
-            self._sink.lost()
+            self._sink.lost(reason)
 
     # Closing
 

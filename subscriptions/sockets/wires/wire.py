@@ -3,9 +3,21 @@
 import asyncio
 from collections.abc import Coroutine
 from contextvars import Context
+from enum import StrEnum
 from typing import Any, Protocol
 
 from subscriptions.interfaces import Rendered
+
+
+class EndReason(StrEnum):
+    """Why a wire has ended its socket, for the figures of operators."""
+
+    LEFT = "LEFT"
+    """The client has closed or lost its connection."""
+    PROTOCOL_ERROR = "PROTOCOL_ERROR"
+    """The client has sent a frame that violates RFC 6455."""
+    SERVICE_RESTART = "SERVICE_RESTART"
+    """This process is stopping."""
 
 
 class Wire(Protocol):
@@ -50,5 +62,5 @@ class Sink(Protocol):
     def resume_writing(self) -> None:
         """Write again, because the client has read what was written."""
 
-    def lost(self) -> None:
+    def lost(self, reason: EndReason = EndReason.LEFT) -> None:
         """Handle the end of the socket: the client has left, or the wire is closing by itself."""
