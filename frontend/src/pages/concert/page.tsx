@@ -86,11 +86,11 @@ function ConcertTitle({ concert }: { concert: ConcertData }): ReactNode {
 function Loading(): ReactNode {
   return (
     <div className="page concert">
+      <header className="concert-head">
+        <Skeleton lines={2} />
+      </header>
       <div className="concert-poster">
         <span className="poster" />
-      </div>
-      <div className="concert-main">
-        <Skeleton lines={8} />
       </div>
     </div>
   );
