@@ -1,6 +1,8 @@
 // Uses the API directly, as other programs of the demo people do: olivia's tools, and other buyers.
 const HOUR_MS = 3_600_000;
 const SUCCESS = /Success$/;
+// A store that has just been started again refuses changes for a few seconds.
+const MOST_TRIES = 30;
 const CLIENT = { grant_type: 'password', client_id: 'onsale-web', scope: 'openid' };
 
 export class Api {
@@ -20,14 +22,19 @@ export class Api {
     return data;
   }
 
-  // Sends a mutation with one input, and returns the members of its success. Fails if it is refused.
+  // Sends a mutation with one input, and returns the members of its success. Repeats it after a refusal
+  // that asks for it, and fails after any other.
   async mutate(name, field, input, members = '__typename') {
     const type = field[0].toUpperCase() + field.slice(1);
     const query = `mutation ($input: ${type}Input!) { ${field}(input: $input) {
-      __typename ... on ${type}Success { ${members} } ... on DomainError { code message } } }`;
-    const result = (await this.ask(name, query, { input }))[field];
-    if (!SUCCESS.test(result.__typename)) throw new Error(`${field} was refused: ${JSON.stringify(result)}`);
-    return result;
+      __typename ... on ${type}Success { ${members} }
+      ... on DomainError { code message retryable retryAfterSeconds } } }`;
+    for (let tries = 1; ; tries += 1) {
+      const result = (await this.ask(name, query, { input }))[field];
+      if (SUCCESS.test(result.__typename)) return result;
+      if (!result.retryable || tries === MOST_TRIES) throw new Error(`${field} was refused: ${JSON.stringify(result)}`);
+      await after((result.retryAfterSeconds ?? 1) * 1_000);
+    }
   }
 
   async token(name) {
@@ -105,6 +112,12 @@ export class Api {
     const query = 'query ($id: ID!) { concert(by: {id: $id}) { stock { tiers { available held sold } } } }';
     return (await this.ask(null, query, { id: concert.id })).concert.stock.tiers[0];
   }
+}
+
+function after(ms) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }
 
 let number = 0;
