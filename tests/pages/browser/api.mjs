@@ -100,7 +100,7 @@ export class Api {
   }
 
   async orderOf(name) {
-    const { me } = await this.ask(name, '{ me { orders(first: 1) { nodes { id number status total { minor } } } } }');
+    const { me } = await this.ask(name, '{ me { orders(first: 1) { nodes { id number status customerName total { minor } } } } }');
     return me.orders.nodes[0];
   }
 

@@ -3,7 +3,7 @@
 import { useCallback, useEffect } from "react";
 import { useQuery, useSubscription } from "urql";
 
-import { useConnection } from "../../api/connection";
+import { useConnection, useRefreshWhileStopped } from "../../api/connection";
 import { problemOf, type Problem } from "../../api/outcome";
 import { serverNow, useNow } from "../../api/serverClock";
 import { useLatest } from "../../api/useLatest";
@@ -44,6 +44,7 @@ export function useHoldPage(slug: string): HoldPage {
   usePushes(concert, refresh);
   useDeadlines(concert, refresh);
   useReturns(stage, refresh);
+  useRefreshWhileStopped(refresh);
   const holds = data?.me?.holds ?? [];
   return {
     concert,

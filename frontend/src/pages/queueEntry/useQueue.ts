@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useState } from "react";
 import { useMutation, useQuery, useSubscription } from "urql";
 
-import { useConnection } from "../../api/connection";
+import { useConnection, useRefreshWhileStopped } from "../../api/connection";
 import { problemOf, type Problem } from "../../api/outcome";
 import { useLatest } from "../../api/useLatest";
 import { useSession } from "../../shop/session";
@@ -43,6 +43,7 @@ export function useQueue(slug: string): Queue {
   const status = live?.roomStatus ?? concert?.waitingRoom?.status;
   const stage = concert && isKnown ? stageOf(concert, status, session !== null) : null;
   usePolling(stage, refresh);
+  useRefreshWhileStopped(refresh);
   return {
     concert: isKnown ? concert : null,
     live,
