@@ -34,3 +34,11 @@ async def test_page_reconnects_unless_a_close_code_forbids_it(site: Site, tmp_pa
         **{str(code): [1, True] for code in final},
         "4403": [5, True],
     }
+
+
+async def test_subscription_continues_after_an_error_that_passes(site: Site, tmp_path: Path) -> None:
+    assert await site.run("refusingSubscriptions", tmp_path) == {"subscriptions": 3}
+
+
+async def test_page_finishes_a_purchase_of_unknown_outcome(site: Site, tmp_path: Path) -> None:
+    assert await site.run("silencingTheDatabase", tmp_path) == {"orders": 1, "customerName": "Ann Example"}

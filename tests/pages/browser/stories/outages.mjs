@@ -1,4 +1,5 @@
 // The server, a store, the network or the session goes away in the middle, and comes back.
+import { Api } from '../api.mjs';
 import { Buyer } from '../buyer.mjs';
 import { openQueue } from './queue.mjs';
 
@@ -34,16 +35,17 @@ async function buyDuringOutages(browser, url, { name, title, fail }) {
   await buyer.enterShop();
   await buyer.choose('Standing', 2);
   await fail('choice', buyer, () => buyer.press(HOLD));
-  await pressUntil(buyer, HOLD, buyer.headings('Your tickets are held'));
+  await pressUntil(enabled(buyer, HOLD), buyer.headings('Your tickets are held'));
   await buyer.field('Name').fill('Ann Example');
   await buyer.field('Email').fill(`${name}@onsale.example`);
   await fail('hold', buyer, () => buyer.press(CONTINUE));
-  await pressUntil(buyer, CONTINUE, buyer.headings('Pay for your tickets'));
+  // The page goes on by itself, or has a link if its order became known otherwise.
+  await pressUntil(enabled(buyer, CONTINUE).or(buyer.link(CONTINUE)), buyer.headings('Pay for your tickets'));
   await fail('payment', buyer, () => buyer.payWith('Succeeds after 5 seconds'));
   const [paid, processing] = [buyer.tab.getByText(PAID).first(), buyer.tab.getByText('The bank is processing').first()];
-  await pressUntil(buyer, PAY, processing.or(paid).first());
+  await pressUntil(enabled(buyer, PAY), processing.or(paid));
   await fail('paying', buyer);
-  await pressUntil(buyer, PAY, paid);
+  await pressUntil(enabled(buyer, PAY), paid);
   const pdf = await buyer.downloadPdf();
   dropConnectionErrors(browser);
   const { available, sold } = await api.stock(concert);
@@ -53,16 +55,18 @@ async function buyDuringOutages(browser, url, { name, title, fail }) {
 
 // Presses a button again whenever its request has failed, until `next` is there. A request that was
 // interrupted may have had its effect or not, and the page finds out which.
-async function pressUntil(buyer, name, next) {
-  const button = buyer.tab.getByRole('button', { name, disabled: false });
+async function pressUntil(control, next) {
+  const [button, done] = [control.first(), next.first()];
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-    await next.or(button).first().waitFor();
-    if (await next.isVisible()) return;
+    await done.or(button).first().waitFor();
+    if (await done.isVisible()) return;
     await button.click({ timeout: CLICK_MS }).catch(() => undefined); // it may be gone by now
-    await next.waitFor({ timeout: CLICK_MS }).catch(() => undefined); // a refusal asks for a moment
+    await done.waitFor({ timeout: CLICK_MS }).catch(() => undefined); // a refusal asks for a moment
   }
-  throw new Error(`${name} was refused ${MOST_TRIES} times`);
+  throw new Error(`${control} was refused ${MOST_TRIES} times`);
 }
+
+const enabled = (buyer, name) => buyer.tab.getByRole('button', { name, disabled: false });
 
 const killStore = (ask, store) => (_, __, act = rest) => Promise.all([ask('killStore', { store }), act()]);
 
@@ -105,6 +109,28 @@ export const outages = {
     return buyDuringOutages(browser, url, { name: 'buyer824', title: 'Network lost', fail });
   },
 
+  // The database stops answering while an order is recorded. The page finishes the purchase by itself.
+  async silencingTheDatabase(browser, url, { ask }) {
+    const api = new Api(url);
+    const concert = await api.openConcert('An order unknown');
+    const name = 'buyer828';
+    const buyer = await Buyer.open(browser, url, { name });
+    buyer.tab.setDefaultTimeout(RECONNECTED_MS);
+    await buyer.goto(`${concert.path}/tickets`);
+    await buyer.choose('Standing', 2);
+    await buyer.holdTickets();
+    await buyer.field('Name').fill('Ann Example');
+    await buyer.field('Email').fill(`${name}@onsale.example`);
+    await ask('signalStore', { store: 'mongod', name: 'SIGSTOP' });
+    await buyer.press(CONTINUE);
+    await buyer.sees('Your order is being recorded');
+    await buyer.screenshot('order-unknown');
+    await ask('signalStore', { store: 'mongod', name: 'SIGCONT' });
+    await buyer.heading('Pay for your tickets');
+    const { customerName } = await api.orderOf(name);
+    return { orders: await api.countOrders(name), customerName };
+  },
+
   // The server closes the socket of a tab with each code, and one tab's each time. Returns how often
   // each tab has connected, and whether it says that nothing is pushed anymore.
   async closingSockets(browser, url, { again, final, often }) {
@@ -126,8 +152,43 @@ export const outages = {
       await leave(number);
       for (const { tab } of tabs.values()) await seen(tab);
     }
-    const seen = [...tabs].map(async ([code, { sockets, notice }]) => [code, [sockets.length, await notice.isVisible()]]);
+    const seen = [...tabs].map(async ([code, { sockets, notice }]) => {
+      return [code, [sockets.length, await notice.isVisible()]];
+    });
     return Object.fromEntries(await Promise.all(seen));
+  },
+
+  // The server refuses the first subscriptions of someone who waits, as it does while it checks a stock.
+  // Returns how often the page has subscribed.
+  async refusingSubscriptions(browser, url) {
+    const { concert, leave } = await openQueue(url, 'Refused at first', 1);
+    const buyer = await Buyer.open(browser, url, { name: 'buyer827' });
+    const errors = [{ message: 'for a test', extensions: { code: 'UNAVAILABLE' } }];
+    const failed = [{ type: 'next', payload: { errors } }, { type: 'complete' }];
+    const refusals = [[{ type: 'error', payload: errors }], failed];
+    let subscriptions = 0;
+    let accept;
+    const accepted = new Promise((resolve) => {
+      accept = resolve;
+    });
+    await buyer.context.routeWebSocket(/\/graphql$/, (socket) => {
+      const server = socket.connectToServer();
+      socket.onMessage((message) => {
+        const { id, type, payload } = JSON.parse(message);
+        if (type !== 'subscribe' || !payload.query.includes('queuePosition')) return server.send(message);
+        subscriptions += 1;
+        const refusal = refusals.shift();
+        if (!refusal) return accept(server.send(message));
+        for (const answer of refusal) socket.send(JSON.stringify({ id, ...answer }));
+      });
+    });
+    await buyer.goto(`${concert.path}/queue`);
+    await buyer.untilPosition(2);
+    await accepted;
+    await leave(2);
+    await buyer.untilPosition(1);
+    await buyer.main.getByText('The connection was lost').waitFor({ state: 'hidden' });
+    return { subscriptions };
   },
 
   // The session ends in another tab. What was typed, the place, the hold and the order are kept.
