@@ -84,7 +84,7 @@ async function findJumps(browser, address, options, hasAnswer) {
   let texts = 0;
   await tab.route(/\/assets\/en-/, (route) => late((texts += 1) * PIECE_MS)(route));
   await tab.route('**/graphql', late(4 * PIECE_MS));
-  if (!hasAnswer) await tab.route(address, withoutFirstAnswer);
+  if (!hasAnswer) await tab.addInitScript(removeFirstAnswer);
   await tab.goto(address);
   await tab.getByRole('heading', { level: 1 }).waitFor();
   await tab.waitForLoadState('networkidle');
@@ -97,10 +97,10 @@ async function findJumps(browser, address, options, hasAnswer) {
   return { score: jumps.reduce((sum, { value }) => sum + value, 0), moved: jumps.flatMap(({ moved }) => moved) };
 }
 
-async function withoutFirstAnswer(route) {
-  const response = await route.fetch();
-  const body = (await response.text()).replace(/<script[^>]*id="first-answer"[\s\S]*?<\/script>/, '');
-  await route.fulfill({ response, body });
+// Runs in the page, while its document is read.
+function removeFirstAnswer() {
+  const remove = () => document.getElementById('first-answer')?.remove();
+  new MutationObserver(remove).observe(document, { childList: true, subtree: true });
 }
 
 // Returns the buttons, fields and links outside of sentences that are lower or narrower than a finger.
