@@ -9,6 +9,10 @@ import { createClient, type Client } from "graphql-ws";
 import { SESSION_LOST, type Sessions } from "./session";
 
 const MAX_WAIT_MS = 10_000;
+/** The server refuses the token or the session; it may be renewed at the next attempt. */
+const FORBIDDEN = 4403;
+/** Refused this often in a row, a person has to sign in again. */
+const MAX_REFUSALS = 5;
 
 export function openSocket(sessions: Sessions): Client {
   const client = createClient({
@@ -19,10 +23,17 @@ export function openSocket(sessions: Sessions): Client {
     },
     retryAttempts: Number.POSITIVE_INFINITY,
     retryWait: (retries) => after(Math.min(500 * 2 ** retries, MAX_WAIT_MS) * (0.5 + Math.random())),
-    // A clean close also needs a reconnect: the server restarted, or the token expired.
-    shouldRetry: () => true,
+    // A clean close also needs a reconnect: the server restarted, or the token expired. The client
+    // itself does not retry after 4400, 4401, 4406, 4409 and 4429, which are mistakes of the page. An
+    // error without a code is a mistake, too.
+    shouldRetry: (reason) => (reason instanceof Event || hasCode(reason)) && refusals < MAX_REFUSALS,
+  });
+  let refusals = 0;
+  client.on("connected", () => {
+    refusals = 0;
   });
   client.on("closed", (event) => {
+    if (hasCode(event) && event.code === FORBIDDEN) refusals += 1;
     if (isLost(event)) sessions.lose();
   });
   let isKnown = sessions.isKnown();
@@ -37,6 +48,10 @@ export function openSocket(sessions: Sessions): Client {
     isKnown = sessions.isKnown();
   });
   return client;
+}
+
+function hasCode(reason: unknown): reason is { code: number } {
+  return typeof reason === "object" && reason !== null && "code" in reason;
 }
 
 function isLost(event: unknown): boolean {

@@ -25,3 +25,7 @@ async def test_every_state_fits_on_a_small_phone(site: Site, tmp_path: Path) -> 
 async def test_nothing_moves_for_people_who_do_not_want_motion(site: Site, tmp_path: Path) -> None:
     seen = await site.run("reducingMotion", tmp_path, people=["buyer857", "buyer858", "buyer859"])
     assert seen == {"moving": {}, "calls": ["queue-your-turn", "queue-leaving", "queue-left"]}
+
+
+async def test_nothing_jumps_while_a_page_arrives_in_pieces(site: Site, tmp_path: Path) -> None:
+    assert await site.run("loadingInPieces", tmp_path) == {}

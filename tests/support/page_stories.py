@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from storage.embedded.lockfile import LockHolder
 from tests.support.application import ROOT, Application, started
 from tests.support.browsers import Answers, BrowserDriver, driving, find_chromium
 from tests.support.commands import run_command
@@ -49,6 +50,7 @@ class Site:
             "killServer": self._kill_server,
             "startServer": self._start_server,
             "killStore": self._kill_store,
+            "signalStore": self._signal_store,
         }
         report = await self._driver.run_answering(answers, {"name": name, "shots": str(shots), **given})
         faults = {kind: report[kind] for kind in ("foreignRequests", "errors", "violations")}
@@ -63,11 +65,16 @@ class Site:
         await self.application.start()
         await self.application.ready()
 
+    async def _signal_store(self, store: str, name: str) -> LockHolder:
+        """Send a signal to a store: SIGSTOP silences it, SIGCONT lets it answer again."""
+        holder = self.application.store_holder(store)
+        assert holder is not None
+        os.kill(holder.pid, signal.Signals[name])
+        return holder
+
     async def _kill_store(self, store: str) -> None:
         """Kill a store, and wait until its supervisor has started it again."""
-        before = self.application.store_holder(store)
-        assert before is not None
-        os.kill(before.pid, signal.SIGKILL)
+        before = await self._signal_store(store, "SIGKILL")
         await wait_until(lambda: self.application.store_holder(store) not in (before, None), what=f"a new {store}")
         await self.application.ready()
 

@@ -17,6 +17,7 @@ import { cacheExchanges } from "./cache";
 import { report } from "./connection";
 import { hashOf } from "./document";
 import { firstAnswerExchange } from "./firstAnswer";
+import { subscribeOver } from "./pushes";
 import { learnFromHeader } from "./serverClock";
 
 /** How the requests of a person are signed; Sessions has both. */
@@ -68,19 +69,6 @@ async function fetchSigned(credentials: Credentials, url: RequestInfo | URL, ini
     if (!init?.signal?.aborted) report("request", false);
     throw error;
   }
-}
-
-let subscriptions = 0;
-
-/** A socket without subscriptions does not reconnect, and then no longer counts as lost. */
-function subscribeOver(socket: Socket, payload: SubscribePayload, sink: Sink): () => void {
-  const unsubscribe = socket.subscribe(payload, sink);
-  subscriptions += 1;
-  return () => {
-    unsubscribe();
-    subscriptions -= 1;
-    if (subscriptions === 0) report("socket", true);
-  };
 }
 
 /** Over a socket, the text is sent with its hash, because graphql-ws refuses messages without a text. */

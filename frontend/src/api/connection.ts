@@ -2,9 +2,10 @@
 
 import { useEffect, useSyncExternalStore } from "react";
 
-export type Connection = "online" | "offline" | "reconnecting";
+/** After "stopped", nothing is pushed until the page is loaded again. */
+export type Connection = "online" | "offline" | "reconnecting" | "stopped";
 
-type Part = "request" | "socket";
+type Part = "request" | "socket" | "subscription" | "live";
 
 /** The pauses between looks for the server grow to this, so that many pages do not crowd it. */
 const LONGEST_PAUSE_MS = 30_000;
@@ -38,6 +39,7 @@ addEventListener("online", () => lookAgain(200));
 
 function current(): Connection {
   if (!navigator.onLine) return "offline";
+  if (failing.has("live")) return "stopped";
   return failing.size > 0 ? "reconnecting" : "online";
 }
 
@@ -62,6 +64,18 @@ export function useRetryWhenOnline(hasFailed: boolean, retry: () => void): void 
   useEffect(() => {
     if (hasFailed && connection === "online") retry();
   }, [connection]);
+}
+
+const POLL_MS = 15_000;
+
+/** Calls `refresh` from time to time while nothing is pushed. */
+export function useRefreshWhileStopped(refresh: () => void): void {
+  const isStopped = useConnection() === "stopped";
+  useEffect(() => {
+    if (!isStopped) return undefined;
+    const timer = setInterval(refresh, POLL_MS);
+    return () => clearInterval(timer);
+  }, [isStopped, refresh]);
 }
 
 /** A page that was away for less time shows what it has. */

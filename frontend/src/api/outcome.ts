@@ -23,7 +23,7 @@ export type Outcome<Payload> =
   | { success: SuccessOf<Payload>; problem?: undefined; refusal?: undefined }
   | { success?: undefined; problem: Problem; refusal?: ErrorOf<Payload> };
 
-const WORTH_REPEATING: ReadonlySet<string> = new Set(["UNREACHABLE", "RATE_LIMITED", "UNAVAILABLE"]);
+export const WORTH_REPEATING: ReadonlySet<string> = new Set(["UNREACHABLE", "RATE_LIMITED", "UNAVAILABLE"]);
 
 /** `payload` is the field of the mutation: a success, or a type that implements DomainError. */
 export function outcomeOf<Payload extends Named>(result: Result, payload: Payload | null | undefined): Outcome<Payload> {

@@ -7,9 +7,9 @@ import type { Client } from "graphql-ws";
 import { type ReactElement, useEffect, useState } from "react";
 
 import type { Session } from "../session";
+import { keepSubscribed } from "../subscription";
 import type { DemoConcert } from "./concert";
 import { MUTATION_ANSWERED } from "./fetcher";
-import { keepSubscribed } from "./subscription";
 import { type Place, placeWords, type Room, roomWords, type Stock, stockWords } from "./words";
 
 interface StatusLineProps {
@@ -75,7 +75,11 @@ function useSubscription<Data>(source: DataSource, query: string, isWanted: bool
   const [data, setData] = useState<Data>();
   useEffect(() => {
     if (!isWanted) return undefined;
-    const { resume, stop } = keepSubscribed<Data>(socket, { query, variables: { concertId } }, setData);
+    const { resume, stop } = keepSubscribed<Data>(socket, { query, variables: { concertId } }, {
+      next: (result) => setData(result.data ?? undefined),
+      // The person may be refused now, and not in an hour.
+      failed: ({ kind }) => kind === "refused",
+    });
     mutations.addEventListener(MUTATION_ANSWERED, resume);
     return () => {
       mutations.removeEventListener(MUTATION_ANSWERED, resume);

@@ -29,7 +29,10 @@ const settings = loadSettings();
 let reportLoss = (): void => undefined;
 const sessions = Sessions.start(settings, () => reportLoss());
 const socket = openSocket(sessions);
-socket.on("connected", () => report("socket", true));
+socket.on("connected", () => {
+  report("socket", true);
+  report("live", true);
+});
 socket.on("closed", (event) => report("socket", (event as CloseEvent).wasClean && (event as CloseEvent).code === 1000));
 
 export function useSession(): SessionState {

@@ -4,6 +4,8 @@ const MAILBOX = '/dev/mailbox';
 const MAIL_POLL_MS = 250;
 const MAIL_ATTEMPTS = 240;
 const SUCCESS = /Success$/;
+// A store that has just been started again refuses changes for a few seconds.
+const MOST_TRIES = 30;
 const CLIENT = { grant_type: 'password', client_id: 'onsale-web', scope: 'openid' };
 
 export class Api {
@@ -23,14 +25,19 @@ export class Api {
     return data;
   }
 
-  // Sends a mutation with one input, and returns the members of its success. Fails if it is refused.
+  // Sends a mutation with one input, and returns the members of its success. Repeats it after a refusal
+  // that asks for it, and fails after any other.
   async mutate(name, field, input, members = '__typename') {
     const type = field[0].toUpperCase() + field.slice(1);
     const query = `mutation ($input: ${type}Input!) { ${field}(input: $input) {
-      __typename ... on ${type}Success { ${members} } ... on DomainError { code message } } }`;
-    const result = (await this.ask(name, query, { input }))[field];
-    if (!SUCCESS.test(result.__typename)) throw new Error(`${field} was refused: ${JSON.stringify(result)}`);
-    return result;
+      __typename ... on ${type}Success { ${members} }
+      ... on DomainError { code message retryable retryAfterSeconds } } }`;
+    for (let tries = 1; ; tries += 1) {
+      const result = (await this.ask(name, query, { input }))[field];
+      if (SUCCESS.test(result.__typename)) return result;
+      if (!result.retryable || tries === MOST_TRIES) throw new Error(`${field} was refused: ${JSON.stringify(result)}`);
+      await after((result.retryAfterSeconds ?? 1) * 1_000);
+    }
   }
 
   async token(name) {
@@ -96,7 +103,7 @@ export class Api {
   }
 
   async orderOf(name) {
-    const { me } = await this.ask(name, '{ me { orders(first: 1) { nodes { id number status total { minor } } } } }');
+    const { me } = await this.ask(name, '{ me { orders(first: 1) { nodes { id number status customerName total { minor } } } } }');
     return me.orders.nodes[0];
   }
 
@@ -126,6 +133,12 @@ export class Api {
     const query = 'query ($id: ID!) { concert(by: {id: $id}) { stock { tiers { available held sold } } } }';
     return (await this.ask(null, query, { id: concert.id })).concert.stock.tiers[0];
   }
+}
+
+function after(ms) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }
 
 let number = 0;

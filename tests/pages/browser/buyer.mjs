@@ -24,9 +24,10 @@ export class Buyer {
     return buyer;
   }
 
-  // The same person in another tab or window of the same browser.
-  async openTab(path) {
+  // The same person in another tab or window of the same browser. `prepare` gets the tab before its page.
+  async openTab(path, prepare = () => undefined) {
     const other = Object.assign(new Buyer(), this, { tab: await this.context.newPage() });
+    await prepare(other.tab);
     await other.goto(path);
     return other;
   }
@@ -52,8 +53,12 @@ export class Buyer {
     await this.tab.goto(new URL(path, this.url).href);
   }
 
+  headings(name) {
+    return this.tab.getByRole('heading', { level: 1, name });
+  }
+
   async heading(name) {
-    await this.tab.getByRole('heading', { level: 1, name }).waitFor();
+    await this.headings(name).waitFor();
   }
 
   async sees(text, { timeout } = {}) {

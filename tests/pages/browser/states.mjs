@@ -4,7 +4,7 @@ import { Buyer } from './buyer.mjs';
 import { ONE_AT_A_TIME } from './stories/queue.mjs';
 
 const HOUR_MS = 3_600_000;
-const DEMO = '/concerts/lantern-ferry-royal-albert-hall';
+export const DEMO = '/concerts/lantern-ferry-royal-albert-hall';
 
 // Calls `look` with the buyer and the name of each state. `people` are three names that no other story uses.
 export async function visitEveryState(browser, url, { people, look, ...options }) {

@@ -5,7 +5,7 @@ import "./page.css";
 import { useCallback, type ReactNode } from "react";
 import { useQuery, useSubscription } from "urql";
 
-import { useRefreshOnReturn, useRetryWhenOnline } from "../../api/connection";
+import { useRefreshOnReturn, useRefreshWhileStopped, useRetryWhenOnline } from "../../api/connection";
 import type { ConcertQuery } from "../../api/generated/graphql";
 import { Button, LinkButton } from "../../components/button";
 import { DateTime } from "../../components/dateTime";
@@ -27,6 +27,7 @@ export default function ConcertPage({ slug }: { slug: string }): ReactNode {
   const [{ data, error, fetching }, ask] = useQuery({ query: Concert, variables: { slug } });
   const retry = useCallback(() => ask({ requestPolicy: "network-only" }), [ask]);
   useRefreshOnReturn(retry);
+  useRefreshWhileStopped(retry);
   useRetryWhenOnline(error !== undefined && !data?.concert, retry);
   const concert = data?.concert;
   useSubscription({
@@ -87,11 +88,11 @@ function ConcertTitle({ concert }: { concert: ConcertData }): ReactNode {
 function Loading(): ReactNode {
   return (
     <div className="page concert">
+      <header className="concert-head">
+        <Skeleton lines={2} />
+      </header>
       <div className="concert-poster">
         <span className="poster" />
-      </div>
-      <div className="concert-main">
-        <Skeleton lines={8} />
       </div>
     </div>
   );

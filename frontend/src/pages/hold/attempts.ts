@@ -27,6 +27,11 @@ export class Attempts {
     return key;
   }
 
+  /** Returns what was last attempted at `place`, or null. */
+  contentOf(place: string): string | null {
+    return this.#read(place)?.content ?? null;
+  }
+
   /** The next attempt gets a new key, even with the same content. */
   forget(place: string): void {
     this.#storage.removeItem(this.#prefix + place);

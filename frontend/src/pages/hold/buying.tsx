@@ -1,18 +1,22 @@
 /** Tickets that are being bought: the order waits for its payment. */
 
-import type { ReactNode } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 
 import { LinkButton } from "../../components/button";
 import { Clock } from "../../components/clock";
 import { PageTitle } from "../../components/pageTitle";
 import { Spinner } from "../../components/spinner";
+import { ContactForm, type ContactFormProps } from "./contactForm";
 import { HoldLines } from "./held";
 import { useT } from "./messages";
-import type { Hold } from "./stage";
+import { RefusalNotice } from "./refusalNotice";
+import { useUnfinishedPurchase } from "./usePurchase";
 
-export function Buying({ hold }: { hold: Hold | null | undefined }): ReactNode {
+/** Another tab or device has had enough time to finish its purchase. */
+const LATE_MS = 5_000;
+
+export function Buying({ concert, hold, onRefused }: ContactFormProps): ReactNode {
   const t = useT();
-  if (!hold) return null;
   const { order } = hold;
   return (
     <div className="hold-end">
@@ -35,10 +39,33 @@ export function Buying({ hold }: { hold: Hold | null | undefined }): ReactNode {
           </LinkButton>
         </div>
       ) : (
-        <p role="status">
-          <Spinner /> {t("loading")}
-        </p>
+        <Unfinished concert={concert} hold={hold} onRefused={onRefused} />
       )}
     </div>
   );
+}
+
+/** The order is being recorded, or its purchase was interrupted. */
+function Unfinished({ concert, hold, onRefused }: ContactFormProps): ReactNode {
+  const t = useT();
+  const { isOwn, problem } = useUnfinishedPurchase(hold.id, onRefused);
+  const isLate = useIsLate();
+  if (!isOwn && isLate) return <ContactForm concert={concert} hold={hold} onRefused={onRefused} />;
+  return (
+    <>
+      <p role="status">
+        <Spinner /> {t("loading")}
+      </p>
+      {problem && <RefusalNotice problem={problem} concert={concert} />}
+    </>
+  );
+}
+
+function useIsLate(): boolean {
+  const [isLate, setLate] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), LATE_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return isLate;
 }

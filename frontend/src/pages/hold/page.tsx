@@ -38,7 +38,9 @@ function StageOf({ page, concert }: { page: HoldPage; concert: Concert }): React
   useEffect(() => {
     if (stage !== "held") setChanging(false);
   }, [stage]);
-  if (stage === "buying") return <Buying hold={concert.myHold} />;
+  if (stage === "buying" && concert.myHold) {
+    return <Buying concert={concert} hold={concert.myHold} onRefused={page.refresh} />;
+  }
   if (stage === "held" && concert.myHold && !isChanging) {
     return <Held concert={concert} hold={concert.myHold} onChange={() => setChanging(true)} onEnd={page.refresh} />;
   }

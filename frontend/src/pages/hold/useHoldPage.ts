@@ -3,7 +3,7 @@
 import { useEffect } from "react";
 import { useSubscription } from "urql";
 
-import { useConnection } from "../../api/connection";
+import { useConnection, useRefreshWhileStopped } from "../../api/connection";
 import type { Problem } from "../../api/outcome";
 import { serverNow, useNow } from "../../api/serverClock";
 import { useKeptQuery } from "../../api/useKeptQuery";
@@ -35,6 +35,7 @@ export function useHoldPage(slug: string): HoldPage {
   usePushes(concert, refresh);
   useDeadlines(concert, refresh);
   useReturns(stage, refresh);
+  useRefreshWhileStopped(refresh);
   const holds = data?.me?.holds ?? [];
   return {
     concert,

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 import { useMutation, useSubscription } from "urql";
 
-import { useConnection } from "../../api/connection";
+import { useConnection, useRefreshWhileStopped } from "../../api/connection";
 import type { Problem } from "../../api/outcome";
 import { useKeptQuery } from "../../api/useKeptQuery";
 import { useSession } from "../../shop/session";
@@ -34,6 +34,7 @@ export function useQueue(slug: string): Queue {
   const status = live?.roomStatus ?? concert?.waitingRoom?.status;
   const stage = concert && isKnown ? stageOf(concert, status, session !== null) : null;
   usePolling(stage, refresh);
+  useRefreshWhileStopped(refresh);
   return {
     concert: isKnown ? concert : null,
     live,
