@@ -166,7 +166,7 @@ function SoldOut(): ReactNode {
     <div className="hold-end">
       <p className="lead">{t("soldOut.text")}</p>
       <LinkButton href="/" variant="secondary">
-        {t("toConcerts")}
+        {t("notFound.action")}
       </LinkButton>
     </div>
   );
