@@ -3,7 +3,6 @@
 `make screenshots` runs this and tests/pages/test_readme_pictures.py.
 """
 
-
 import pytest
 
 from tests.support.application import ROOT
