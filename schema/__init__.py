@@ -112,8 +112,8 @@ class Query:
     ticket_offer = strawberry.field(
         find_ticket_offer,
         description=(
-            "What the link of a ticket transfer offers, for everyone who has the link. Null if the link is incomplete,"
-            " or its offer was canceled or replaced."
+            "The offer behind the link of a ticket transfer, for everyone who has the link. Null if the link is"
+            " incomplete, or its offer was canceled or replaced."
         ),
     )
     me = strawberry.field(

@@ -57,14 +57,14 @@ async def cancel_ticket_transfer(context: Context, concert_id: ConcertId, ticket
 
 @dataclass(frozen=True, slots=True)
 class TicketOffer:
-    """What the link of an offer shows: neither the people nor their addresses."""
+    """The part of an offer that its link shows: neither the people nor their addresses."""
 
     concert_id: ConcertId
     tier_id: TierId
     expires_at: datetime
     problem: TransferProblem | None
-    """Why the viewer cannot accept the ticket; of a viewer who is signed out, only the ticket and
-    the link are judged.
+    """Why the viewer cannot accept the ticket. For a viewer who is signed out, only the ticket and
+    the link are checked.
     """
 
 
