@@ -86,8 +86,8 @@ async def test_waiting_and_new_calls_are_refused_before_any_timeout(proxy: Store
     proxy.answer_again()
     assert await asyncio.gather(*sent) == [None] * PIPELINES
     await wait_until(lambda: is_answered(client), what="an answer")
-    # The calls that were sent and the last one: no refused call has reached the store.
-    assert await commands_of(proxy.target_url) <= PIPELINES + 2
+    # The calls that were sent, the last one, and on a slow machine some probes; none of the 1,000.
+    assert await commands_of(proxy.target_url) < 100
 
 
 async def test_one_probe_at_a_time_looks_for_the_store(
