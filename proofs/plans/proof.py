@@ -68,9 +68,11 @@ async def _prove(
 
     by_core = await execute_by_core(world.schema, document, root, CONTEXT, raw)
     await _end_background_tasks()
+    world.close_coroutines()
     expected = write_outcome(by_core, world.calls)
     result = await compiled.plan.execute(root, CONTEXT, compiled.variables, make_core)
     await _end_background_tasks()
+    world.close_coroutines()
     found = write_outcome(result, world.calls)
     compare(expected, found, operation.text, raw, lambda: f"seed {seed}, errors {world.errors}:")
     if not isinstance(execution, graphql.Executor) or execution.variable_values.coerced != compiled.variables:

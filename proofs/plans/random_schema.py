@@ -6,7 +6,7 @@ executions of an operation get the same. Every call is recorded.
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -107,6 +107,7 @@ class RandomWorld:
         self.seed = seed
         self.errors = errors
         self.calls: list[str] = []
+        self._coroutines: list[Coroutine[Any, Any, Any]] = []
         self.schema = build_schema(sdl())
         self.classes: dict[str, type[Object]] = {}
         self._use_leaves()
@@ -180,7 +181,7 @@ class RandomWorld:
         random = self._random(call)
         if random.random() < self.errors:
             error = random.choice(_ERRORS)()
-            return _raise_later(error, random.randrange(3)) if random.random() < 0.5 else _raise(error)
+            return self._keep(_raise_later(error, random.randrange(3))) if random.random() < 0.5 else _raise(error)
         if info is not None and random.random() < 0.05:
             assert info.field_name == name
             call += repr(
@@ -188,7 +189,20 @@ class RandomWorld:
             )
             call += repr((str(info.parent_type), str(info.return_type), info.variable_values.coerced, info.root_value))
         value = self._value(random, type_.fields[name].type, call)
-        return _return_later(value, random.randrange(3)) if random.random() < 0.2 else value
+        return self._keep(_return_later(value, random.randrange(3))) if random.random() < 0.2 else value
+
+    def close_coroutines(self) -> None:
+        """Close the coroutines of an execution that has ended.
+
+        It may have dropped some unawaited: when a field fails, graphql-core cancels its siblings.
+        """
+        for coroutine in self._coroutines:
+            coroutine.close()
+        self._coroutines.clear()
+
+    def _keep(self, coroutine: Coroutine[Any, Any, Any]) -> Coroutine[Any, Any, Any]:
+        self._coroutines.append(coroutine)
+        return coroutine
 
     def _value(self, random: Random, type_: Any, key: str) -> Any:
         if is_non_null_type(type_):
