@@ -76,7 +76,7 @@ def _script(name: str, args: str, replies: str) -> Script:
     return Script(name, tuple(args.split()), frozenset(replies.split()))
 
 
-APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT UNDECIDED")
+APPLY_CONCERT = _script("apply_concert", "version expire_at_ms settings tier*", "APPLIED CURRENT LOST UNDECIDED")
 HOLD_TICKETS = _script(
     "hold_tickets",
     "incarnation call*",

@@ -10,6 +10,7 @@ import logging
 from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable, describe_cause
 from storage.connect import Stores
+from storage.sync.concert_writer import LostKeys
 from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ class ApplyWorker:
     async def _apply(self, stores: Stores, concert: Concert) -> bool:
         try:
             is_changed = await stores.concert_writer.sync_if_changed(concert)
+        except LostKeys:
+            return await stores.recovery.rebuild(concert.id, from_scratch=True)
         except TemporarilyUnavailable as error:
             _outage.failed(concert.id, error)
             return False

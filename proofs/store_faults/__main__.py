@@ -43,7 +43,7 @@ async def _prove(seconds: float) -> int:
 def _show(outcome: Outcome) -> int:
     """Print an outcome, and return 1 if it has a violation."""
     back = "never" if outcome.ready_after_s is None else f"{outcome.ready_after_s:.2f} s"
-    row = f"{outcome.people:>5} people {outcome.refusals:>6} refusals, sold again after {back}"
+    row = f"{outcome.people:>5} people {outcome.retries:>6} retries, sold again after {back}"
     sys.stdout.write(f"{outcome.fault:28}{row}\n    {outcome.problem}\n")
     violations = list(outcome.violations())
     for violation in violations:

@@ -25,7 +25,7 @@ class Buyers:
 
     def __init__(self, stores: Stores, concert: Concert) -> None:
         self.receipts: dict[PersonId, OrderId] = {}
-        self.refusals = 0
+        self.retries = 0
         """Answers that asked a buyer to try again."""
         self.lost_holds = 0
         self._stores = stores
@@ -79,5 +79,5 @@ class Buyers:
             try:
                 return await call()
             except TemporarilyUnavailable:
-                self.refusals += 1
+                self.retries += 1
                 await asyncio.sleep(RETRY_AFTER_S)

@@ -31,7 +31,7 @@ class Outcome:
     ready_after_s: float | None
     """How long after the end of the fault the server was ready again and sold a ticket."""
     people: int
-    refusals: int
+    retries: int
     receipts: Collection[OrderId]
     orders: Sequence[Order]
     disagreements: Sequence[str]
@@ -80,7 +80,7 @@ async def prove(servers: Servers, database: str, fault: Fault, seconds: float) -
             problem=problem,
             ready_after_s=ready_after_s,
             people=buyers.count,
-            refusals=buyers.refusals,
+            retries=buyers.retries,
             receipts=list(buyers.receipts.values()),
             orders=[order async for order in stores.orders.iterate_concert(concert.id)],
             disagreements=await _settle(stores, concert),

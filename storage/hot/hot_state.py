@@ -29,7 +29,7 @@ KEYS_OUTLIVE_CONCERT = timedelta(days=30)
 @dataclass(frozen=True, slots=True)
 class ConcertCopy:
     word: str
-    """APPLIED, CURRENT or UNDECIDED."""
+    """APPLIED, CURRENT, UNDECIDED, or LOST if the store has evicted a key of the concert."""
     proposal: str = ""
     """The id of an old proposal to lower capacities; set only with UNDECIDED."""
 
@@ -101,7 +101,7 @@ class HotState:
     async def apply_concert(self, concert: Concert) -> str:
         """Copy the settings of a concert to the hot state.
 
-        Return APPLIED, or CURRENT if the hot state has this version or a later one.
+        Return APPLIED, CURRENT if the hot state has this version or a later one, or LOST.
         """
         copied = await self.copy_concert(concert)
         return "CURRENT" if copied.word == "UNDECIDED" else copied.word
@@ -121,7 +121,7 @@ class HotState:
             scripts.APPLY_CONCERT, concert.id, concert.version, expire_at_ms, settings, *tiers
         )
         match word:
-            case "APPLIED" | "CURRENT":
+            case "APPLIED" | "CURRENT" | "LOST":
                 return ConcertCopy(word)
             case "UNDECIDED":
                 return ConcertCopy(word, replies.text(rest[1]))

@@ -8,16 +8,18 @@ ARGV[2]   expire_at_ms  unix time at which every key of the concert expires
 ARGV[3]   settings      JSON object of state fields: sale, limits, room
 ARGV[4*]  tier, top, price_minor, capacity, rules  five per tier; rules: see lib/tier_rules.lua
 Replies   APPLIED | CURRENT version
+          | LOST  (the store has evicted a key of this concert, which must be rebuilt)
           | UNDECIDED version proposal  (a lower capacity was proposed more than 15 s ago, and
             its proposer may have crashed)
 ]]
--- @include prologue stock notify queue_state sale_end
+-- @include prologue stock notify queue_state sale_end lost_keys
 local DECIDED_WITHIN_MS = 15000
 local known = redis.call('HMGET', STATE, 'concert_version', 'round', 'base', 'tail', 'now_ms', 'opened_ms', 'opens_ms',
   'has_lottery', 'proposed', 'worker_ms')
 local version, settings = tonumber(known[1] or '-1'), cjson.decode(ARGV[3])
 local clock = redis.call('TIME')
 local now_ms = math.max(clock[1] * 1000 + math.floor(clock[2] / 1000), tonumber(known[5] or '0'))
+if version > -1 and has_lost_keys() then return {'LOST'} end
 if version >= tonumber(ARGV[1]) then
   local proposed = known[9] and cjson.decode(known[9])
   if proposed and proposed.at_ms + DECIDED_WITHIN_MS <= now_ms then return {'UNDECIDED', version, proposed.id} end

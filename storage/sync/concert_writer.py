@@ -31,6 +31,10 @@ from storage.sync.house_units import HouseUnits
 log = logging.getLogger(__name__)
 
 
+class LostKeys(Exception):
+    """The store has evicted a key of this concert."""
+
+
 class ConcertWriter:
     def __init__(
         self,
@@ -95,7 +99,7 @@ class ConcertWriter:
         """Copy a concert if it has changed, and settle lower capacities proposed by a process that
         crashed. A worker calls this repeatedly.
 
-        Return False if there was nothing to do.
+        Return False if there was nothing to do. Raises LostKeys if the concert must be recovered.
         """
         copied = await self._hot_state.copy_concert(concert)
         match copied.word:
@@ -106,6 +110,8 @@ class ConcertWriter:
                 return True
             case "CURRENT":
                 return False
+            case "LOST":
+                raise LostKeys(concert.id)
             case _:
                 raise ScriptReplyError(scripts.APPLY_CONCERT.name, copied.word)
 

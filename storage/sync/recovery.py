@@ -106,7 +106,10 @@ class Recovery:
         concert = await self._marked_or_new(concert_id)
         if concert is None or is_history(concert):
             return False
-        await self._hot_state.apply_concert(concert)
+        if await self._hot_state.apply_concert(concert) == "LOST":
+            log.warning("the store has evicted keys of concert %s, which is rebuilt from MongoDB", concert_id)
+            await self._hot_state.distrust(concert_id, concert.epoch, from_scratch=True)
+            await self._hot_state.apply_concert(concert)
         word = await self._hot_state.mark_recovery(concert_id, concert.epoch)
         match word:
             case "MARKED":
