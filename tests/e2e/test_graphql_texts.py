@@ -230,7 +230,7 @@ MATCHES_NOTHING = ("Query.concert(slug)", "ConcertBy.slug")
 PROOFS = ("ProofOfWorkInput.challenge", "ProofOfWorkInput.nonce")
 
 # Verified as bytes. test_graphql_check_ins.py and test_graphql_transfers.py test other texts.
-CODES = ("CheckInTicketInput.code", "ScanInput.code", "AcceptTicketTransferInput.token")
+CODES = ("CheckInTicketInput.code", "ScanInput.code", "AcceptTicketTransferInput.token", "Query.ticketOffer(token)")
 
 
 async def test_every_text_input_of_the_schema_is_tested_here() -> None:
