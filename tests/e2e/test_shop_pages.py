@@ -155,9 +155,11 @@ async def test_unknown_address_shows_a_visitor_the_shop(browser: httpx2.AsyncCli
     assert (program.status_code, program.text) == (404, "Not Found")
 
 
-@pytest.mark.parametrize("kind", ["browser", "stripe_browser"])
-async def test_document_of_the_shop_runs_by_its_hash_at_once(kind: str, request: pytest.FixtureRequest) -> None:
-    client: httpx2.AsyncClient = request.getfixturevalue(kind)
+@pytest.mark.parametrize("takes_documents_only", [False, True])
+async def test_document_of_the_shop_runs_by_its_hash_at_once(
+    browser: httpx2.AsyncClient, stripe_browser: httpx2.AsyncClient, *, takes_documents_only: bool
+) -> None:
+    client = stripe_browser if takes_documents_only else browser
     trusted: dict[str, str] = orjson.loads((DIST / "trusted-documents.json").read_bytes())
     (hash_,) = (hash_ for hash_, text in trusted.items() if text.startswith("query WhoAmI"))
     answer = await client.post(
