@@ -25,8 +25,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 REPEATABLE = ("joinQueue", "heartbeat", "claimQueuePass", "holdTickets", "releaseHold", "cancelTicketTransfer")
 """Mutations that may be repeated: the second answer is the same as the first."""
 ATTEMPTS = 5
-"""How often answers that differ are compared. Errors of fields that are read at the same time come in
-the order in which the reads end. A plan that is wrong differs each time.
+"""How often answers that differ are compared. Errors of fields that are read at the same time come
+in the order in which the reads end. A plan that is wrong differs each time.
 """
 MIN_EVIDENCE = 0.8
 """The share of answers that must not depend on the time, so that they can be compared."""
