@@ -288,8 +288,8 @@ read_equal_fields_once(CORE_SCHEMA, ["Query", "Viewer"])
 permissions.enforce_permissions(CORE_SCHEMA)
 yield_in_long_lists(CORE_SCHEMA)
 _COST_TABLE = build_cost_table(CORE_SCHEMA)
-# A cached time would be out of date.
-_UNSHARED_FIELDS = permissions.RESTRICTED_FIELDS | {"Query.serverTime"}
+# A cached time would be out of date, and the link of an offer is a secret of those who have it.
+_UNSHARED_FIELDS = permissions.RESTRICTED_FIELDS | {"Query.serverTime", "Query.ticketOffer"}
 
 
 @dataclass(frozen=True, slots=True)

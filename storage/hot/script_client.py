@@ -70,8 +70,6 @@ class ScriptClient:
             Pipeline(self._make_connection, seen, self._pipeline_is_idle, max_calls_per_run=max_calls_per_run)
             for _ in range(PIPELINES)
         ]
-        self.is_foreign = False
-        """Whether another deployment uses the store. Calls for a concert are then refused."""
         self._is_superseded: Callable[[ConcertId], bool] = lambda _: False
         self._silence = SilenceWatch(self._pipelines, on_silence=self._refuse_waiting)
 
@@ -87,12 +85,10 @@ class ScriptClient:
     async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
         """Call a script for a concert. Return the word of its reply and the values after it.
 
-        Raises TemporarilyUnavailable if the store cannot be reached, is overloaded or belongs to
-        another deployment, or if another store has taken over the concert; and ScriptReplyError for
-        a word that the script's header does not declare.
+        Raises TemporarilyUnavailable if the store cannot be reached or is overloaded, or if another
+        store has taken over the concert; and ScriptReplyError for a word that the script's header
+        does not declare.
         """
-        if self.is_foreign:
-            raise TemporarilyUnavailable("This Redis is used by another deployment", retry_after_s=2)
         if self._is_superseded(concert_id) and not script.is_for_recovery(args):
             raise TemporarilyUnavailable("Another stock store has taken over this concert", retry_after_s=2)
         return await self.call_with_keys(script, concert_keys(concert_id), *args)

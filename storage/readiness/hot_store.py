@@ -66,9 +66,6 @@ _PROBLEMS = {
 
 
 class CommandRunner(Protocol):
-    is_foreign: bool
-    """Whether another deployment uses the store, so that its concerts must be left alone."""
-
     async def run_command(self, *command: str | bytes) -> Any:
         """Run one command and return its reply. Raises RedisError or OSError."""
 
@@ -96,14 +93,13 @@ class HotStoreCheck:
         return await self._run(self._check, within_s)
 
     async def claim(self, deployment: str, *, within_s: float) -> str | None:
-        """Record that this deployment uses the store.
+        """Record that this deployment uses the store, or return a sentence if another one uses it.
 
-        If another one uses it, return a sentence, and refuse calls until a later claim succeeds.
+        Calls are not refused: a check of the wrong deployment could then stop the right one.
         """
 
         async def claim() -> str | None:
-            self._client.is_foreign = not await self._write(deployment)
-            if not self._client.is_foreign:
+            if await self._write(deployment):
                 return None
             return (
                 f"is used by another deployment, with another MongoDB database; set {_SETTING} to a Redis, or to"

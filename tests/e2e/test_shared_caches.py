@@ -51,6 +51,7 @@ async def test_answer_is_the_same_for_another_origin(shop: Shop) -> None:
     [
         "{ me { name } }",
         "{ serverTime }",
+        '{ ticketOffer(token: "nothing") { expiresAt } }',
         "query ($yes: Boolean = false) { concerts(first: 1) { nodes { id } } me @include(if: $yes) { name } }",
         "{ concerts(first: 1) { nodes { id ...Own } } } fragment Own on Concert { organizerId }",
         "{ __schema { queryType { name } } }",

@@ -4,6 +4,7 @@ Those on a shared store also check after the test that every key has an expiry.
 """
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,13 +14,14 @@ from storage import silence
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
 from storage.keys import PERMANENT_KEYS
-from storage.sync import house_units
+from storage.sync import concert_cache, house_units
 from subscriptions.hub import Hub
 from tests.support.databases import DatabasePool
 from tests.support.hub_recorder import open_hub
 from tests.support.issuers import KeyServer, running_key_server
 from tests.support.sale import opened
 from tests.support.sandbox_shop import SandboxShop, open_sandbox_shop
+from tests.support.split_brain import Pair, running_pair
 from tests.support.store_servers import borrowed_stores
 from tests.support.waiting import wait_until
 from workers.expiry import ExpiryWorker
@@ -120,3 +122,15 @@ async def _check_expiry(stores: Stores, url: str) -> None:
             return without_expiry <= PERMANENT_KEYS
 
         await wait_until(all_keys_expire, what="an expiry on every key")
+
+
+@pytest_asyncio.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    async with running_pair(tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
+def always_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the list of concerts with each call instead of every two seconds."""
+    monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)

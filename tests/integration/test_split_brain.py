@@ -3,33 +3,20 @@ has taken over, and uses the right one as soon as it is connected to it.
 """
 
 import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
 from storage.connect import open_stores
-from storage.sync import concert_cache, superseded
+from storage.sync import superseded
 from storage.sync.superseded import SupersededConcerts
 from tests.support.databases import DatabasePool
 from tests.support.sale import buy, check_invariants, hold, on_sale, opened, stock
-from tests.support.split_brain import Pair, running_pair, split, until_answered, until_refused
+from tests.support.split_brain import Pair, split, until_answered, until_refused
 from tests.support.waiting import wait_until
 
-
-@pytest_asyncio.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    async with running_pair(tmp_path) as pair:
-        yield pair
-
-
-@pytest.fixture(autouse=True)
-def always_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the list of concerts with each call instead of every two seconds."""
-    monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)
+pytestmark = pytest.mark.usefixtures("always_read")
 
 
 async def test_old_primary_is_refused_and_the_new_one_sells(pair: Pair, databases: DatabasePool) -> None:

@@ -2,23 +2,17 @@
 store that refuses writes, harms no other process.
 """
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 
 from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable
 from storage.connect import Stores, connect_stores
-from storage.sync import concert_cache
 from tests.support.databases import DatabasePool
 from tests.support.sale import buy, hold, on_sale, opened, stock
 from tests.support.split_brain import (
     Pair,
     is_refused,
     replicate,
-    running_pair,
     split,
     until_answered,
     until_copied,
@@ -29,16 +23,7 @@ from tests.support.store_copies import until_trusted
 ATTEMPTS = 3
 
 
-@pytest_asyncio.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    async with running_pair(tmp_path) as pair:
-        yield pair
-
-
-@pytest.fixture(autouse=True)
-def always_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the list of concerts with each call instead of every two seconds."""
-    monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)
+pytestmark = pytest.mark.usefixtures("always_read")
 
 
 async def fail_to_recover(stores: Stores, concert: Concert) -> None:

@@ -1,10 +1,6 @@
 """Workers at an old primary leave a concert alone that another store has taken over."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 
 from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable
@@ -14,10 +10,9 @@ from storage import scripts
 from storage.connect import Stores
 from storage.hot.script_client import ScriptClient
 from storage.scripts import Script
-from storage.sync import concert_cache
 from tests.support.databases import DatabasePool
 from tests.support.sale import buy, hold, make_overdue, stock
-from tests.support.split_brain import Pair, running_pair, split, until_refused
+from tests.support.split_brain import Pair, split, until_refused
 from tests.support.unpaid_orders import begin
 from workers.admission import AdmissionWorker
 from workers.expiry import ExpiryWorker
@@ -30,16 +25,7 @@ REFUSED = [script for script in WITH_CONCERT if script.name not in COPYING]
 WITH_EPOCH = [script for script in scripts.ALL if "epoch" in script.args]
 
 
-@pytest_asyncio.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
-    async with running_pair(tmp_path) as pair:
-        yield pair
-
-
-@pytest.fixture(autouse=True)
-def always_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read the list of concerts with each call instead of every two seconds."""
-    monkeypatch.setattr(concert_cache, "REFRESH_S", 0.0)
+pytestmark = pytest.mark.usefixtures("always_read")
 
 
 async def test_workers_do_not_settle_a_purchase_of_the_new_primary(pair: Pair, databases: DatabasePool) -> None:

@@ -14,7 +14,6 @@ class ManagedRedis:
     """Answers the commands of the check as a managed service does."""
 
     def __init__(self, *, info: str = "redis_version:7.0.15\r\n", policy: list[bytes] | Exception) -> None:
-        self.is_foreign = False
         self._info = info
         self._policy = policy
 
