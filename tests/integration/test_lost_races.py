@@ -57,7 +57,7 @@ async def test_raised_epoch_causes_a_temporary_error(stores: Stores) -> None:
 
 
 async def test_concurrent_changes_fail_only_with_retryable_refusals(stores: Stores) -> None:
-    """With a version conflict, or if another change has just moved the units that this one moves."""
+    """With a version conflict, or because another change has just moved the same units."""
     concert = await on_sale(stores, 100)
 
     async def resize(capacity: int) -> Concert:
