@@ -98,11 +98,11 @@ async def get_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold
 
 
 async def list_viewer_holds(context: Context) -> tuple[Hold, ...]:
-    """Return the active holds of the viewer, oldest first."""
+    """Return the active holds of the viewer, oldest first; by ID if made in the same millisecond."""
     person_id = context.signed_in().person_id
     concert_ids = await load_viewer_concerts(context)
     held = await asyncio.gather(*[_holds_at(context, concert_id, person_id) for concert_id in concert_ids])
-    return tuple(sorted(chain.from_iterable(held), key=lambda hold: hold.created_ms))
+    return tuple(sorted(chain.from_iterable(held), key=_age_order))
 
 
 def show_viewer_hold(
@@ -136,7 +136,11 @@ async def _read_newest_hold(context: Context, concert_id: ConcertId) -> Hold | N
     if concert_id not in await load_viewer_concerts(context):
         return None
     found = await _holds_at(context, concert_id, context.signed_in().person_id)
-    return max(found, key=lambda hold: hold.created_ms, default=None)
+    return max(found, key=_age_order, default=None)
+
+
+def _age_order(hold: Hold) -> tuple[int, HoldId]:
+    return hold.created_ms, hold.id
 
 
 async def _holds_at(context: Context, concert_id: ConcertId, person_id: PersonId) -> tuple[Hold, ...]:
