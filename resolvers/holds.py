@@ -98,7 +98,7 @@ async def get_hold(context: Context, concert_id: ConcertId, id_: HoldId) -> Hold
 
 
 async def list_viewer_holds(context: Context) -> tuple[Hold, ...]:
-    """Return the active holds of the viewer, oldest first; by ID if made in the same millisecond."""
+    """Return the active holds of the viewer, oldest first; by ID if of the same millisecond."""
     person_id = context.signed_in().person_id
     concert_ids = await load_viewer_concerts(context)
     held = await asyncio.gather(*[_holds_at(context, concert_id, person_id) for concert_id in concert_ids])
