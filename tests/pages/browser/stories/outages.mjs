@@ -1,6 +1,6 @@
 // The server, a store, the network or the session goes away in the middle, and comes back.
 import { Api } from '../api.mjs';
-import { Buyer } from '../buyer.mjs';
+import { Buyer, DOWNLOAD } from '../buyer.mjs';
 import { openQueue } from './queue.mjs';
 
 // What Chromium itself logs when a request or a socket fails.
@@ -46,7 +46,7 @@ async function buyDuringOutages(browser, url, { name, title, fail }) {
   await pressUntil(enabled(buyer, PAY), processing.or(paid));
   await fail('paying', buyer);
   await pressUntil(enabled(buyer, PAY), paid);
-  const pdf = await buyer.downloadPdf();
+  const pdf = await buyer.downloadPdf(() => pressUntilDownloaded(buyer));
   dropConnectionErrors(browser);
   const { available, sold } = await api.stock(concert);
   const { customerName } = await api.orderOf(name);
@@ -64,6 +64,20 @@ async function pressUntil(control, next) {
     await done.waitFor({ timeout: CLICK_MS }).catch(() => undefined); // a refusal asks for a moment
   }
   throw new Error(`${control} was refused ${MOST_TRIES} times`);
+}
+
+// Presses the button again whenever a download has been refused, as it may be right after an outage.
+async function pressUntilDownloaded(buyer) {
+  const [button, refusal] = [enabled(buyer, DOWNLOAD).first(), buyer.tab.locator('.downloads-problem').first()];
+  let isDownloaded = false;
+  buyer.tab.once('download', () => {
+    isDownloaded = true;
+  });
+  const end = Date.now() + RECONNECTED_MS;
+  while (!isDownloaded && Date.now() < end) {
+    await button.click({ timeout: CLICK_MS }).catch(() => undefined); // it is disabled during a download
+    await refusal.waitFor({ timeout: CLICK_MS }).catch(() => undefined);
+  }
 }
 
 const enabled = (buyer, name) => buyer.tab.getByRole('button', { name, disabled: false });
