@@ -90,7 +90,7 @@ bench-peers: .venv/run.stamp ## build the load generator and the servers of the 
 bench-fanout: bench-peers ## compare how fast servers push changes to 1,000, 5,000 and 10,000 sockets (18 minutes; ROUNDS=3 SECONDS=3 SOCKETS= PEERS= SERVER_PYTHON=)
 	@exec $(BIN)/python -m bench.fanout $(RUN_OPTIONS) $(if $(PEERS),--peers $(PEERS))
 
-bench-hold: bench-peers ## compare how many tickets servers hold per second (12 minutes; ROUNDS=3 SECONDS=3 PEERS= SERVER_PYTHON=)
+bench-hold: bench-peers ## compare how many tickets servers hold per second (20 minutes; ROUNDS=3 SECONDS=3 PEERS= SERVER_PYTHON=)
 	@exec $(BIN)/python -m bench.holds $(RUN_OPTIONS) $(if $(PEERS),--peers $(PEERS))
 
 bench-layers: .venv/run.stamp ## measure the CPU time of a hold, and how the layers share it (2 minutes; ROUNDS=5 HOLDS=4000)

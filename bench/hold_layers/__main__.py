@@ -87,7 +87,7 @@ async def _measure_part(onsale: OnsaleParticipant, plan: Plan, log: TextIO) -> P
     """Measure the holds of a sale. Its `python app.py` runs the workers and issues the tokens."""
     part = Part()
     async with onsale.open_sale(PEOPLE) as sale:
-        passes = (await claim_passes(sale)).read_text().split() if onsale.with_pass else []
+        passes = await claim_passes(sale) if onsale.with_pass else []
         settings = Settings.from_env({f"ONSALE_{name}": value for name, value in sale.app.settings.items()})
         requests = _make_requests(sale, passes)
         async with serve_locally(create_app(settings), log) as server:
