@@ -96,6 +96,9 @@ bench-hold: bench-peers ## compare how many tickets servers hold per second (20 
 bench-layers: .venv/run.stamp ## measure the CPU time of a hold, and how the layers share it (2 minutes; ROUNDS=5 HOLDS=4000)
 	@exec $(BIN)/python -m bench.hold_layers $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(HOLDS),--holds $(HOLDS))
 
+bench-operations: .venv/run.stamp ## measure the CPU time of a join, heartbeat, claim, hold, purchase and catalog page, without and with plans, batches and the fast path (2 minutes; ROUNDS=5 PEOPLE=500)
+	@exec $(BIN)/python -m bench.operations $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEOPLE),--people $(PEOPLE))
+
 bench-memory: .venv/run.stamp ## measure the memory of a subscribed socket, at 1,000, 5,000 and 10,000 sockets (8 minutes; ROUNDS=3 SECONDS=4 SOCKETS= SERVER_PYTHON=)
 	@exec $(BIN)/python -m bench.memory $(RUN_OPTIONS)
 

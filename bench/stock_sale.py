@@ -83,7 +83,7 @@ class StockSale:
 
     async def read_held(self) -> tuple[int, int]:
         """Return the version of the first stock, and how many tickets are held for all concerts."""
-        stocks = [(await self._ask(_STOCK, {"id": concert.id}, None))["stock"] for concert in self.concerts]
+        stocks = [(await self.ask(_STOCK, {"id": concert.id}, None))["stock"] for concert in self.concerts]
         return stocks[0]["version"], sum(tier["held"] for stock in stocks for tier in stock["tiers"])
 
     @asynccontextmanager
@@ -103,7 +103,7 @@ class StockSale:
         """Change the stock once. Raises NotMeasured unless every socket receives the change."""
         version, _ = await self.read_held()
         await subscribers.watch_for(f'"version":{version + 1},')
-        answer = await self._ask(HOLD, {"input": self.hold_input(f"check-{version}")}, self.people[0].token)
+        answer = await self.ask(HOLD, {"input": self.hold_input(f"check-{version}")}, self.people[0].token)
         if answer["__typename"] != "HoldTicketsSuccess":
             raise NotMeasured(f"a hold was refused: {answer}")
         await subscribers.find_all(within_s=RECEIVED_WITHIN_S)
@@ -167,7 +167,8 @@ class StockSale:
         lines = [{"tierId": self.concert.tier_ids[0], "quantity": 1}]
         return {"concertId": self.concert.id, "lines": lines, "idempotencyKey": key}
 
-    async def _ask(self, document: str, variables: JsonObject, token: str | None) -> JsonObject:
+    async def ask(self, document: str, variables: JsonObject, token: str | None) -> JsonObject:
+        """Return the value of the document's only root field. Raises NotMeasured."""
         answer = await self.client.ask(Step.STOCK, document, variables, token)
         if isinstance(answer, Denied):
             raise NotMeasured(f"a request was refused: {answer}")

@@ -11,8 +11,8 @@ from bench.report.tables import NO_VALUE, kib, number, spread, table, title_of
 Results = Mapping[str, Any]
 """What the files in bench/results contain, by their names without suffix."""
 
-RESULTS = ("fanout", "hold", "hold_layers", "memory", "mixed", "pages", "queue")
-_TARGETS = {"hold_layers": "layers"}
+RESULTS = ("fanout", "hold", "hold_layers", "memory", "mixed", "operations_cpu", "pages", "queue")
+_TARGETS = {"hold_layers": "layers", "operations_cpu": "operations"}
 """The sections and commands whose names differ from those of their results."""
 SPREAD_NOTE = "Medians of the rounds; lines show the smallest and the largest value."
 _FANOUT_CHARTS = {
@@ -44,6 +44,7 @@ def render_sections(results: Results) -> dict[str, str]:
         "hold_layers": _render_layers,
         "memory": _render_memory,
         "mixed": _render_mixed,
+        "operations_cpu": _render_operations,
         "pages": _render_pages,
         "queue": _render_queue,
     }
@@ -186,6 +187,15 @@ def _render_layers(result: Mapping[str, Any]) -> str:
     samples = " and ".join(number(row["samples"]) for row in result["rows"])
     holds = f"- Holds per round: {number(result['holds'])}, on {result['connections']} connections; samples: {samples}."
     return f"{_describe(result)}\n{_wrap(holds)}\n\n{table(head, cells)}"
+
+
+def _render_operations(result: Mapping[str, Any]) -> str:
+    head = ("Operation", "Without, µs", "With, µs", "Ratio")
+    cells = [[row["operation"], *_figures(row, ("before_us", "after_us", "ratio"))] for row in result["rows"]]
+    settings = ", ".join(f"`{name}={value}`" for name, value in result["without"].items())
+    described = _wrap(f"- Without: {settings}. With: these settings have their defaults.")
+    people = f"- People per round: {number(result['people'])}, on {result['connections']} connections."
+    return f"{_describe(result)}\n{described}\n{people}\n\n{table(head, cells)}"
 
 
 def _render_memory(result: Mapping[str, Any]) -> str:

@@ -215,12 +215,20 @@ PAGES = {
         }
     ],
 }
+OPERATIONS = {
+    **HEAD,
+    "without": {"ONSALE_COMPILED_PLANS": "no"},
+    "people": 500,
+    "connections": 64,
+    "rows": [{"operation": "join", "before_us": figure(360, 350, 370), "after_us": figure(160), "ratio": 2.25}],
+}
 RESULTS: dict[str, Any] = {
     "fanout": FANOUT,
     "hold": HOLD,
     "hold_layers": HOLD_LAYERS,
     "memory": MEMORY,
     "mixed": MIXED,
+    "operations_cpu": OPERATIONS,
     "pages": PAGES,
     "queue": QUEUE,
 }
@@ -241,6 +249,7 @@ def test_layers_section_has_the_largest_layer_first() -> None:
         ("hold", "| the same as above | 64 | 2,100 | 30 | 60 | – |\n| a tenth of the holds is released | 64 | 1,900 |"),  # noqa: RUF001
         ("memory", "| 1,000 | one per socket | 7.96 (7.80 to 8) | 8.10 | 0.30 | 8.20 |"),
         ("mixed", "| 8 | none | 1,674 | – | 10 | – | – | – |\n| 8 | 5,000 |"),  # noqa: RUF001
+        ("operations", "| join | 360 (350 to 370) | 160 | 2.25 |"),
         ("pages", "| catalog | desktop | 94 (93 to 96) | 100 | 100 | 612 | 0 | 0.01 |"),
         ("pages", "| concerts | 118 | 8.90 |"),
         ("pages", "| The same, p99 | 140 |"),
