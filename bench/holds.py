@@ -35,7 +35,7 @@ WITH_MANY_CONNECTIONS = (ONSALE_PASS, ONSALE, "async-graphql", "gqlgen", "mercur
 """The servers that are also measured on more connections; 64 already keep the others busy."""
 FIGURES = {"holds_per_s": "req_per_s", "p50_ms": "p50_ms", "p99_ms": "p99_ms", "max_ms": "max_ms"}
 """The figures of a row, and what the load generator calls them."""
-BY_SERVER = {f"{ONSALE_PASS}-{load.name}": load for load in LOADS}
+BY_SERVER = {load.server: load for load in LOADS}
 """The loads, by the names that Onsale has with them."""
 RATIOS = {
     "ratio_to_async_graphql": "async-graphql",

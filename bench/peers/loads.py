@@ -49,6 +49,11 @@ class Load:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings that the server has only with this load."""
 
+    @property
+    def server(self) -> str:
+        """The name of the server in the results."""
+        return f"onsale-pass-{self.name}" if self.name else "onsale-pass"
+
 
 ONE_TICKET = Load("", "")
 LOADS = (

@@ -66,9 +66,7 @@ class OnsaleParticipant:
 
     @property
     def name(self) -> str:
-        return "-".join(
-            ("onsale", *(["pass"] if self.with_pass else []), *([self.load.name] if self.load.name else []))
-        )
+        return self.load.server if self.with_pass else "onsale"
 
     @property
     def max_sockets(self) -> int:
