@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-silence prove-stores test-keycloak test-pages test-programs screenshots page-types page-sizes prove-http test-switched-off
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-operations bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-silence prove-stores test-keycloak test-pages test-programs screenshots page-types page-sizes prove-http test-switched-off
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -90,11 +90,14 @@ bench-peers: .venv/run.stamp ## build the load generator and the servers of the 
 bench-fanout: bench-peers ## compare how fast servers push changes to 1,000, 5,000 and 10,000 sockets (18 minutes; ROUNDS=3 SECONDS=3 SOCKETS= PEERS= SERVER_PYTHON=)
 	@exec $(BIN)/python -m bench.fanout $(RUN_OPTIONS) $(if $(PEERS),--peers $(PEERS))
 
-bench-hold: bench-peers ## compare how many tickets servers hold per second (12 minutes; ROUNDS=3 SECONDS=3 PEERS= SERVER_PYTHON=)
-	@exec $(BIN)/python -m bench.holds $(RUN_OPTIONS) $(if $(PEERS),--peers $(PEERS))
+bench-hold: bench-peers ## compare how many tickets servers hold per second (20 minutes; ROUNDS=3 SECONDS=3 PEERS= LOADS= SERVER_PYTHON=)
+	@exec $(BIN)/python -m bench.holds $(RUN_OPTIONS) $(if $(PEERS),--peers $(PEERS)) $(if $(LOADS),--loads $(LOADS))
 
 bench-layers: .venv/run.stamp ## measure the CPU time of a hold, and how the layers share it (2 minutes; ROUNDS=5 HOLDS=4000)
 	@exec $(BIN)/python -m bench.hold_layers $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(HOLDS),--holds $(HOLDS))
+
+bench-operations: .venv/run.stamp ## measure the CPU time of a join, heartbeat, claim, hold, purchase and catalog page, without and with plans, batches and the fast path (2 minutes; ROUNDS=5 PEOPLE=500)
+	@exec $(BIN)/python -m bench.operations $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PEOPLE),--people $(PEOPLE))
 
 bench-memory: .venv/run.stamp ## measure the memory of a subscribed socket, at 1,000, 5,000 and 10,000 sockets (8 minutes; ROUNDS=3 SECONDS=4 SOCKETS= SERVER_PYTHON=)
 	@exec $(BIN)/python -m bench.memory $(RUN_OPTIONS)

@@ -1,6 +1,6 @@
-"""A sale for the benchmarks of fan-out: a concert with six tiers and free tickets.
+"""A sale for the benchmarks of fan-out and of holds: concerts with six tiers and free tickets.
 
-Each hold changes the stock, and each change is pushed to the sockets that subscribe to it. The
+Each hold changes the stock, and each change is pushed to the sockets that subscribe to it. A
 concert has a waiting room only if one is given. The server is pinned to its core.
 """
 
@@ -64,7 +64,7 @@ _STOCK = "query ($id: ID!) { concert(by: {id: $id}) { stock { version tiers { he
 class StockSale:
     app: PinnedApp
     client: Client
-    concert: SaleConcert
+    concerts: Sequence[SaleConcert]
     people: Sequence[User]
     """The people who hold tickets; they take turns."""
     socket_owners: Sequence[User]
@@ -72,10 +72,19 @@ class StockSale:
     tokens: Path
     """A file with the access token of each person who holds tickets, one per line."""
 
+    @property
+    def concert(self) -> SaleConcert:
+        """The first concert."""
+        return self.concerts[0]
+
+    def concert_of(self, person: int) -> SaleConcert:
+        """Return the concert for which a person holds tickets; `person` is their position."""
+        return self.concerts[person % len(self.concerts)]
+
     async def read_held(self) -> tuple[int, int]:
-        """Return the version of the stock, and how many tickets are held."""
-        concert = await self._ask(_STOCK, {"id": self.concert.id}, None)
-        return concert["stock"]["version"], sum(tier["held"] for tier in concert["stock"]["tiers"])
+        """Return the version of the first stock, and how many tickets are held for all concerts."""
+        stocks = [(await self.ask(_STOCK, {"id": concert.id}, None))["stock"] for concert in self.concerts]
+        return stocks[0]["version"], sum(tier["held"] for stock in stocks for tier in stock["tiers"])
 
     @asynccontextmanager
     async def subscribe(self, count: int) -> AsyncIterator[Subscribers]:
@@ -94,7 +103,7 @@ class StockSale:
         """Change the stock once. Raises NotMeasured unless every socket receives the change."""
         version, _ = await self.read_held()
         await subscribers.watch_for(f'"version":{version + 1},')
-        answer = await self._ask(HOLD, {"input": self.hold_input(f"check-{version}")}, self.people[0].token)
+        answer = await self.ask(HOLD, {"input": self.hold_input(f"check-{version}")}, self.people[0].token)
         if answer["__typename"] != "HoldTicketsSuccess":
             raise NotMeasured(f"a hold was refused: {answer}")
         await subscribers.find_all(within_s=RECEIVED_WITHIN_S)
@@ -122,21 +131,16 @@ class StockSale:
             answers = f"{result['good_in_all']} holds were answered, and the stock counts {held - held_before}"
             raise NotMeasured(f"{answers}; errors: {result['errors']}")
 
-    def hold_options(self, passes: Path | None = None) -> dict[str, str]:
-        """Return the options of the load generator for holds.
-
-        `passes` is a file with the queue pass of each person, in the order of the tokens.
-        """
-        with_pass = {} if passes is None else {"queuePass": "__PASS__"}
+    def hold_options(self) -> dict[str, str]:
+        """Return the options of the load generator: holds of one ticket for the first concert."""
         return {
             "url": f"{self.app.url}/graphql",
             "token-file": str(self.tokens),
             "query": HOLD,
-            "variables": json.dumps({"input": {**self.hold_input("__UNIQUE__"), **with_pass}}),
+            "variables": json.dumps({"input": self.hold_input("__UNIQUE__")}),
             "type-path": "data.holdTickets.__typename",
             "want-type": "HoldTicketsSuccess",
             "id-path": "data.holdTickets.hold.id",
-            **({} if passes is None else {"pass-file": str(passes)}),
         }
 
     async def listen(self, *, sockets: int, seconds: float, on_subscribed: Callable[[], None]) -> Result:
@@ -163,7 +167,8 @@ class StockSale:
         lines = [{"tierId": self.concert.tier_ids[0], "quantity": 1}]
         return {"concertId": self.concert.id, "lines": lines, "idempotencyKey": key}
 
-    async def _ask(self, document: str, variables: JsonObject, token: str | None) -> JsonObject:
+    async def ask(self, document: str, variables: JsonObject, token: str | None) -> JsonObject:
+        """Return the value of the document's only root field. Raises NotMeasured."""
         answer = await self.client.ask(Step.STOCK, document, variables, token)
         if isinstance(answer, Denied):
             raise NotMeasured(f"a request was refused: {answer}")
@@ -182,11 +187,12 @@ async def run_stock_sale(
     *,
     people: int,
     socket_owners: int = 0,
+    concerts: int = 1,
     room: RoomSettings = NO_ROOM,
     changes: Mapping[str, str] = MappingProxyType({}),
     python: Path = SAME_INTERPRETER,
 ) -> AsyncIterator[StockSale]:
-    """Run a server with a new concert and people who are signed in.
+    """Run a server with new concerts and people who are signed in.
 
     Without `socket_owners`, the sockets belong to the people who hold tickets. `changes` are
     settings that differ from `sale_settings`.
@@ -197,8 +203,8 @@ async def run_stock_sale(
         tokens = directory / "tokens"
         tokens.write_text("".join(f"{user.token}\n" for user in users[:people]))
         organizer = (await sign_in(app.issuer, ["olivia"]))["olivia"]
-        concert = await _open_concert(client, organizer, room)
-        yield StockSale(app, client, concert, users[:people], users[-socket_owners:], tokens)
+        opened = [await _open_concert(client, organizer, room) for _ in range(concerts)]
+        yield StockSale(app, client, opened, users[:people], users[-socket_owners:], tokens)
 
 
 def store_versions() -> dict[str, str]:

@@ -9,13 +9,10 @@ written to bench/results/hold_layers.json.
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -25,13 +22,13 @@ from app import create_app
 from bench.clients.console import write_status
 from bench.clients.servers import run_stores
 from bench.hold_layers.layers import LAYERS, OTHER, shares
-from bench.hold_layers.local_server import LocalServer, serve_locally
+from bench.hold_layers.local_server import CpuTime, LocalServer, own_server_core, serve_locally
 from bench.hold_layers.sampler import sample_layers
 from bench.metrics import NotMeasured
 from bench.peers.onsale import OnsaleParticipant, claim_passes, describe_settings
 from bench.provenance import SAME_INTERPRETER, describe_run
 from bench.queueing.load import make_request, run_closed_loop
-from bench.runs import CLIENT_CORE, SERVER_CORE, Result, run_benchmark, spread, used_by_others_s
+from bench.runs import Result, run_benchmark, spread
 from bench.stock_sale import HOLD, StockSale, store_versions
 from settings import Settings
 
@@ -87,11 +84,11 @@ async def _measure_part(onsale: OnsaleParticipant, plan: Plan, log: TextIO) -> P
     """Measure the holds of a sale. Its `python app.py` runs the workers and issues the tokens."""
     part = Part()
     async with onsale.open_sale(PEOPLE) as sale:
-        passes = (await claim_passes(sale)).read_text().split() if onsale.with_pass else []
+        passes = await claim_passes(sale) if onsale.with_pass else []
         settings = Settings.from_env({f"ONSALE_{name}": value for name, value in sale.app.settings.items()})
         requests = _make_requests(sale, passes)
         async with serve_locally(create_app(settings), log) as server:
-            with _own_core(sale.app.pid):
+            with own_server_core(sale.app.pid):
                 # The first request of each person verifies their token and pass.
                 await _hold(server, sale, list(islice(requests, PEOPLE)), Part())
                 for _ in range(plan.rounds):
@@ -107,17 +104,6 @@ def _make_requests(sale: StockSale, passes: Sequence[str]) -> Iterator[bytes]:
         yield make_request(sale.app.port, HOLD, {**sale.hold_input(f"layers-{number}"), **with_pass}, user.token)
 
 
-@contextmanager
-def _own_core(other_pid: int) -> Iterator[None]:
-    """Give this process the core of the server during a block; the other process leaves it."""
-    os.sched_setaffinity(other_pid, {CLIENT_CORE})
-    os.sched_setaffinity(0, {SERVER_CORE})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, {CLIENT_CORE})
-
-
 async def _hold(server: LocalServer, sale: StockSale, requests: Sequence[bytes], part: Part) -> None:
     """Send the requests, and add their CPU time and samples to the part.
 
@@ -125,14 +111,12 @@ async def _hold(server: LocalServer, sale: StockSale, requests: Sequence[bytes],
     """
     _, held = await sale.read_held()
     async with server.open_connections(CONNECTIONS, SUCCESS) as opened:
-        began_s, others_s, cpu_s = time.monotonic(), used_by_others_s(), time.process_time()
-        with sample_layers(part.samples):
+        used = CpuTime()
+        with used.measure(len(requests)), sample_layers(part.samples):
             answered = len((await run_closed_loop(opened, iter(requests))).took_ms)
-        cpu_s = time.process_time() - cpu_s
-        noise = max(used_by_others_s() - others_s, 0.0) / (time.monotonic() - began_s)
     await sale.check_held({"errors": {}, "good_in_all": answered}, held_before=held)
-    part.cpu_us.append(cpu_s / answered * 1e6)
-    part.noise.append(round(noise, 2))
+    part.cpu_us.append(used.us_each)
+    part.noise.append(used.noise)
 
 
 def summarize_parts(parts: Mapping[str, Part]) -> Result:

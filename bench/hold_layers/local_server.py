@@ -1,11 +1,14 @@
 """Serves an application on transports in memory, with uvicorn's HTTP protocol and no network.
 
-What is written at one end of a connection is received at the other end immediately.
+What is written at one end of a connection is received at the other end immediately. `CpuTime`
+measures what the requests cost this process.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, redirect_stderr
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -16,6 +19,7 @@ from uvicorn.server import ServerState
 
 from bench.metrics import NotMeasured
 from bench.queueing.load import Connection
+from bench.runs import CLIENT_CORE, SERVER_CORE, used_by_others_s
 from web.server import make_config
 
 SERVER_ADDRESS = ("127.0.0.1", 8_000)
@@ -99,6 +103,36 @@ class _LocalTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         """Do nothing, as reading is never paused."""
+
+
+@contextmanager
+def own_server_core(other_pid: int) -> Iterator[None]:
+    """Give this process the core of the server during a block; the other process leaves it."""
+    os.sched_setaffinity(other_pid, {CLIENT_CORE})
+    os.sched_setaffinity(0, {SERVER_CORE})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, {CLIENT_CORE})
+
+
+@dataclass(slots=True)
+class CpuTime:
+    """The CPU time of this process per request, and what other processes used meanwhile."""
+
+    us_each: float = 0.0
+    """The CPU time of a request in microseconds."""
+    noise: float = 0.0
+    """The part of a core that other processes used."""
+
+    @contextmanager
+    def measure(self, requests: int) -> Iterator[None]:
+        """Measure a block in which this many requests are answered."""
+        began_s, others_s, cpu_s = time.monotonic(), used_by_others_s(), time.process_time()
+        yield
+        cpu_s = time.process_time() - cpu_s
+        self.us_each = cpu_s / requests * 1e6
+        self.noise = round(max(used_by_others_s() - others_s, 0.0) / (time.monotonic() - began_s), 2)
 
 
 @asynccontextmanager

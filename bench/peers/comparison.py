@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
+from bench.peers.loads import Load
 from bench.peers.onsale import describe_settings
 from bench.peers.participants import Participant
 from bench.peers.peers import Peer
@@ -27,6 +28,8 @@ class Comparison(Generic[Key]):
     summarize: Callable[[Mapping[Key, list[Result]]], Result]
     with_pass: bool = False
     """Whether Onsale takes part twice: with a queue pass for each buyer, and without."""
+    loads: Sequence[Load] = ()
+    """The loads with which Onsale takes part once more each."""
 
     async def run(self, names: Sequence[str], *, rounds: int, python: Path, repeats: bool) -> Result:
         """Return the result, with the machine and the versions.
@@ -38,7 +41,7 @@ class Comparison(Generic[Key]):
         versions = {**store_versions(), **tool_versions()}
         head = describe_run(settings=describe_settings(), python=python, versions=versions)
         with tempfile.TemporaryDirectory(prefix="onsale-bench-") as name:
-            opened = open_participants(Path(name), peers, python=python, with_pass=self.with_pass)
+            opened = open_participants(Path(name), peers, python=python, with_pass=self.with_pass, loads=self.loads)
             async with opened as participants:
                 attempts = self.list_attempts(participants)
                 schedule = Schedule(len(attempts) * rounds, self.time_limit_s, repeats=repeats)

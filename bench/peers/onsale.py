@@ -17,6 +17,7 @@ import orjson
 import redis.asyncio
 
 from bench.metrics import NotMeasured
+from bench.peers.loads import ONE_TICKET, Load, check_load, make_options
 from bench.peers.participants import FanoutTarget, HoldTarget
 from bench.peers.peers import MANY
 from bench.queueing.environment import ROOM
@@ -60,11 +61,12 @@ class OnsaleParticipant:
     python: Path
     with_pass: bool = False
     """Whether buyers hold tickets with a queue pass, as in a sale with a waiting room."""
+    load: Load = ONE_TICKET
     runs: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def name(self) -> str:
-        return "onsale-pass" if self.with_pass else "onsale"
+        return self.load.server if self.with_pass else "onsale"
 
     @property
     def max_sockets(self) -> int:
@@ -98,11 +100,11 @@ class OnsaleParticipant:
     @asynccontextmanager
     async def open_holds(self) -> AsyncIterator[HoldTarget]:
         async with self.open_sale(BUYING_PEOPLE) as sale:
-            passes = await claim_passes(sale) if self.with_pass else None
-            options = sale.hold_options(passes)
+            passes = await claim_passes(sale) if self.with_pass else []
+            options = make_options(sale, self.load, passes)
             _, held = await sale.read_held()
             processes = {"server": sale.app.pid, "store": self.valkey.pid}
-            yield HoldTarget(processes, options, partial(sale.check_held, held_before=held))
+            yield HoldTarget(processes, options, partial(check_load, sale, self.load, held))
 
     @asynccontextmanager
     async def open_sale(self, people: int) -> AsyncIterator[StockSale]:
@@ -110,11 +112,12 @@ class OnsaleParticipant:
         async with redis.asyncio.Redis.from_url(self.valkey.url) as client:
             await client.flushall()
         room = replace(ROOM, total_active_users=people) if self.with_pass else NO_ROOM
-        changes = {**FAST_MESSAGES, "MONGO_DATABASE": f"{self.name}-{number}"}
+        changes = {**FAST_MESSAGES, **self.load.settings, "MONGO_DATABASE": f"{self.name}-{number}"}
         async with run_stock_sale(
             self.directory / f"{self.name}-{number}",
             StoreUrls(self.valkey.url, self.mongod.url),
             people=people,
+            concerts=self.load.concerts,
             room=room,
             changes=changes,
             python=self.python,
@@ -122,18 +125,21 @@ class OnsaleParticipant:
             yield sale
 
 
-async def claim_passes(sale: StockSale) -> Path:
-    """Let everyone join the queue and claim a pass, and return the file with the passes."""
-    port, concert_id = sale.app.port, sale.concert.id
-    joins = iter([make_request(port, JOIN, {"concertId": concert_id}, user.token) for user in sale.people])
+async def claim_passes(sale: StockSale) -> list[str]:
+    """Let everyone join the queue of their concert and claim a pass, and return the passes."""
+    port = sale.app.port
     async with open_connections(port, MAX_CONNECTIONS, '"JoinQueueSuccess"') as opened:
-        await run_closed_loop(opened, joins)
-    claims = [make_request(port, CLAIM, {"concertId": concert_id}, user.token) for user in sale.people]
+        await run_closed_loop(opened, iter(_make_requests(sale, JOIN)))
     async with open_connections(port, MAX_CONNECTIONS, '"claimQueuePass"') as opened:
-        passes = await _claim_all(opened, claims)
-    path = sale.tokens.with_name("passes")
-    path.write_text("".join(f"{token}\n" for token in passes))
-    return path
+        return await _claim_all(opened, _make_requests(sale, CLAIM))
+
+
+def _make_requests(sale: StockSale, document: str) -> list[bytes]:
+    """Return a request for each person with their concert."""
+    return [
+        make_request(sale.app.port, document, {"concertId": sale.concert_of(number).id}, user.token)
+        for number, user in enumerate(sale.people)
+    ]
 
 
 async def _claim_all(opened: Sequence[Connection], claims: Sequence[bytes]) -> list[str]:

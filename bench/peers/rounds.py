@@ -18,6 +18,7 @@ from typing import TypeVar
 from bench.clients.console import write_status
 from bench.metrics import NotMeasured
 from bench.peers.build import BY_FOLDER, BuildFailed, is_current, make_keys
+from bench.peers.loads import Load
 from bench.peers.onsale import OnsaleParticipant
 from bench.peers.participants import Participant, PeerParticipant
 from bench.peers.peers import BY_NAME, PEERS, Peer
@@ -108,31 +109,44 @@ class Schedule:
 
 
 @asynccontextmanager
-async def run_onsale_stores(directory: Path) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
-    """Run Onsale's Valkey, which writes nothing to a disk either, and its mongod."""
-    valkey = supervisor.make_valkey(directory / "valkey", options=IN_MEMORY)
-    mongod = supervisor.make_mongod(directory / "mongod")
+async def run_onsale_stores(directory: Path) -> AsyncIterator[tuple[ServerProcess, ServerProcess, ServerProcess]]:
+    """Run two Valkeys and a mongod for Onsale.
+
+    The first Valkey writes nothing to a disk, like that of the peers. The second one writes each
+    change to its disk before it answers, as that of `make run` does.
+    """
+    stores = (
+        supervisor.make_valkey(directory / "valkey", options=IN_MEMORY),
+        supervisor.make_valkey(directory / "durable-valkey"),
+        supervisor.make_mongod(directory / "mongod"),
+    )
     try:
-        await asyncio.gather(valkey.start(), mongod.start())
-        yield valkey, mongod
+        await asyncio.gather(*(store.start() for store in stores))
+        yield stores
     finally:
-        await asyncio.gather(valkey.stop(), mongod.stop())
+        await asyncio.gather(*(store.stop() for store in stores))
 
 
 @asynccontextmanager
 async def open_participants(
-    directory: Path, peers: Iterable[Peer], *, python: Path, with_pass: bool = False
+    directory: Path, peers: Iterable[Peer], *, python: Path, with_pass: bool = False, loads: Sequence[Load] = ()
 ) -> AsyncIterator[list[Participant]]:
-    """Yield Onsale and the peers that are built. With `with_pass`, Onsale takes part twice."""
+    """Yield Onsale and the peers that are built.
+
+    With `with_pass`, Onsale takes part twice. It takes part once more, with passes, for each load.
+    """
     try:
         make_keys()
     except BuildFailed as error:
         raise NotMeasured(f"there is no load generator: {error}") from error
-    async with run_onsale_stores(directory) as (valkey, mongod), run_peer_store(directory) as store:
+    async with run_onsale_stores(directory) as (valkey, durable, mongod), run_peer_store(directory) as store:
         participants: list[Participant] = [
             OnsaleParticipant(valkey, mongod, directory, python, with_pass=kind)
             for kind in ((True, False) if with_pass else (False,))
         ]
+        for load in loads:
+            chosen = durable if load.is_durable else valkey
+            participants.append(OnsaleParticipant(chosen, mongod, directory, python, with_pass=True, load=load))
         yield participants + [PeerParticipant(peer, store, directory, python) for peer in peers]
 
 

@@ -92,7 +92,11 @@ def _length(head: bytes) -> int:
 
 
 def make_request(port: int, document: str, input_: Mapping[str, object], token: str) -> bytes:
-    body = json.dumps({"query": document, "variables": {"input": input_}}).encode()
+    return make_graphql_request(port, document, {"input": input_}, token)
+
+
+def make_graphql_request(port: int, document: str, variables: Mapping[str, object], token: str) -> bytes:
+    body = json.dumps({"query": document, "variables": variables}).encode()
     head = (
         f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         f"Accept: application/json\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"

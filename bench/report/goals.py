@@ -53,7 +53,15 @@ GOALS = (
         for name, state in (("kib_per_socket", ""), ("kib_per_socket_loaded", " after load"))
         for sockets in ("1000", "5000", "10000")
     ),
-    Goal("A hold during pushes to 5,000 sockets, 8 connections, p99 in ms", "mixed", ("hold_p99_ms", "8"), at_most=50),
+    *(
+        Goal(
+            f"A hold during pushes to 5,000 sockets, {count} connections, p99 in ms",
+            "mixed",
+            ("hold_p99_ms", count),
+            at_most=50,
+        )
+        for count in ("8", "64")
+    ),
     Goal("Positions per second to 5,000 sockets", "queue", ("positions_per_s",), at_least=25_000),
     Goal("A price reaches 10,000 people in a queue, p99 in ms", "queue", ("price_p99_ms",), at_most=1_000),
     *(
@@ -67,6 +75,14 @@ GOALS = (
     ),
     Goal("A change is painted beside 1,000 other sockets, p99 in ms", "pages", ("push_p99_ms",), at_most=300),
     Goal("Holds per second with a queue pass, 64 connections", "hold", ("holds_per_s_with_pass", "64"), at_least=2_000),
+    *(
+        Goal(f"The same / {server}, {count} connections", "hold", (ratio, count), at_least=goal)
+        for server, ratio, count, goal in (
+            ("Mercurius", "ratio_to_mercurius", "64", 0.9),
+            ("Mercurius", "ratio_to_mercurius", "256", 1.0),
+            ("Strawberry", "ratio_to_strawberry", "64", 7.0),
+        )
+    ),
 )
 
 

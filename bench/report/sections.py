@@ -11,8 +11,8 @@ from bench.report.tables import NO_VALUE, kib, number, spread, table, title_of
 Results = Mapping[str, Any]
 """What the files in bench/results contain, by their names without suffix."""
 
-RESULTS = ("fanout", "hold", "hold_layers", "memory", "mixed", "pages", "queue")
-_TARGETS = {"hold_layers": "layers"}
+RESULTS = ("fanout", "hold", "hold_layers", "memory", "mixed", "operations_cpu", "pages", "queue")
+_TARGETS = {"hold_layers": "layers", "operations_cpu": "operations"}
 """The sections and commands whose names differ from those of their results."""
 SPREAD_NOTE = "Medians of the rounds; lines show the smallest and the largest value."
 _FANOUT_CHARTS = {
@@ -44,6 +44,7 @@ def render_sections(results: Results) -> dict[str, str]:
         "hold_layers": _render_layers,
         "memory": _render_memory,
         "mixed": _render_mixed,
+        "operations_cpu": _render_operations,
         "pages": _render_pages,
         "queue": _render_queue,
     }
@@ -62,7 +63,7 @@ def render_charts(results: Results) -> dict[str, str]:
             panels = _panels(_pushed(results["fanout"]), figure, "sockets")
             charts[name] = draw_bars(title, SPREAD_NOTE, panels)
     if "hold" in results:
-        panels = _panels(results["hold"]["rows"], "holds_per_s", "connections")
+        panels = _panels(_split_loads(results["hold"])[0], "holds_per_s", "connections")
         charts["hold"] = draw_bars("Holds per second, one core for the server", SPREAD_NOTE, panels)
     return charts
 
@@ -151,12 +152,28 @@ def _describe_peers(result: Mapping[str, Any]) -> list[str]:
 
 
 def _render_hold(result: Mapping[str, Any]) -> str:
-    figures = ("holds_per_s", "p50_ms", "p99_ms")
-    rows = sorted(result["rows"], key=lambda row: (row["connections"], -float(row["holds_per_s"]["median"])))
-    cells = [[_label(row), number(row["connections"]), *_figures(row, figures), _cpu(row)] for row in rows]
+    compared, others = _split_loads(result)
     parts = [_describe(result), "![Holds per second of each server](charts/hold.svg)"]
-    parts.append(table(("Server", "Connections", "Holds/s", "p50 ms", "p99 ms", "CPU"), cells))
+    parts.append(_hold_table("Server", [(_label(row), row) for row in compared]))
+    if others:
+        alike = [row for row in compared if row["server"] == "onsale-pass"]
+        parts.append("**Onsale, with a queue pass and other loads**")
+        parts.append(_hold_table("Load", [(row.get("load", "the same as above"), row) for row in alike + others]))
     return "\n\n".join(parts + _describe_peers(result))
+
+
+def _split_loads(result: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the rows that compare servers, and those of Onsale with other loads."""
+    rows = result["rows"]
+    return [row for row in rows if "load" not in row], [row for row in rows if "load" in row]
+
+
+def _hold_table(what: str, labeled: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return a table of holds, by connections and then with the fastest first."""
+    figures = ("holds_per_s", "p50_ms", "p99_ms")
+    rows = sorted(labeled, key=lambda one: (one[1]["connections"], -float(one[1]["holds_per_s"]["median"])))
+    cells = [[label, number(row["connections"]), *_figures(row, figures), _cpu(row)] for label, row in rows]
+    return table((what, "Connections", "Holds/s", "p50 ms", "p99 ms", "CPU"), cells)
 
 
 def _render_layers(result: Mapping[str, Any]) -> str:
@@ -170,6 +187,15 @@ def _render_layers(result: Mapping[str, Any]) -> str:
     samples = " and ".join(number(row["samples"]) for row in result["rows"])
     holds = f"- Holds per round: {number(result['holds'])}, on {result['connections']} connections; samples: {samples}."
     return f"{_describe(result)}\n{_wrap(holds)}\n\n{table(head, cells)}"
+
+
+def _render_operations(result: Mapping[str, Any]) -> str:
+    head = ("Operation", "Without, µs", "With, µs", "Ratio")
+    cells = [[row["operation"], *_figures(row, ("before_us", "after_us", "ratio"))] for row in result["rows"]]
+    settings = ", ".join(f"`{name}={value}`" for name, value in result["without"].items())
+    described = _wrap(f"- Without: {settings}. With: these settings have their defaults.")
+    people = f"- People per round: {number(result['people'])}, on {result['connections']} connections."
+    return f"{_describe(result)}\n{described}\n{people}\n\n{table(head, cells)}"
 
 
 def _render_memory(result: Mapping[str, Any]) -> str:

@@ -84,11 +84,22 @@ def test_ratios_of_holds_are_those_with_a_pass() -> None:
     assert figures["rows"][0]["holds_per_s"] == {"median": 2_200, "min": 2_000, "max": 2_400}
 
 
+def test_row_of_another_load_says_how_it_differs() -> None:
+    released = {**hold_result(1_800), "releases_per_s": 180.0}
+    rounds = {("onsale-pass-releases", 64): [released], ("onsale-pass-proxy", 64): [hold_result(1_500)]}
+    figures = holds.summarize_rounds(rounds)
+    releases, proxy = figures["rows"]
+    assert (releases["load"], releases["releases_per_s"]["median"]) == ("a tenth of the holds is released", 180)
+    assert proxy["settings"] == {"ONSALE_TRUSTED_PROXIES": "127.0.0.1"}
+    assert figures["holds_per_s_with_pass"] == {}
+
+
 def test_report_finds_every_figure_of_a_goal() -> None:
     others = ("async-graphql", "mercurius", "limit-frames")
     works = [work for work in list_work(fanout.DEFAULTS) if work.kind != CHURN]
     pushed = {(work, name): [fanout_result(1.0)] for work in works for name in ("onsale", *others)}
-    held = {("onsale-pass", 64): [hold_result(2_000)], ("mercurius", 64): [hold_result(11_000)]}
+    servers = ("onsale-pass", "mercurius", "strawberry")
+    held = {(name, count): [hold_result(2_000)] for name in servers for count in (64, 256)}
     results = {"fanout": fanout.summarize_rounds(pushed), "hold": holds.summarize_rounds(held)}
     assert [goal.what for goal in GOALS if goal.result in results and goal.find(results) is None] == []
     charts = render_charts(results)

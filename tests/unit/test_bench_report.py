@@ -135,7 +135,15 @@ HOLD = {
             "holds_per_s": figure(2_100),
             "p50_ms": figure(30),
             "p99_ms": figure(60),
-        }
+        },
+        {
+            "server": "onsale-pass-releases",
+            "load": "a tenth of the holds is released",
+            "connections": 64,
+            "holds_per_s": figure(1_900),
+            "p50_ms": figure(31),
+            "p99_ms": figure(61),
+        },
     ],
 }
 HOLD_LAYERS = {
@@ -207,12 +215,20 @@ PAGES = {
         }
     ],
 }
+OPERATIONS = {
+    **HEAD,
+    "without": {"ONSALE_COMPILED_PLANS": "no"},
+    "people": 500,
+    "connections": 64,
+    "rows": [{"operation": "join", "before_us": figure(360, 350, 370), "after_us": figure(160), "ratio": 2.25}],
+}
 RESULTS: dict[str, Any] = {
     "fanout": FANOUT,
     "hold": HOLD,
     "hold_layers": HOLD_LAYERS,
     "memory": MEMORY,
     "mixed": MIXED,
+    "operations_cpu": OPERATIONS,
     "pages": PAGES,
     "queue": QUEUE,
 }
@@ -230,8 +246,10 @@ def test_layers_section_has_the_largest_layer_first() -> None:
     ("section", "row"),
     [
         ("hold", "| **Onsale, with a queue pass** | 64 | 2,100 | 30 | 60 | – |"),  # noqa: RUF001
+        ("hold", "| the same as above | 64 | 2,100 | 30 | 60 | – |\n| a tenth of the holds is released | 64 | 1,900 |"),  # noqa: RUF001
         ("memory", "| 1,000 | one per socket | 7.96 (7.80 to 8) | 8.10 | 0.30 | 8.20 |"),
         ("mixed", "| 8 | none | 1,674 | – | 10 | – | – | – |\n| 8 | 5,000 |"),  # noqa: RUF001
+        ("operations", "| join | 360 (350 to 370) | 160 | 2.25 |"),
         ("pages", "| catalog | desktop | 94 (93 to 96) | 100 | 100 | 612 | 0 | 0.01 |"),
         ("pages", "| concerts | 118 | 8.90 |"),
         ("pages", "| The same, p99 | 140 |"),
@@ -285,6 +303,10 @@ def test_charts_show_the_best_server_first_and_mark_onsale(chart: str) -> None:
     assert sorted(charts) == ["fanout", "fanout-memory", "fanout-p99", "hold"]
     rectangles = parse(charts[chart]).findall(f"{SVG}rect")
     assert [one.attrib["class"] for one in rectangles] == ["limit-bar", "own-bar", "own-bar", "bar"]
+
+
+def test_chart_of_holds_compares_the_same_load() -> None:
+    assert "1,900" not in render_charts(RESULTS)["hold"]
 
 
 def test_charts_have_colors_for_light_and_dark_pages() -> None:

@@ -97,7 +97,7 @@ def test_results_of_the_comparison_are_committed_and_builds_are_not() -> None:
         command = ["/usr/bin/env", "git", "-C", str(provenance.ROOT), "check-ignore", "-q", path]
         return subprocess.run(command, check=False).returncode == 0
 
-    names = ("fanout", "hold", "memory", "mixed", "pages", "queue")
+    names = ("fanout", "hold", "memory", "mixed", "operations_cpu", "pages", "queue")
     assert [name for name in names if is_ignored(f"bench/results/{name}.json")] == []
     assert is_ignored("bench/results/prices.json")
     assert is_ignored(str(LOADGEN))

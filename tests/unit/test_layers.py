@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 PROGRAMS = {
     "workers/__main__.py": ("settings.", "web.logs", "web.configuration.keys", "web.configuration.stores"),
     "bench/hold_layers/__main__.py": ("app.create_app",),
+    "bench/operations/__main__.py": ("app.create_app",),
 }
 
 THIRD_PARTY_USERS = {

@@ -94,25 +94,52 @@ func TestOnlyNewHoldsAreGood(t *testing.T) {
 }
 
 func TestUniqueMarksDifferInEachRequest(t *testing.T) {
-	made := newTemplate(target{host: "h", path: "/"}, []string{"a", "b"}, []byte(`{"k":"__UNIQUE__"}`), 7)
+	made := newTemplate(target{host: "h", path: "/"}, []string{"a", "b"}, content{body: []byte(`{"k":"__UNIQUE__"}`)}, 7)
 	first, second := string(made.appendTo(nil)), string(made.appendTo(nil))
 	if first == second || len(first) != len(second) {
 		t.Errorf("%q\n%q", first, second)
 	}
 }
 
-func TestEachPersonSendsTheirOwnPass(t *testing.T) {
-	made := newTemplate(target{host: "h", path: "/"}, []string{"a", "b"}, []byte(`{"k":"__UNIQUE__","p":"__PASS__"}`), 7)
-	made.passes = []string{"one", "another"}
-	for _, want := range []string{"Bearer a|one|38", "Bearer b|another|42"} {
-		token, pass, _ := strings.Cut(want, "|")
-		pass, length, _ := strings.Cut(pass, "|")
-		request := string(made.appendTo(nil))
-		_, body, _ := strings.Cut(request, "\r\n\r\n")
-		if !strings.Contains(request, token) || !strings.Contains(body, `"p":"`+pass+`"`) ||
-			!strings.Contains(request, "Content-Length: "+length+"\r\n") || strconv.Itoa(len(body)) != length {
-			t.Errorf("%q", request)
+func TestEachPersonSendsTheirOwnValues(t *testing.T) {
+	values := parsePersonal("__PASS__ __ADDRESS__\none 10.0.0.1\nanother 10.0.0.2\n")
+	body := []byte(`{"k":"__UNIQUE__","p":"__PASS__"}`)
+	made := newTemplate(target{host: "h", path: "/"}, []string{"a", "b"},
+		content{headers: headerLines("X-Request-ID: __UNIQUE__\nX-Forwarded-For: __ADDRESS__"), body: body, values: values}, 7)
+	for _, want := range []string{"Bearer a|one|38|10.0.0.1", "Bearer b|another|42|10.0.0.2"} {
+		parts := strings.Split(want, "|")
+		head, body, _ := strings.Cut(string(made.appendTo(nil)), "\r\n\r\n")
+		id := strings.Split(body, `"`)[3]
+		for _, line := range []string{parts[0], "Content-Length: " + parts[2], "X-Forwarded-For: " + parts[3], "X-Request-ID: " + id} {
+			if !strings.Contains(head+"\r\n", line+"\r\n") {
+				t.Errorf("%q is missing in %q", line, head)
+			}
 		}
+		if !strings.Contains(body, `"p":"`+parts[1]+`"`) || strconv.Itoa(len(body)) != parts[2] || len(id) != uniqueSize {
+			t.Errorf("%q", body)
+		}
+	}
+}
+
+func TestReleaseNamesTheHoldOfTheSamePerson(t *testing.T) {
+	made := newTemplate(target{host: "h", path: "/"}, []string{"a", "b"},
+		content{body: []byte(`{"h":"__HOLD__"}`), mark: holdMark}, 7)
+	request := string(made.appendFor(nil, 1, []byte("SG9sZDox")))
+	if !strings.Contains(request, "Bearer b\r\n") || !strings.HasSuffix(request, "Content-Length: 16\r\n\r\n"+`{"h":"SG9sZDox"}`) {
+		t.Errorf("%q", request)
+	}
+}
+
+func TestOnlySuccessfulReleasesAreCounted(t *testing.T) {
+	run := &holdRun{
+		releases:  releases{typePath: splitPath("data.r.__typename"), wantType: "Released"},
+		recording: true, result: holdResult{Errors: map[string]int{}},
+	}
+	run.judgeRelease(200, []byte(`{"data":{"r":{"__typename":"Released"}}}`))
+	run.judgeRelease(200, []byte(`{"data":{"r":{"__typename":"NotFoundError"}}}`))
+	run.judgeRelease(503, []byte(`{"data":{"r":{"__typename":"Released"}}}`))
+	if run.result.Released != 1 || run.releases.recorded != 1 || len(run.result.Errors) != 2 {
+		t.Errorf("%+v", run.result)
 	}
 }
 

@@ -41,7 +41,7 @@ func (o *operation) register(flags *flag.FlagSet, query, variables string) {
 	flags.StringVar(&o.variables, "variables", variables, "variables as JSON; each __UNIQUE__ becomes a new value")
 }
 
-func (o *operation) payload() json.RawMessage {
+func (o operation) payload() json.RawMessage {
 	body := map[string]any{"query": o.query}
 	if o.variables != "" {
 		body["variables"] = json.RawMessage(o.variables)

@@ -39,7 +39,7 @@ func (f tickFlags) ticker(poll *poller) *ticker {
 	to := parseTarget(*f.url)
 	return &ticker{
 		to: to, poll: poll, scratch: make([]byte, 65536),
-		request: newTemplate(to, readTokens(*f.token, *f.tokenFile), []byte(*f.body), uint64(rand.Uint32())),
+		request: newTemplate(to, readTokens(*f.token, *f.tokenFile), content{body: []byte(*f.body)}, uint64(rand.Uint32())),
 	}
 }
 

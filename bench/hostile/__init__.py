@@ -1,0 +1,1 @@
+"""Measures the costliest documents and inputs that the limits allow."""
