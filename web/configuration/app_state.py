@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypedDict
 
 from auth.callers import Callers
+from auth.dev_issuer.logins import Logins
 from auth.login import Login
 from auth.passes import PassSigner
 from auth.public_site import Site, site_of
@@ -51,6 +52,7 @@ class AppState(TypedDict):
     fast_path: FastPath | None
     """None if the setting turns it off. web/fast_path/protocol.py reads it."""
     login: Login
+    issuer_logins: Logins
     event_streams: EventStreams
     """The event streams of the GraphQL service; the server ends them when it stops."""
     revocations: Revocations
@@ -91,6 +93,7 @@ async def open_app_state(settings: Settings, stores: Stores, engine: Engine, red
                 graphql_service=service,
                 fast_path=_make_fast_path(settings, service),
                 login=sign_in.login,
+                issuer_logins=sign_in.issuer_logins,
                 event_streams=service.event_streams,
                 revocations=ends.revocations,
                 backchannel_logout=ends.backchannel_logout,
