@@ -163,6 +163,11 @@ class Settings:
         return self.oidc.issuer is None and not self.is_production
 
     @property
+    def process_limit(self) -> LimitSettings:
+        """The limits of one server process."""
+        return self.limit.share_of(self.processes)
+
+    @property
     def signed_in_may_buy(self) -> bool:
         return self.buyers == "signed-in"
 
@@ -238,6 +243,7 @@ class Settings:
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE", "SESSION_KEYS")
             reader.require_https("PUBLIC_URL", settings.public_url)
+        settings.limit.report_small(reader, processes=settings.processes)
         reader.refuse_old_name("PUSH_BANDS", new="PUSH_INTERVALS")
         reader.finish()
         return settings

@@ -115,7 +115,7 @@ def _make_resources(
     return Resources(
         stores,
         make_pass_signer(settings),
-        call_limits=CallLimits(make_rate_limits(settings.limit)),
+        call_limits=CallLimits(make_rate_limits(settings.process_limit)),
         signed_in_may_buy=settings.signed_in_may_buy,
         payments=payments,
         checkout=make_checkout(settings.payment),
@@ -138,7 +138,7 @@ def _open_service(
         max_body_bytes=settings.max_body_bytes,
         allowed_origins=(site.origin, *settings.allowed_origins),
         allows_loopback_origins=not settings.is_production,
-        limits=make_socket_limits(settings.limit),
+        limits=make_socket_limits(settings.process_limit),
         engine=engine,
         page=GraphiqlPage(settings).answer,
     )
