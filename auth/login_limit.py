@@ -1,18 +1,18 @@
-"""Limits how often one address may begin a login, across all processes."""
+"""Limits how often one address may begin a login, across all processes. The development issuer
+limits its codes in the same way.
+"""
 
 from typing import Protocol
 
 from domain.limits.rates import Rate
 from telemetry.counters import rate_limited
 
-_CALL = "logins"
-
 
 class TooManyLogins(Exception):
-    """The address has begun too many logins. It may begin the next one after `retry_after_s`."""
+    """There were too many logins. The next one may begin after `retry_after_s`."""
 
-    def __init__(self, rate: Rate, *, retry_after_s: int) -> None:
-        limit = f"{rate.count:,} in {rate.seconds:,} s per address"
+    def __init__(self, rate: Rate, scope: str, *, retry_after_s: int) -> None:
+        limit = f"{rate.count:,} in {rate.seconds:,} s {scope}"
         super().__init__(f"The limit for logins is {limit}; try again in {retry_after_s} s.")
         self.retry_after_s = retry_after_s
 
@@ -26,9 +26,17 @@ class CallCounter(Protocol):
 
 
 class LoginLimit:
-    def __init__(self, counter: CallCounter, rate: Rate | None) -> None:
+    """`call` names the counted calls in Redis and in metrics; `scope` says in refusals whose calls
+    are counted.
+    """
+
+    def __init__(
+        self, counter: CallCounter, rate: Rate | None, *, call: str = "logins", scope: str = "per address"
+    ) -> None:
         self._counter = counter
         self._rate = rate
+        self._call = call
+        self._scope = scope
 
     async def count(self, address: str | None) -> None:
         """Count the start of a login. Raises TooManyLogins or TemporarilyUnavailable.
@@ -37,7 +45,7 @@ class LoginLimit:
         """
         if self._rate is None or address is None:
             return
-        retry_after_s = await self._counter.count(_CALL, address, self._rate)
+        retry_after_s = await self._counter.count(self._call, address, self._rate)
         if retry_after_s:
-            rate_limited.labels(call=_CALL).inc()
-            raise TooManyLogins(self._rate, retry_after_s=retry_after_s)
+            rate_limited.labels(call=self._call).inc()
+            raise TooManyLogins(self._rate, self._scope, retry_after_s=retry_after_s)

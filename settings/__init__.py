@@ -8,6 +8,7 @@ from settings.limits import LimitSettings
 from settings.mail import MailSettings
 from settings.oidc import OidcSettings
 from settings.payment import PaymentSettings
+from settings.processes import read_processes
 from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
 from settings.session import SessionSettings
 from settings.store_urls import read_database_name, read_mongo_url, read_redis_url
@@ -36,6 +37,10 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     data_dir: Path = Path(".onsale")
+    processes: int = 1
+    """How many server processes this machine runs, which share its port. `python app.py` starts
+    them; with 1, it runs everything in one process.
+    """
     redis_url: str | None = None
     """If None, `python app.py` starts an embedded Valkey."""
     redis_eviction: str = "read"
@@ -158,6 +163,11 @@ class Settings:
         return self.oidc.issuer is None and not self.is_production
 
     @property
+    def process_limit(self) -> LimitSettings:
+        """The limits of one server process."""
+        return self.limit.share_of(self.processes)
+
+    @property
     def signed_in_may_buy(self) -> bool:
         return self.buyers == "signed-in"
 
@@ -193,6 +203,7 @@ class Settings:
             host=reader.text("HOST", cls.host),
             port=reader.number("PORT", cls.port, highest=65_535),
             data_dir=Path(reader.text("DATA_DIR", str(cls.data_dir))),
+            processes=read_processes(reader, "PROCESSES", cls.processes),
             redis_url=read_redis_url(reader, "REDIS_URL"),
             redis_eviction=reader.choice("REDIS_EVICTION", ("read", "noeviction"), cls.redis_eviction),
             mongo_url=read_mongo_url(reader, "MONGO_URL"),
@@ -232,6 +243,7 @@ class Settings:
         if settings.is_production:
             reader.require("REDIS_URL", "MONGO_URL", "PUBLIC_URL", "OIDC_ISSUER", "PASS_KEY_FILE", "SESSION_KEYS")
             reader.require_https("PUBLIC_URL", settings.public_url)
+        settings.limit.report_small(reader, processes=settings.processes)
         reader.refuse_old_name("PUSH_BANDS", new="PUSH_INTERVALS")
         reader.finish()
         return settings

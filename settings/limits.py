@@ -13,6 +13,17 @@ from settings.reader import SettingsReader
 
 RateSetting: TypeAlias = tuple[int, int] | None
 
+SHARED = (
+    "hold_requests_per_address",
+    "payment_syncs_per_address",
+    "transfers_per_address",
+    "check_ins_per_address",
+    "streams_per_address",
+)
+"""The limits per address that each process counts itself, so the processes of a server share them.
+Redis counts the other rates per address, for all processes together.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
@@ -23,7 +34,9 @@ class LimitSettings:
     purchases_per_person: RateSetting = (30, 60)
     purchases_per_address: RateSetting = (3_000, 10)
     hold_requests_per_person: RateSetting = (100, 10)
-    """Requests for holds that one process receives, including repeated ones."""
+    """Requests for holds that one process receives, including repeated ones. The limit per address
+    is for all processes of a server together, like each in `SHARED`.
+    """
     hold_requests_per_address: RateSetting = (5_000, 10)
     payment_syncs_per_person: RateSetting = (30, 60)
     """Calls of `syncOrderPayment` to one process. Each call asks the payment provider."""
@@ -79,3 +92,32 @@ class LimitSettings:
             variable, default = f"LIMIT_{field.name.upper()}", getattr(cls(), field.name)
             read[field.name] = (reader.number if isinstance(default, int) else reader.rate)(variable, default)
         return cls(**read)
+
+    def share_of(self, processes: int) -> "LimitSettings":
+        """Return the limits of one of the processes that share a port.
+
+        Limits per address are divided and rounded down, so that the processes together never admit
+        more. Those of people are not: a person's few connections may all reach one process.
+        """
+        shares: dict[str, Any] = {name: _divide(getattr(self, name), processes) for name in SHARED}
+        return dataclasses.replace(self, **shares)
+
+    def report_small(self, reader: SettingsReader, *, processes: int) -> None:
+        """Report the limits that are too small to be divided."""
+        for name in SHARED:
+            limit = getattr(self, name)
+            count = limit if isinstance(limit, int) or limit is None else limit[0]
+            if count is not None and count < processes:
+                reader.report(
+                    f"ONSALE_LIMIT_{name.upper()} allows {count}, which {processes} server processes share;"
+                    f" allow at least {processes}, or lower ONSALE_PROCESSES"
+                )
+
+
+def _divide(limit: int | RateSetting, processes: int) -> int | RateSetting:
+    if limit is None:
+        return None
+    if isinstance(limit, int):
+        return max(1, limit // processes)
+    count, seconds = limit
+    return max(1, count // processes), seconds

@@ -15,13 +15,14 @@ from storage.hot.guarded_client import GuardedClient
 from storage.hot.hint_publisher import HintPublisher
 from storage.hot.holds import HoldStore
 from storage.hot.hot_state import HotState
-from storage.hot.login_sessions import LoginSessions
 from storage.hot.person_concerts import PersonConcerts
 from storage.hot.queues import QueueStore
 from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import MAX_CALLS_PER_RUN, ScriptClient
 from storage.hot.snapshots import SnapshotStore
 from storage.keys import PAYMENT_EVENTS_CHANNEL
+from storage.logins.issuer_logins import IssuerLogins
+from storage.logins.login_sessions import LoginSessions
 from storage.mongo.client import Client, Database, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.order_batch import OrderBatch
@@ -58,6 +59,7 @@ class Stores(DatabaseStores):
         self.events = EventStore(client)
         self.call_counter = CallCounter(client)
         self.login_sessions = LoginSessions(client)
+        self.issuer_logins = IssuerLogins(client)
         self.detached_tasks = DetachedTasks()
         self.hint_publisher = HintPublisher(client, self.detached_tasks.start)
         self.order_batch = OrderBatch(self.orders)

@@ -50,6 +50,11 @@ concerts            zset    one per person: concert at which they may have an en
 session             string  a browser's login session, encrypted; named by the hash of its
                             cookie; expires with the login
 renewal             string  the attempt that may renew a login session; expires after ten seconds
+code                hash    an authorization code of the development issuer, named by its hash: what
+                            it was issued for (JSON), and the attempt that took it; expires after a
+                            minute, or half an hour after it was taken
+ended_sessions      zset    sessions and tokens that have ended at the development issuer -> time
+                            until which they are remembered, unix ms; expires with the last one
 probe               string  the last write of a readiness check; expires after a minute
 deployment          string  the deployment that uses this store, as the last readiness check wrote
                             it; expires after a minute
@@ -98,6 +103,8 @@ REVOCATIONS_CHANNEL = "onsale2:revocations"
 PAYMENT_EVENTS_CHANNEL = "onsale2:payment_events"
 EFFECTS_CHANNEL = "onsale2:effects"
 
+ENDED_SESSIONS_KEY = "onsale2:{issuer}:ended_sessions"
+
 READINESS_CHANNEL = "onsale2:readiness"
 DEPLOYMENT_KEY = "onsale2:{store}:deployment"
 READINESS_KEYS = ("onsale2:{store}:probe", DEPLOYMENT_KEY)
@@ -127,3 +134,8 @@ def person_concerts_key(person_id: PersonId) -> str:
 def login_session_keys(digest: str) -> tuple[str, str]:
     """Return the keys of the login session whose cookie has this SHA-256 hash."""
     return f"onsale2:{{login:{digest}}}:session", f"onsale2:{{login:{digest}}}:renewal"
+
+
+def issuer_code_key(digest: str) -> str:
+    """Return the key of the development issuer's code with this SHA-256 hash."""
+    return f"onsale2:{{code:{digest}}}:code"

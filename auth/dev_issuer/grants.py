@@ -1,20 +1,24 @@
 """The three grants of the token endpoint, built on Authlib's.
 
-They use our stores, and add checks where Authlib is too lax. Authlib passes the return value of
-`authenticate_user` to the token generator, so its "user" is a Login here. Authlib is synchronous,
-so redeeming a code is atomic within a process. Authlib ships no types, and mypy forbids subclassing
-untyped classes, so the subclasses need `type: ignore`.
+They add checks where Authlib is too lax. Authlib passes the return value of `authenticate_user` to
+the token generator, so its "user" is a Login here. Authlib is synchronous, so `look_up` reads from
+Redis before Authlib runs, and the endpoint stores the new code afterward. Authlib ships no types,
+and mypy forbids subclassing untyped classes, so the subclasses need `type: ignore`.
 """
 
 from dataclasses import dataclass
 
-from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, OAuth2Request, grants
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, grants
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oidc.core.errors import LoginRequiredError
 
 from auth.dev_issuer.client import AUTH_METHODS, Client
 from auth.dev_issuer.demo_users import authenticate, find_demo_user
-from auth.dev_issuer.logins import Code, Login, TakenCode, new_code_value, new_login, new_page_login
+from auth.dev_issuer.issuer_request import IssuerRequest, NewCode
+from auth.dev_issuer.logins import Code, Login, new_code_value, new_login, new_page_login
+
+MAX_NONCE_CHARACTERS = 1_000
+"""The maximum length of a nonce, which is stored with the code."""
 
 
 class S256Required(CodeChallenge):  # type: ignore[misc]
@@ -42,40 +46,44 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
         if "none" in self.request.payload.data.get("prompt", "").split():
             # This issuer sets no session cookie, so a user is never already signed in.
             raise LoginRequiredError(redirect_uri=redirect_uri)
+        if len(self.request.payload.data.get("nonce", "")) > MAX_NONCE_CHARACTERS:
+            raise InvalidRequestError(
+                f"Parameter nonce has more than {MAX_NONCE_CHARACTERS} characters.", redirect_uri=redirect_uri
+            )
         return redirect_uri
 
     def generate_authorization_code(self) -> str:
         return new_code_value()
 
-    def save_authorization_code(self, code: str, request: OAuth2Request) -> None:
+    def save_authorization_code(self, code: str, request: IssuerRequest) -> None:
+        """Keep the code with the request. The endpoint stores it before it answers."""
         parameters = request.payload.data
-        self.server.codes.add(
+        request.new_code = NewCode(
+            code,
             Code(
-                value=code,
                 redirect_uri=parameters["redirect_uri"],
                 scope=request.scope,
                 code_challenge=parameters["code_challenge"],
                 code_challenge_method=parameters["code_challenge_method"],
                 login=new_page_login(request.user, request.client.client_id, nonce=parameters.get("nonce")),
-            )
+            ),
         )
 
     def query_authorization_code(self, code: str, client: Client) -> Code | None:
-        """Return the code and mark it as used, or return None if it is unknown or expired.
+        """Return the code that this request took, or None if it is unknown or expired.
 
-        It is marked before anything else is checked, so a thief has only one guess, and the owner's
-        retry ends the session. Raises InvalidGrantError if the code was used before.
+        It was taken before anything else was checked, so a thief has only one guess, and the
+        owner's retry ends the session. Raises InvalidGrantError if the code was used before.
         """
-        taken: TakenCode | None = self.server.codes.take(code)
+        taken = self.request.taken_code
         if taken is None:
             return None
         if taken.is_replay:
-            self.server.ended_sessions.end(taken.code.login.session_id)
             raise InvalidGrantError("The code was used before, so its session has ended; sign in again.")
         return taken.code if taken.code.login.client_id == client.client_id else None
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
-        """Do nothing, because the code was already marked as used."""
+        """Do nothing, because the code was already taken."""
 
     def authenticate_user(self, authorization_code: Code) -> Login:
         return authorization_code.login
@@ -123,7 +131,7 @@ class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
             raise InvalidGrantError("The refresh token is malformed, expired or from another issuer; sign in again.")
         if claims["azp"] != self.request.client.client_id:
             raise InvalidGrantError("The refresh token was issued to another client; sign in again.")
-        if claims["sid"] in self.server.ended_sessions:
+        if self.request.has_ended:
             raise InvalidGrantError("The session has ended; sign in again.")
         person = find_demo_user(claims["preferred_username"])
         if person is None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
+from auth.dev_issuer.claims import TokenMint
 from auth.dev_issuer.client import is_loopback_uri
-from auth.dev_issuer.server import IssuerServer
+from auth.dev_issuer.logins import Logins
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +27,18 @@ class SignedOut:
     session: EndedSession | None = None
 
 
-def sign_out(server: IssuerServer, parameters: Mapping[str, str]) -> SignedOut:
+async def sign_out(mint: TokenMint, logins: Logins, parameters: Mapping[str, str]) -> SignedOut:
     """End the session, and return it with the address to redirect to.
 
     If there is no ID token, the session is unknown, so no session ends and there is no redirect.
-    Raises InvalidRequestError.
+    Raises InvalidRequestError or TemporarilyUnavailable.
     """
     go_back_to = parameters.get("post_logout_redirect_uri")
     if "id_token_hint" not in parameters:
         if go_back_to is not None:
             raise InvalidRequestError("Parameter id_token_hint is missing; post_logout_redirect_uri requires it.")
         return SignedOut(None)
-    claims = server.mint.read_id_token(parameters["id_token_hint"])
+    claims = mint.read_id_token(parameters["id_token_hint"])
     if claims is None:
         raise InvalidRequestError("Parameter id_token_hint is not an ID token of this issuer.")
     if parameters.get("client_id", claims["aud"]) != claims["aud"]:
@@ -45,7 +46,7 @@ def sign_out(server: IssuerServer, parameters: Mapping[str, str]) -> SignedOut:
     if go_back_to is not None and not is_loopback_uri(go_back_to):
         raise InvalidRequestError("Parameter post_logout_redirect_uri is not allowed; use http://localhost:port/.")
     session = EndedSession(str(claims["aud"]), str(claims["sub"]), str(claims["sid"]))
-    server.ended_sessions.end(session.session_id)
+    await logins.end(session.session_id)
     return SignedOut(_with_state(go_back_to, parameters.get("state")), session)
 
 

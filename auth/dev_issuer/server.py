@@ -1,7 +1,5 @@
-"""Authlib's framework-free authorization server with our grants, and its requests and answers."""
+"""Authlib's framework-free authorization server with our grants, and its answers."""
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,39 +8,16 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import (
     AuthorizationServer,
     InvalidClientError,
-    OAuth2Request,
     UnauthorizedClientError,
     UnsupportedGrantTypeError,
     UnsupportedResponseTypeError,
 )
-from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from auth.dev_issuer.claims import SCOPES, TokenMint, granted_scope
 from auth.dev_issuer.client import GRANT_TYPES, Client
 from auth.dev_issuer.grants import CodeGrant, PasswordGrant, RefreshGrant, S256Required
-from auth.dev_issuer.logins import Codes, EndedSessions, Login
-
-
-class IssuerRequest(OAuth2Request):  # type: ignore[misc]
-    """A request whose parameters auth/dev_issuer/parameters.py has parsed and checked."""
-
-    def __init__(self, method: str, uri: str, *, headers: Mapping[str, str], parameters: dict[str, str]) -> None:
-        super().__init__(method, uri, headers=headers)
-        self.payload = BasicOAuth2Payload(parameters)
-
-    @property
-    def args(self) -> Mapping[str, str]:
-        return self.form
-
-    @property
-    def form(self) -> Mapping[str, str]:
-        parameters: Mapping[str, str] = self.payload.data
-        return parameters
-
-    @property
-    def client_name(self) -> str:
-        """Return the client id that the request names, in its body or its header."""
-        return self.form.get("client_id") or _basic_user(self.headers.get("authorization", ""))
+from auth.dev_issuer.issuer_request import IssuerRequest
+from auth.dev_issuer.logins import Login
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +34,6 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
         self.issuer = issuer
         self.clients = clients
         self.mint = mint
-        self.codes = Codes()
-        self.ended_sessions = EndedSessions()
         self.register_grant(CodeGrant, [S256Required(required=True)])
         self.register_grant(RefreshGrant)
         self.register_grant(PasswordGrant)
@@ -113,12 +86,3 @@ class IssuerServer(AuthorizationServer):  # type: ignore[misc]
 
     def _generate_token(self, *, user: Login, scope: str | None, **_: object) -> dict[str, object]:
         return self.mint.token_response(user, granted_scope(scope))
-
-
-def _basic_user(authorization: str) -> str:
-    scheme, _, credentials = authorization.partition(" ")
-    try:
-        user = base64.b64decode(credentials).decode().partition(":")[0]
-    except (binascii.Error, ValueError):
-        return ""
-    return user if scheme.lower() == "basic" else ""

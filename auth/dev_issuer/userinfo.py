@@ -1,8 +1,8 @@
 """The response of /userinfo: the user to whom an access token belongs, while the session lasts."""
 
-from auth.dev_issuer.claims import profile_claims
+from auth.dev_issuer.claims import TokenMint, profile_claims
 from auth.dev_issuer.demo_users import find_demo_user
-from auth.dev_issuer.server import IssuerServer
+from auth.dev_issuer.logins import Logins
 
 
 class BearerError(Exception):
@@ -24,16 +24,16 @@ class BearerError(Exception):
         return f'Bearer realm="onsale", error="{self.code}", error_description="{self.description}"'
 
 
-def userinfo(server: IssuerServer, authorization: str) -> dict[str, object]:
+async def userinfo(mint: TokenMint, logins: Logins, authorization: str) -> dict[str, object]:
     """Return the person's claims.
 
-    `authorization` is the value of the header. Raises BearerError.
+    `authorization` is the value of the header. Raises BearerError or TemporarilyUnavailable.
     """
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise BearerError(401, None, "Send an access token in the Authorization header.")
-    claims = server.mint.read_access_token(token.strip())
-    if claims is None or server.ended_sessions.covers(claims):
+    claims = mint.read_access_token(token.strip())
+    if claims is None or await logins.covers(claims):
         raise BearerError(
             401, "invalid_token", "The access token is malformed or expired, or its session has ended; sign in again."
         )

@@ -14,7 +14,8 @@ class Limits:
     Further clients are refused with 1013 or 503, and can try another process.
     """
     streams_per_address: int = 5_000
-    """The limit per address, because one address must not use up the whole process.
+    """The limit per address, because one address must not use up the whole process. A process that
+    shares a port with others has its share of the setting.
 
     Whole offices and mobile carriers share an address, so the limit is high. At the limit, the
     sockets that have been silent longest are pinged; one that does not answer is closed to make

@@ -57,10 +57,12 @@ def admin(keycloak: BackgroundKeycloak) -> Iterator[KeycloakAdmin]:
 
 
 @session_fixture
-async def development_issuer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Issuer]:
+async def development_issuer(
+    tmp_path_factory: pytest.TempPathFactory, shared_valkey: ServerProcess
+) -> AsyncIterator[Issuer]:
     async with _logout_receiver() as (port, received), httpx2.AsyncClient(timeout=HTTP_TIMEOUT_S) as http:
         url = f"http://localhost:{port}/oidc/backchannel-logout"
-        async with issuer_client(tmp_path_factory.mktemp("issuer"), logout_url=url) as client:
+        async with issuer_client(tmp_path_factory.mktemp("issuer"), shared_valkey.url, logout_url=url) as client:
             yield _issuer("development", client.issuer, http, port, received)
 
 

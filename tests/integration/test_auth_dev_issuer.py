@@ -11,6 +11,7 @@ import pytest_asyncio
 from auth.tokens import TokenVerifier
 from auth.viewer import Role
 from domain.errors import Unauthenticated
+from storage.embedded.process import ServerProcess
 from tests.support.issuer_client import (
     CLIENT_ID,
     IssuerClient,
@@ -31,8 +32,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @module_fixture
-async def client(data_dir: Path) -> AsyncIterator[IssuerClient]:
-    async with issuer_client(data_dir) as running:
+async def client(data_dir: Path, shared_valkey: ServerProcess) -> AsyncIterator[IssuerClient]:
+    async with issuer_client(data_dir, shared_valkey.url) as running:
         yield running
 
 
@@ -121,8 +122,10 @@ async def test_id_and_refresh_tokens_are_refused_as_access_tokens(
     assert (await client.userinfo(tokens[kind])).status_code == 401
 
 
-async def test_two_processes_that_share_a_folder_act_as_one_issuer(client: IssuerClient, data_dir: Path) -> None:
-    async with issuer_client(data_dir, issuer=client.issuer) as second:
+async def test_two_processes_that_share_a_folder_act_as_one_issuer(
+    client: IssuerClient, data_dir: Path, shared_valkey: ServerProcess
+) -> None:
+    async with issuer_client(data_dir, shared_valkey.url, issuer=client.issuer) as second:
         tokens = (await second.with_password()).json()
         verifier = make_verifier(client.issuer)
         assert (await verifier.verify(tokens["access_token"])).name == "alice"
@@ -207,8 +210,10 @@ async def test_invalid_refresh_token_is_refused(client: IssuerClient) -> None:
     assert error_of(await client.refresh(tokens["refresh_token"], client_id="another")) == (401, "invalid_client")
 
 
-async def test_tokens_from_another_issuer_with_the_same_key_are_refused(client: IssuerClient, data_dir: Path) -> None:
-    async with issuer_client(data_dir, issuer="http://localhost:1/realms/onsale") as other:
+async def test_tokens_from_another_issuer_with_the_same_key_are_refused(
+    client: IssuerClient, data_dir: Path, shared_valkey: ServerProcess
+) -> None:
+    async with issuer_client(data_dir, shared_valkey.url, issuer="http://localhost:1/realms/onsale") as other:
         tokens = (await other.with_password(scope="openid")).json()
     assert error_of(await client.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
     assert (await client.userinfo(tokens["access_token"])).status_code == 401

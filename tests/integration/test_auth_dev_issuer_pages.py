@@ -9,6 +9,7 @@ import jwt
 import pytest
 import pytest_asyncio
 
+from storage.embedded.process import ServerProcess
 from tests.support.issuer_client import REDIRECT_URI, IssuerClient, answer_of, issuer_client
 
 # One issuer serves all tests in this file; each test signs in again and has its own session.
@@ -22,8 +23,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @module_fixture
-async def client(data_dir: Path) -> AsyncIterator[IssuerClient]:
-    async with issuer_client(data_dir) as running:
+async def client(data_dir: Path, shared_valkey: ServerProcess) -> AsyncIterator[IssuerClient]:
+    async with issuer_client(data_dir, shared_valkey.url) as running:
         yield running
 
 

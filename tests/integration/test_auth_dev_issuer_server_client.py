@@ -38,8 +38,8 @@ async def signed_in(client: IssuerClient, client_id: str) -> dict[str, str]:
     return tokens
 
 
-async def test_logout_token_is_sent_only_for_a_server_client_session(tmp_path: Path) -> None:
-    async with logout_receiver(200) as (url, received), issuer_client(tmp_path, logout_url=url) as client:
+async def test_logout_token_is_sent_only_for_a_server_client_session(tmp_path: Path, valkey_url: str) -> None:
+    async with logout_receiver(200) as (url, received), issuer_client(tmp_path, valkey_url, logout_url=url) as client:
         for_pages, for_server = await signed_in(client, CLIENT_ID), await signed_in(client, SERVER_CLIENT.client_id)
         await client.logout(id_token_hint=for_pages["id_token"])
         assert received == []
@@ -48,8 +48,10 @@ async def test_logout_token_is_sent_only_for_a_server_client_session(tmp_path: P
     assert jwt.decode(token, options={"verify_signature": False})["sid"] == for_server["session_state"]
 
 
-async def test_failing_client_cannot_prevent_a_logout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with logout_receiver(500) as (url, received), issuer_client(tmp_path, logout_url=url) as client:
+async def test_failing_client_cannot_prevent_a_logout(
+    tmp_path: Path, valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with logout_receiver(500) as (url, received), issuer_client(tmp_path, valkey_url, logout_url=url) as client:
         tokens = await signed_in(client, SERVER_CLIENT.client_id)
         with caplog.at_level(logging.WARNING):
             assert (await client.logout(id_token_hint=tokens["id_token"])).status_code == 200
@@ -58,8 +60,10 @@ async def test_failing_client_cannot_prevent_a_logout(tmp_path: Path, caplog: py
     assert received[0] not in caplog.text
 
 
-async def test_unreachable_client_cannot_prevent_a_logout(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with issuer_client(tmp_path, logout_url="http://127.0.0.1:1/") as client:
+async def test_unreachable_client_cannot_prevent_a_logout(
+    tmp_path: Path, valkey_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with issuer_client(tmp_path, valkey_url, logout_url="http://127.0.0.1:1/") as client:
         tokens = await signed_in(client, SERVER_CLIENT.client_id)
         with caplog.at_level(logging.WARNING):
             assert (await client.logout(id_token_hint=tokens["id_token"])).status_code == 200
@@ -67,8 +71,8 @@ async def test_unreachable_client_cannot_prevent_a_logout(tmp_path: Path, caplog
     assert "back-channel logout: http://127.0.0.1:1/ did not answer: ConnectError" in caplog.text
 
 
-async def test_code_belongs_to_the_client_that_requested_it(tmp_path: Path) -> None:
-    async with issuer_client(tmp_path) as client:
+async def test_code_belongs_to_the_client_that_requested_it(tmp_path: Path, valkey_url: str) -> None:
+    async with issuer_client(tmp_path, valkey_url) as client:
         code = answer_of(await client.sign_in(client_id=SERVER_CLIENT.client_id))["code"]
         refused = await client.redeem(code)
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")

@@ -20,6 +20,7 @@ from auth.public_site import Site
 from domain.errors import SessionLost
 from domain.ids import PersonId
 from domain.limits.rates import Rate
+from storage.embedded.process import ServerProcess
 from tests.support.issuers import make_verifier
 from tests.support.login_browser import (
     Browser,
@@ -39,8 +40,8 @@ TOKEN = re.compile(r"ey[\w-]+\.ey[\w-]+\.")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LoginSite]:
-    async with login_site(tmp_path_factory.mktemp("issuer")) as running:
+async def site(tmp_path_factory: pytest.TempPathFactory, shared_valkey: ServerProcess) -> AsyncIterator[LoginSite]:
+    async with login_site(tmp_path_factory.mktemp("issuer"), shared_valkey.url) as running:
         yield running
 
 

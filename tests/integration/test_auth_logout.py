@@ -8,14 +8,15 @@ import pytest_asyncio
 
 from auth.sessions.oidc_client import LoginRefused
 from domain.errors import SessionLost
+from storage.embedded.process import ServerProcess
 from tests.support.login_browser import Browser, LoginSite, login_site, open_browser, reason_of, viewer_name
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LoginSite]:
-    async with login_site(tmp_path_factory.mktemp("issuer")) as running:
+async def site(tmp_path_factory: pytest.TempPathFactory, shared_valkey: ServerProcess) -> AsyncIterator[LoginSite]:
+    async with login_site(tmp_path_factory.mktemp("issuer"), shared_valkey.url) as running:
         yield running
 
 

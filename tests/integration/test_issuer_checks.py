@@ -134,8 +134,8 @@ async def test_unreachable_issuer_is_reported_as_unavailable() -> None:
             await checks.check("t")
 
 
-async def test_logout_at_the_development_issuer_makes_a_token_inactive(tmp_path: Path) -> None:
-    async with issuer_client(tmp_path) as issuer, checks_of(issuer.issuer) as checks:
+async def test_logout_at_the_development_issuer_makes_a_token_inactive(tmp_path: Path, valkey_url: str) -> None:
+    async with issuer_client(tmp_path, valkey_url) as issuer, checks_of(issuer.issuer) as checks:
         tokens = (await issuer.with_password("olivia", scope="openid")).json()
         assert await checks.check(tokens["access_token"]) == TokenState(is_active=True)
         await issuer.logout(id_token_hint=tokens["id_token"])

@@ -14,8 +14,8 @@ import uvloop
 
 from domain.errors import TemporarilyUnavailable
 from storage.embedded.ports import free_port
-from storage.hot.login_sessions import LoginSessions
 from storage.hot.script_client import ScriptClient
+from storage.logins.login_sessions import LoginSessions
 from tests.support.certificates import write_certificate
 from tests.support.store_servers import running
 from tests.support.stores import redis7

@@ -14,9 +14,9 @@ from domain.ids import ConcertId
 from storage import scripts
 from storage.embedded.process import ServerProcess
 from storage.hot import pipeline, script_client, store_connection
-from storage.hot.login_sessions import LoginSessions
 from storage.hot.script_client import ScriptClient
 from storage.keys import concert_keys
+from storage.logins.login_sessions import LoginSessions
 from tests.support.sale import hold, on_sale, opened, stock
 from tests.support.store_proxy import Cut, StoreProxy
 from tests.support.waiting import wait_until

@@ -10,8 +10,8 @@ import redis.asyncio
 from domain.errors import TemporarilyUnavailable
 from storage import silence
 from storage.hot import script_client
-from storage.hot.login_sessions import LoginSessions
 from storage.hot.script_client import PIPELINES, ScriptClient
+from storage.logins.login_sessions import LoginSessions
 from tests.support.store_proxy import Cut, StoreProxy
 from tests.support.waiting import wait_until
 

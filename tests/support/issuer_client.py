@@ -12,7 +12,10 @@ from starlette.applications import Starlette
 
 from auth.dev_issuer import issuer_routes
 from auth.dev_issuer.client import known_clients
+from auth.dev_issuer.logins import Logins
+from domain.limits.rates import Rate
 from settings import Settings
+from tests.support.issuer_logins import open_logins
 from tests.support.serving import serving
 from tests.support.tokens import AUDIENCE
 
@@ -89,18 +92,35 @@ class IssuerClient:
 
 @asynccontextmanager
 async def issuer_client(
-    data_dir: Path, *, issuer: str | None = None, logout_url: str | None = None
+    data_dir: Path,
+    redis_url: str,
+    *,
+    issuer: str | None = None,
+    logout_url: str | None = None,
+    logins_per_address: Rate | None = None,
 ) -> AsyncIterator[IssuerClient]:
     """Run an issuer or, if `issuer` is given, a second server for the issuer at that URL.
 
-    The server posts logout tokens to `logout_url`.
+    The server keeps its codes at `redis_url`, and posts logout tokens to `logout_url`.
     """
+    async with (
+        open_logins(redis_url, per_address=logins_per_address) as logins,
+        _serving_issuer(data_dir, logins, issuer, logout_url) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def _serving_issuer(
+    data_dir: Path, logins: Logins, issuer: str | None, logout_url: str | None
+) -> AsyncIterator[IssuerClient]:
 
     def build(base: str) -> Starlette:
         url = issuer or f"{base}/realms/onsale"
         return Starlette(
             routes=issuer_routes(
                 url,
+                lambda _: logins,
                 audience=AUDIENCE,
                 client_id=CLIENT_ID,
                 data_dir=data_dir,

@@ -24,6 +24,7 @@ from auth.tokens import TokenVerifier
 from domain.limits.rates import Rate
 from settings import OidcSettings, SessionSettings
 from tests.support.issuer_client import CLIENT_ID
+from tests.support.issuer_logins import open_logins
 from tests.support.issuers import make_verifier
 from tests.support.login_sessions import KEY, FakeRevocations, MemoryStore
 from tests.support.serving import serving
@@ -110,17 +111,29 @@ class Browser:
 
 
 @asynccontextmanager
-async def login_site(data_dir: Path) -> AsyncIterator[LoginSite]:
+async def login_site(data_dir: Path, redis_url: str) -> AsyncIterator[LoginSite]:
+    """Serve a site with a login, whose issuer keeps its codes at `redis_url`."""
     made = LoginSite()
     logins: list[Login] = []
 
     def build(base: str) -> Starlette:
         made.base = base
         issuer = f"{base}/realms/onsale"
-        routes = issuer_routes(issuer, audience=AUDIENCE, client_id=CLIENT_ID, data_dir=data_dir, env="development")
+        routes = issuer_routes(
+            issuer,
+            lambda _: issuer_logins,
+            audience=AUDIENCE,
+            client_id=CLIENT_ID,
+            data_dir=data_dir,
+            env="development",
+        )
         return Starlette(routes=[*login_routes(lambda _: logins[0]), *routes])
 
-    async with serving(build) as base, aclosing(make_verifier(f"{base}/realms/onsale")) as verifier:
+    async with (
+        open_logins(redis_url) as issuer_logins,
+        serving(build) as base,
+        aclosing(make_verifier(f"{base}/realms/onsale")) as verifier,
+    ):
         logins.append(made.open(f"{base}/realms/onsale", verifier))
         yield made
         await made.sessions.aclose()

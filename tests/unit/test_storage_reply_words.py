@@ -23,12 +23,13 @@ from storage.hot.events import EventStore, StoredEvent
 from storage.hot.guarded_client import GuardedClient
 from storage.hot.holds import HoldStore, OrderExists
 from storage.hot.hot_state import HotState
-from storage.hot.login_sessions import LoginSessions
 from storage.hot.person_concerts import PersonConcerts
 from storage.hot.queues import LeaseExpired, ProofMissing, QueueStore
 from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import Reply
 from storage.hot.snapshots import CHANGES_PAGE_SIZE, SnapshotStore
+from storage.logins.issuer_logins import IssuerLogins
+from storage.logins.login_sessions import LoginSessions
 from storage.readiness.hot_store import HotStoreCheck
 from storage.scripts import Script, ScriptReplyError
 from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER, TIER
@@ -97,6 +98,8 @@ AFTER_WORD: dict[str, Any] = {
     "count_call RATE_LIMITED": [1_000],
     "CONCERTS": [CONCERT.id.encode()],
     "LOGIN_SESSION": [b"sealed"],
+    "take_issuer_code TAKEN": [b"record"],
+    "REPLAYED": [b"record"],
 }
 """The rest of a reply, by word; `script WORD` takes precedence over `WORD`."""
 
@@ -187,6 +190,10 @@ CALLS: dict[Script, Call] = {
     scripts.WRITE_LOGIN_SESSION: lambda client: LoginSessions(client).replace(DIGEST, b"", expires_at=1.0),
     scripts.DELETE_LOGIN_SESSION: lambda client: LoginSessions(client).delete(DIGEST),
     scripts.CLAIM_LOGIN_RENEWAL: lambda client: LoginSessions(client).claim_renewal(DIGEST, gap_s=1.0),
+    scripts.ADD_ISSUER_CODE: lambda client: IssuerLogins(client).add_code(DIGEST, b"record", lasts_s=1),
+    scripts.TAKE_ISSUER_CODE: lambda client: IssuerLogins(client).take_code(DIGEST, kept_s=1),
+    scripts.END_ISSUER_SESSION: lambda client: IssuerLogins(client).end("session", kept_s=1),
+    scripts.FIND_ENDED_SESSION: lambda client: IssuerLogins(client).has_ended("session", "token"),
     scripts.CLAIM_STORE: lambda client: HotStoreCheck(client, "redis://any", declares_noeviction=False).claim(
         KEY, within_s=60
     ),

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypedDict
 
 from auth.callers import Callers
+from auth.dev_issuer.logins import Logins
 from auth.login import Login
 from auth.passes import PassSigner
 from auth.public_site import Site, site_of
@@ -51,6 +52,7 @@ class AppState(TypedDict):
     fast_path: FastPath | None
     """None if the setting turns it off. web/fast_path/protocol.py reads it."""
     login: Login
+    issuer_logins: Logins
     event_streams: EventStreams
     """The event streams of the GraphQL service; the server ends them when it stops."""
     revocations: Revocations
@@ -91,6 +93,7 @@ async def open_app_state(settings: Settings, stores: Stores, engine: Engine, red
                 graphql_service=service,
                 fast_path=_make_fast_path(settings, service),
                 login=sign_in.login,
+                issuer_logins=sign_in.issuer_logins,
                 event_streams=service.event_streams,
                 revocations=ends.revocations,
                 backchannel_logout=ends.backchannel_logout,
@@ -112,7 +115,7 @@ def _make_resources(
     return Resources(
         stores,
         make_pass_signer(settings),
-        call_limits=CallLimits(make_rate_limits(settings.limit)),
+        call_limits=CallLimits(make_rate_limits(settings.process_limit)),
         signed_in_may_buy=settings.signed_in_may_buy,
         payments=payments,
         checkout=make_checkout(settings.payment),
@@ -135,7 +138,7 @@ def _open_service(
         max_body_bytes=settings.max_body_bytes,
         allowed_origins=(site.origin, *settings.allowed_origins),
         allows_loopback_origins=not settings.is_production,
-        limits=make_socket_limits(settings.limit),
+        limits=make_socket_limits(settings.process_limit),
         engine=engine,
         page=GraphiqlPage(settings).answer,
     )

@@ -1,4 +1,6 @@
-"""The limits of a process, from its settings."""
+"""The limits of a process, from its settings. `Settings.process_limit` has its share of those per
+address.
+"""
 
 from dataclasses import fields
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.routing import BaseRoute
 
 from auth.callers import Callers
+from auth.dev_issuer.logins import Logins
 from auth.dev_issuer.routes import issuer_routes
 from auth.issuer_http import IssuerHttp
 from auth.login import Login
@@ -32,12 +33,15 @@ class SignIn:
     session_ends: SessionEnds
     callers: Callers
     login: Login
+    issuer_logins: Logins
+    """The codes and the ended sessions of the development issuer."""
 
 
 @asynccontextmanager
 async def open_sign_in(settings: Settings, stores: Stores, site: Site) -> AsyncIterator[SignIn]:
     http = IssuerHttp(settings.issuer, settings.oidc.internal_url, settings.oidc.ca_file)
     client = OidcClient(settings.oidc, http)
+    rate = Rate(*settings.limit.logins_per_address) if settings.limit.logins_per_address else None
     async with (
         contextlib.aclosing(TokenVerifier(http, settings.oidc)) as verifier,
         open_session_ends(
@@ -53,13 +57,9 @@ async def open_sign_in(settings: Settings, stores: Stores, site: Site) -> AsyncI
             verifier,
             session_ends,
             callers=Callers(session_ends.verifier, site=site, sessions=sessions),
-            login=Login(client, sessions, site, _make_login_limit(settings, stores)),
+            login=Login(client, sessions, site, LoginLimit(stores.call_counter, rate)),
+            issuer_logins=Logins(stores.issuer_logins, stores.call_counter, per_address=rate),
         )
-
-
-def _make_login_limit(settings: Settings, stores: Stores) -> LoginLimit:
-    rate = settings.limit.logins_per_address
-    return LoginLimit(stores.call_counter, Rate(*rate) if rate else None)
 
 
 def _make_sessions(settings: Settings, stores: Stores, client: OidcClient, ends: SessionEnds) -> Sessions:
@@ -82,6 +82,7 @@ def make_issuer_routes(settings: Settings) -> list[BaseRoute]:
     public_url = settings.public_url or f"http://localhost:{settings.port}"
     return issuer_routes(
         settings.issuer,
+        lambda request: request.state.issuer_logins,
         audience=settings.oidc.audience[0],
         client_id=settings.oidc.client_id,
         data_dir=settings.data_dir,
