@@ -65,16 +65,6 @@ class Prepared:
     max_cost: int
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedPlan:
-    """A plan that can be executed with these variables, and the cost of its operation."""
-
-    plan: Plan
-    variables: dict[str, object]
-    cost: int
-    max_cost: int
-
-
 class NotAQuery(Exception):
     """The operation may write, but only queries are allowed."""
 
@@ -102,7 +92,9 @@ class Executor:
 
         Raises NotAQuery before anything is executed.
         """
-        document = await self._documents.read(operation.document, operation.document_hash)
+        document = self._documents.find(operation.document, operation.document_hash)
+        if document is None:
+            document = await self._documents.read(operation.document, operation.document_hash)
         return await self.execute_document(document, operation, context, queries_only=queries_only)
 
     async def execute_document(
@@ -133,17 +125,24 @@ class Executor:
         self.record_use(document, operation, context)
         if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
             return rejected_result([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
-        prepared = self._prepare_plan(document, chosen, operation) or self.prepare(document, operation, context)
+        planned = None if chosen is None else self._find_plan(document, chosen, operation)
+        if chosen is not None and planned is not None:
+            plan, variables = planned
+            cost, limit = document.cost(chosen, variables), cost_limit(document, self._limits)
+            if cost > limit:
+                return rejected_result([_too_costly(cost, limit)], context)
+            make_core = partial(self._rebuild_execution, document, operation, context)
+            result = await plan.execute(None, context, variables, make_core)
+            return _with_cost(executed_result(result, context, is_public=document.is_public), cost, limit)
+        prepared = self.prepare(document, operation, context)
         if isinstance(prepared, list):
             return rejected_result(prepared, context)
         if document.is_introspection:
-            return _with_cost(await self._introspect(document, operation, context), prepared)
-        if isinstance(prepared, PreparedPlan):
-            make_core = partial(self._rebuild_execution, document, operation, context)
-            result = await prepared.plan.execute(None, context, prepared.variables, make_core)
+            answered = await self._introspect(document, operation, context)
         else:
             result = await _execute_by_core(prepared.execution)
-        return _with_cost(executed_result(result, context, is_public=document.is_public), prepared)
+            answered = executed_result(result, context, is_public=document.is_public)
+        return _with_cost(answered, prepared.cost, prepared.max_cost)
 
     async def _introspect(self, document: Document, operation: Operation, context: Context) -> OperationResult:
         try:
@@ -157,26 +156,20 @@ class Executor:
         if operation.document_hash is not None:
             self._documents.record_use(operation.document_hash, document.text, is_signed_in=context.viewer is not None)
 
-    def _prepare_plan(
-        self, document: Document, chosen: OperationDefinitionNode | None, operation: Operation
-    ) -> PreparedPlan | list[GraphQLError] | None:
-        """Coerce the variables and compute the cost, if the operation has a plan.
-
-        Returns the errors that prevent the execution, or None if graphql-core has to find them.
+    @staticmethod
+    def _find_plan(
+        document: Document, chosen: OperationDefinitionNode, operation: Operation
+    ) -> tuple[Plan, dict[str, object]] | None:
+        """Return the plan of the operation and the coerced variables, or None if graphql-core has
+        to judge the variables, or to execute the operation.
         """
-        if document.plans is None or chosen is None:
+        if document.plans is None:
             return None
         try:
             check_variables(operation.variables)
         except BadUserInput:
             return None
-        name = chosen.name.value if chosen.name else None
-        found = document.plans.find(name, operation.variables)
-        if found is None:
-            return None
-        plan, variables = found
-        cost, limit = document.cost(chosen, variables), cost_limit(document, self._limits)
-        return [_too_costly(cost, limit)] if cost > limit else PreparedPlan(plan, variables, cost, limit)
+        return document.plans.find(chosen.name.value if chosen.name else None, operation.variables)
 
     def prepare(self, document: Document, operation: Operation, context: Context) -> Prepared | list[GraphQLError]:
         """Coerce the variables and compute the cost.
@@ -239,12 +232,12 @@ async def _execute_by_core(execution: Execution) -> graphql.ExecutionResult:
     return await result if isawaitable(result) else result
 
 
-def _with_cost(result: OperationResult, prepared: Prepared | PreparedPlan) -> OperationResult:
+def _with_cost(result: OperationResult, cost: int, limit: int) -> OperationResult:
     """Add `extensions.cost` to the answer to a query or mutation.
 
     Subscription payloads omit it, because they are sent often and to many people.
     """
-    result.payload["extensions"] = {"cost": {"requested": prepared.cost, "limit": prepared.max_cost}}
+    result.payload["extensions"] = {"cost": {"requested": cost, "limit": limit}}
     return result
 
 

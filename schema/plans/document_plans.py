@@ -155,7 +155,7 @@ class DocumentPlans:
         return operation
 
     def _plan(self, operation: "_OperationPlans", variables: Mapping[str, Any]) -> Plan | None:
-        choices = tuple(map(variables.get, operation.choosing))
+        choices = tuple(map(variables.get, operation.choosing)) if operation.choosing else ()
         found = operation.plans.get(choices)
         if found is not None or operation.is_refused:
             return found
