@@ -96,6 +96,10 @@ class InputCoercers:
             source.line(depth, f"elif value is not None: {odd}")
             return
         assert isinstance(type_, GraphQLScalarType | GraphQLEnumType | GraphQLInputObjectType)
+        class_ = _PLAIN_CLASSES.get(type_)
+        if class_ is not None:
+            source.line(depth, f"if value.__class__ is not {source.constant(class_)} and value is not None: {odd}")
+            return
         source.line(depth, f"if value is not None: value = {source.constant(self._make_named(type_))}(value)")
 
     def _make_item(self, caller: Source, type_: GraphQLInputType) -> Callable[[Any], Any]:
@@ -142,7 +146,9 @@ class InputCoercers:
         source.line(1, f"if known != len(values): {odd}")
         if type_.is_one_of:
             source.line(1, f"if known != 1 or len(coerced) != 1 or None in coerced.values(): {odd}")
-        source.line(1, f"return {source.constant(type_.out_type)}(coerced)")
+        # By default, the coerced dict is the value.
+        is_dict = type_.out_type is GraphQLInputObjectType.out_type
+        source.line(1, "return coerced" if is_dict else f"return {source.constant(type_.out_type)}(coerced)")
         coerce: Callable[[Any], Any] = source.compile("coerce")
         return coerce
 
@@ -168,11 +174,10 @@ def _make_leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Callable[[Any], An
     return coerce
 
 
+_PLAIN_CLASSES: Mapping[object, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+"""The class of the values of a built-in scalar that stay as they are."""
 _PLAIN_VALUES: Mapping[object, Callable[[Any], bool]] = {
-    GraphQLString: lambda value: value.__class__ is str,
-    GraphQLID: lambda value: value.__class__ is str,
-    GraphQLBoolean: lambda value: value.__class__ is bool,
     GraphQLInt: lambda value: value.__class__ is int and -(2**31) <= value < 2**31,
     GraphQLFloat: lambda value: value.__class__ is float and isfinite(value),
 }
-"""Whether a value of a built-in scalar stays as it is."""
+"""Whether a value of another built-in scalar stays as it is."""
