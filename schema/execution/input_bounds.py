@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from domain.errors import BadUserInput
+from schema.plans.variables import InputBounds
 
 MAX_ITEMS = 500
 """The maximum number of items in a list: the scans of `checkInTickets`."""
@@ -19,12 +20,20 @@ MAX_VALUES = 3_000
 
 def check_variables(variables: Mapping[str, object]) -> None:
     """Raise BadUserInput if a list, an object, a key or the total number of values is too large."""
-    try:
-        is_within_bounds = _count_down(variables, MAX_VALUES) >= 0
-    except RecursionError:
-        is_within_bounds = False
-    if not is_within_bounds:
+    if not _are_within_bounds(variables):
         _refuse(variables)
+
+
+def _are_within_bounds(variables: Mapping[str, object]) -> bool:
+    """Return False for variables beyond a bound, and for those that are nested too deeply."""
+    try:
+        return _count_down(variables, MAX_VALUES) >= 0
+    except RecursionError:
+        return False
+
+
+INPUT_BOUNDS = InputBounds(MAX_ITEMS, MAX_KEYS, MAX_KEY_CHARACTERS, MAX_VALUES, _are_within_bounds)
+"""These bounds, for plans."""
 
 
 def _count_down(container: Mapping[str, object] | list[object], left: int) -> int:

@@ -1,14 +1,14 @@
 """Executes operations. Requests and results are plain types that do not depend on a transport."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import graphql
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
+from graphql import GraphQLError, GraphQLSchema, OperationType
 
 from domain.errors import BadUserInput, OnsaleError, TemporarilyUnavailable
 from domain.limits.operations import OperationLimits
@@ -18,7 +18,6 @@ from schema.execution.document_sources import DocumentSource
 from schema.execution.input_bounds import check_variables
 from schema.execution.persisted_documents import DocumentHash
 from schema.execution.top_level_errors import SystemCode, to_top_level_error
-from schema.plans.compile import Plan
 from telemetry import metrics
 
 Execution: TypeAlias = graphql.Executor[Context]
@@ -87,14 +86,19 @@ class Executor:
         self._limits = limits
         self._allows_introspection = allows_introspection
 
-    async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
-        """Execute an operation and return its result.
-
-        Raises NotAQuery before anything is executed.
+    def execute(
+        self, operation: Operation, context: Context, *, queries_only: bool = False
+    ) -> Coroutine[Any, Any, OperationResult]:
+        """Execute an operation and return its result. Awaiting it raises NotAQuery before anything
+        is executed.
         """
         document = self._documents.find(operation.document, operation.document_hash)
         if document is None:
-            document = await self._documents.read(operation.document, operation.document_hash)
+            return self._read_and_execute(operation, context, queries_only=queries_only)
+        return self.execute_document(document, operation, context, queries_only=queries_only)
+
+    async def _read_and_execute(self, operation: Operation, context: Context, *, queries_only: bool) -> OperationResult:
+        document = await self._documents.read(operation.document, operation.document_hash)
         return await self.execute_document(document, operation, context, queries_only=queries_only)
 
     async def execute_document(
@@ -125,7 +129,9 @@ class Executor:
         self.record_use(document, operation, context)
         if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
             return rejected_result([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
-        planned = None if chosen is None else self._find_plan(document, chosen, operation)
+        planned = None
+        if chosen is not None and document.plans is not None:
+            planned = document.plans.find(chosen.name.value if chosen.name else None, operation.variables)
         if chosen is not None and planned is not None:
             plan, variables = planned
             cost, limit = document.cost(chosen, variables), cost_limit(document, self._limits)
@@ -155,21 +161,6 @@ class Executor:
         """If the client sent the hash of a valid document, keep the document or record its use."""
         if operation.document_hash is not None:
             self._documents.record_use(operation.document_hash, document.text, is_signed_in=context.viewer is not None)
-
-    @staticmethod
-    def _find_plan(
-        document: Document, chosen: OperationDefinitionNode, operation: Operation
-    ) -> tuple[Plan, dict[str, object]] | None:
-        """Return the plan of the operation and the coerced variables, or None if graphql-core has
-        to judge the variables, or to execute the operation.
-        """
-        if document.plans is None:
-            return None
-        try:
-            check_variables(operation.variables)
-        except BadUserInput:
-            return None
-        return document.plans.find(chosen.name.value if chosen.name else None, operation.variables)
 
     def prepare(self, document: Document, operation: Operation, context: Context) -> Prepared | list[GraphQLError]:
         """Coerce the variables and compute the cost.
