@@ -1,6 +1,25 @@
 """Reads the access token from the `Authorization` value of a header or of connection_init."""
 
+import hashlib
+from typing import NewType
+
 from domain.errors import Unauthenticated
+
+TokenDigest = NewType("TokenDigest", bytes)
+"""The SHA-256 of an access token, by which a verified one is found."""
+
+
+def digest_token(token: str) -> TokenDigest:
+    return TokenDigest(hashlib.sha256(token.encode("ascii")).digest())
+
+
+def digest_bearer(authorization: str) -> TokenDigest | None:
+    """Return the digest of the token, or None if no token like this is ever accepted."""
+    try:
+        token = read_bearer(authorization)
+    except Unauthenticated:
+        return None
+    return digest_token(token) if token.isascii() else None
 
 
 def read_bearer(authorization: str) -> str:

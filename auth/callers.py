@@ -10,7 +10,7 @@ from typing import Protocol
 
 from starlette.datastructures import Headers
 
-from auth.bearer import read_bearer
+from auth.bearer import TokenDigest, read_bearer
 from auth.public_site import Site
 from auth.sessions.cookies import LoginCookies
 from auth.viewer import Viewer
@@ -23,6 +23,12 @@ PREFLIGHT_HEADER = "GraphQL-Require-Preflight"
 class TokenVerifier(Protocol):
     async def verify(self, token: str) -> Viewer:
         """Raises Unauthenticated or TemporarilyUnavailable."""
+        ...
+
+    def recall(self, digest: TokenDigest) -> Viewer | None:
+        """Return the viewer of a token that was verified earlier, or None if only `verify` can
+        judge it now.
+        """
         ...
 
 
@@ -97,6 +103,12 @@ class Callers:
     async def identify_bearer(self, authorization: object) -> Viewer:
         """Return the viewer whose token an `Authorization` value contains."""
         return await self._verifier.verify(read_bearer(authorization if isinstance(authorization, str) else ""))
+
+    def recall_bearer(self, token: TokenDigest) -> Viewer | None:
+        """Return the viewer whom `identify_bearer` would return for a token that was verified
+        earlier, or None if the token must be judged again.
+        """
+        return self._verifier.recall(token)
 
     async def require_caller(self, headers: Headers, *, otherwise: str) -> Viewer:
         """Return the signed-in caller of a request that a page of another origin cannot use: its

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 import jwt
 
 from auth import token_refusals as refuse
+from auth.bearer import TokenDigest, digest_token
 from auth.issuer_http import IssuerHttp
 from auth.roles_claim import RolesClaim
 from auth.signing_keys import SigningKeys
@@ -24,7 +25,7 @@ from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.ids import PersonId, is_person_id
 from domain.text.characters import plain_line
 from settings.oidc import OidcSettings
-from telemetry.counters import token_checks
+from telemetry.metrics import token_checks
 
 MAX_TOKEN_BYTES = 16_384
 """The maximum size of a token.
@@ -38,7 +39,7 @@ MAX_SECONDS = 2**53
 # The part before the first dot is the header. PyJWT checks the rest again, at a higher cost.
 _TOKEN = re.compile(r"([\w-]+)\.[\w-]*\.[\w-]*", re.ASCII)
 _HEADER_TYPES = (None, "jwt", "at+jwt")
-_counts = {result: token_checks.labels(result.value) for result in TokenResult}
+token_checks.begin((result,) for result in TokenResult)
 
 
 class TokenVerifier:
@@ -66,13 +67,24 @@ class TokenVerifier:
         try:
             viewer, result = await self._check(token)
         except TokenRefused as refused:
-            _counts[refused.result].inc()
+            token_checks.add(refused.result)
             raise Unauthenticated(str(refused)) from None
         except TemporarilyUnavailable:
-            _counts[TokenResult.UNAVAILABLE].inc()
+            token_checks.add(TokenResult.UNAVAILABLE)
             raise
-        _counts[result].inc()
+        token_checks.add(result)
         return viewer
+
+    def recall(self, digest: TokenDigest, accepts: Callable[[Viewer], bool] | None = None) -> Viewer | None:
+        """Return the viewer of a token that was verified earlier and is still valid, if `accepts`
+        is true for the viewer. Otherwise returns None: only `verify` can judge the token.
+        """
+        self.keys.refresh_if_stale()
+        known = self._verified.get(digest, now_s=time.time(), generation=self.keys.generation)
+        if known is None or (accepts is not None and not accepts(known)):
+            return None
+        token_checks.add(TokenResult.ACCEPTED_FROM_CACHE)
+        return known
 
     def forget_where(self, is_outdated: Callable[[Viewer], bool]) -> None:
         """Remove the cached tokens of the viewers for whom `is_outdated` is true."""
@@ -86,7 +98,7 @@ class TokenVerifier:
             raise refuse.too_long(len(token), MAX_TOKEN_BYTES)
         if not token.isascii():
             raise refuse.malformed()
-        known = self._verified.get(token, now_s=time.time(), generation=self.keys.generation)
+        known = self._verified.get(digest_token(token), now_s=time.time(), generation=self.keys.generation)
         if known is not None:
             return known, TokenResult.ACCEPTED_FROM_CACHE
         return await self._verify_uncached(token), TokenResult.ACCEPTED

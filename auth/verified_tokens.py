@@ -5,10 +5,10 @@ of the token, so the tokens themselves are not kept. An entry is valid until its
 the issuer's keys change. The least recently used entry is evicted.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from auth.bearer import TokenDigest, digest_token
 from auth.viewer import Viewer
 from domain.limits.recently_used import RecentlyUsed
 
@@ -25,13 +25,12 @@ class _Entry:
 
 class VerifiedTokens:
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._entries: RecentlyUsed[bytes, _Entry] = RecentlyUsed(capacity)
+        self._entries: RecentlyUsed[TokenDigest, _Entry] = RecentlyUsed(capacity)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, token: str, *, now_s: float, generation: int) -> Viewer | None:
-        digest = _digest(token)
+    def get(self, digest: TokenDigest, *, now_s: float, generation: int) -> Viewer | None:
         entry = self._entries.get(digest)
         if entry is None:
             return None
@@ -41,13 +40,9 @@ class VerifiedTokens:
         return entry.viewer
 
     def add(self, token: str, viewer: Viewer, *, expires_at_s: float, generation: int) -> None:
-        self._entries.put(_digest(token), _Entry(viewer, expires_at_s, generation))
+        self._entries.put(digest_token(token), _Entry(viewer, expires_at_s, generation))
 
     def remove_where(self, is_outdated: Callable[[Viewer], bool]) -> None:
         """Remove the tokens whose viewers are outdated."""
         for digest in [digest for digest, entry in self._entries if is_outdated(entry.viewer)]:
             self._entries.remove(digest)
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("ascii")).digest()

@@ -18,6 +18,7 @@ from schema.concerts import Concert
 from schema.execution.document_cache import DocumentCache
 from schema.execution.document_sources import AnyDocuments, DocumentSource, TrustedDocuments
 from schema.execution.field_costs import build_cost_table
+from schema.execution.input_bounds import INPUT_BOUNDS
 from schema.execution.long_lists import yield_in_long_lists
 from schema.execution.operation import Executor, NotAQuery, Operation, OperationResult, error_result
 from schema.execution.persisted_documents import (
@@ -329,7 +330,7 @@ def build_engine(rules: DocumentRules) -> Engine:
         unshared_fields=_UNSHARED_FIELDS,
         limits=limits,
         allows_introspection=allows_introspection,
-        compiler=PlanCompiler(CORE_SCHEMA, object_type_of) if rules.compiles_plans else None,
+        compiler=PlanCompiler(CORE_SCHEMA, object_type_of, INPUT_BOUNDS) if rules.compiles_plans else None,
     )
     documents = _open_documents(rules, cache)
     executor = Executor(CORE_SCHEMA, cache, documents, limits=limits, allows_introspection=allows_introspection)

@@ -127,12 +127,18 @@ class _LazyHold(Hold):
         self.version = hold.version
         self.epoch = hold.epoch
 
-    def __getattr__(self, name: str) -> object:
-        """Build a field that has not been read yet, and keep it."""
-        build = _BUILT_WHEN_READ.get(name)
-        if build is None:
-            raise AttributeError(f"Hold has no attribute {name!r}")
-        value = self.__dict__[name] = build(self._hold, self._currency)
+
+class _BuiltWhenRead:
+    """A field that is built when it is first read, and then kept by the hold."""
+
+    def __init__(self, name: str, build: Callable[[domain.holds.Hold, CurrencyCode], object]) -> None:
+        self._name = name
+        self._build = build
+
+    def __get__(self, hold: _LazyHold | None, _owner: type) -> object:
+        if hold is None:
+            return self
+        value = hold.__dict__[self._name] = self._build(hold._hold, hold._currency)  # noqa: SLF001
         return value
 
 
@@ -144,6 +150,8 @@ _BUILT_WHEN_READ: Mapping[str, Callable[[domain.holds.Hold, CurrencyCode], objec
     "expires_at": lambda hold, _: hold.expires_at,
     "expires_in_seconds": lambda hold, _: seconds_until(hold.expires_at) if hold.state in _KEEPS_TICKETS else 0,
 }
+for _name, _build in _BUILT_WHEN_READ.items():
+    setattr(_LazyHold, _name, _BuiltWhenRead(_name, _build))
 
 
 async def build_hold(context: Context, hold: domain.holds.Hold) -> Hold:

@@ -44,6 +44,7 @@ _PARTS = {
 }
 _PART = re.compile(r"[a-z0-9-]{1,64}")
 _LONGEST = 256
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _FINGERPRINT_HEX = 32
 """128 bits, as in other ids."""
 MAX_DECODED_KEPT = 4_096
@@ -71,8 +72,8 @@ class Node:
 
 
 def _encode(kind: Kind, *parts: str) -> strawberry.ID:
-    text = ":".join((kind, *parts))
-    return strawberry.ID(base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode())
+    text = ":".join((kind, *parts)).encode()
+    return strawberry.ID(binascii.b2a_base64(text, newline=False).translate(_URL_SAFE, b"=").decode())
 
 
 @lru_cache(maxsize=MAX_DECODED_KEPT)

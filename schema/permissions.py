@@ -214,11 +214,15 @@ def _guarded(check: Check, resolve: Callable[..., object]) -> Callable[..., obje
 
 def _check_root(permission: Permission) -> Check:
     """Return the check of a root field: False for null. Raises Unauthenticated or Forbidden."""
+    null_if_signed_out = permission is Permission.SIGNED_IN_OR_NULL
+    enough = frozenset(_ROLES.get(permission, ()))
 
     def check(_: object, context: Context) -> bool:
-        if permission is Permission.SIGNED_IN_OR_NULL and context.viewer is None:
+        viewer = context.viewer
+        if viewer is None and null_if_signed_out:
             return False
-        permission.check_roles(context.viewer, signed_in_may_buy=context.signed_in_may_buy)
+        if viewer is None or enough.isdisjoint(viewer.roles):
+            permission.check_roles(viewer, signed_in_may_buy=context.signed_in_may_buy)
         return True
 
     return check
@@ -226,15 +230,25 @@ def _check_root(permission: Permission) -> Check:
 
 def _check_field(permission: Permission) -> Check:
     """Return the check of a field of an object. Raises Unauthenticated or Forbidden."""
+    null_if_signed_out = permission is Permission.SIGNED_IN_OR_NULL
+    is_organizers = permission is Permission.CONCERT_ORGANIZER
+    is_owners = permission in (Permission.OWNER, Permission.OWNER_ALONE)
+    is_for_gate = permission in (Permission.TICKET, Permission.CONCERT_GATE)
 
     def check(source: object, context: Context) -> bool:
-        if permission is Permission.SIGNED_IN_OR_NULL and context.viewer is None:
+        if null_if_signed_out and context.viewer is None:
             return False
-        owner, organizer = getattr(source, "person_id", None), getattr(source, "organizer_id", None)
-        if permission is Permission.CONCERT_ORGANIZER and context.organizes(organizer):
+        owner = getattr(source, "person_id", None)
+        if is_owners:
+            viewer = context.viewer
+            if viewer is not None and viewer.person_id == owner:
+                return True
+        organizer = getattr(source, "organizer_id", None)
+        if is_organizers and context.organizes(organizer):
             # The viewer is not read, so organizers and admins can share the payload of a push.
             return True
-        buyer, gate_people = getattr(source, "buyer_id", None), getattr(source, "gate_people", ())
+        buyer = getattr(source, "buyer_id", None) if is_for_gate else None
+        gate_people = getattr(source, "gate_people", ()) if is_for_gate else ()
         permission.check(context.viewer, owner=owner, buyer=buyer, organizer=organizer, gate_people=gate_people)
         return True
 

@@ -35,8 +35,9 @@ MAX_AMOUNTS = 4_096
 
 
 def write_date_time(value: datetime) -> str:
-    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-    return f"{write_offset_date_time(in_utc)[:-6]}Z"
+    # `2026-12-31T20:00:00+00:00`, with six digits of the second after a point if they are not 0.
+    text = (value if value.tzinfo is UTC else value.astimezone(UTC)).isoformat()
+    return f"{text[:23] if value.microsecond else text[:19]}Z"
 
 
 def write_offset_date_time(value: datetime) -> str:

@@ -146,8 +146,14 @@ class _InputPlan:
         values: dict[str, object] = {**self._absent}
         for name, python_name, convert in self._converters or ():
             if name in value:
-                values[python_name] = convert(value[name])
+                given = value[name]
+                values[python_name] = given if convert is _keep else convert(given)
         return self._type(**values)
+
+
+def _keep(value: object) -> object:
+    """Convert a value that needs no conversion."""
+    return value
 
 
 def make_converter(type_: GraphQLInputType, python_type: StrawberryType | type | None) -> Convert | None:
@@ -159,7 +165,7 @@ def make_converter(type_: GraphQLInputType, python_type: StrawberryType | type |
     python_type = python_type.of_type if isinstance(python_type, StrawberryOptional) else python_type
     nullable = get_nullable_type(type_)
     if is_leaf_type(nullable):
-        return lambda value: value
+        return _keep
     if isinstance(nullable, GraphQLList) and isinstance(python_type, StrawberryList):
         convert = make_converter(nullable.of_type, python_type.of_type)
         return convert and (lambda value: None if value is None else [convert(item) for item in value])
@@ -228,6 +234,17 @@ def add_plain_fields(
         set_plain_field(field, plain)
 
 
+class _ShownInfo(strawberry.Info[Context, None]):
+    """The info that a resolver gets. The context is read at once instead of through two layers."""
+
+    context: Any = None
+
+    def __init__(self, raw_info: Any, field: StrawberryField) -> None:
+        self._raw_info = raw_info
+        self._field = field
+        self.context = raw_info.context
+
+
 class _PlainResolver:
     """The function of a field, its arguments, and the handlers of its errors."""
 
@@ -278,24 +295,26 @@ class _PlainResolver:
         return lambda value: convert_argument(value, argument.type, registry, config)
 
     def _resolve(self, source: object, info: Any, **given: Any) -> Any:
-        shown = strawberry.Info(_raw_info=info, _field=self._field)
+        return self._call_with(source, info, given)
+
+    def _call_with(self, source: object, info: Any, given: dict[str, Any]) -> Any:
         values: dict[str, Any] = {}
         for name, python_name, convert in self._arguments:
             if name in given:
                 values[python_name] = given[name] if convert is None else convert(given[name])
         if self._info_name is not None:
-            values[self._info_name] = shown
+            values[self._info_name] = _ShownInfo(info, self._field)
         return self._call(source, **values) if self._takes_self else self._call(**values)
 
     async def _resolve_later(self, source: object, info: Any, **given: Any) -> Any:
         try:
-            return await self._resolve(source, info, **given)
+            return await self._call_with(source, info, given)
         except Exception as error:
             return self._handle(error, info)
 
     def _resolve_handled(self, source: object, info: Any, **given: Any) -> Any:
         try:
-            found = self._resolve(source, info, **given)
+            found = self._call_with(source, info, given)
         except Exception as error:
             return self._handle(error, info)
         return self._await_handled(found, info) if isawaitable(found) else found

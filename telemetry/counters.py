@@ -6,7 +6,6 @@ Labels come from fixed sets of values, so their number is bounded.
 from prometheus_client import Counter
 
 refused = Counter("onsale_refusals", "Requests and operations that were refused, by error code.", ["code"])
-token_checks = Counter("onsale_token_checks", "Checks of access tokens, by result.", ["result"])
 rate_limited = Counter("onsale_rate_limited", "Calls that exceeded a rate limit, by kind of call.", ["call"])
 payment_webhooks = Counter("onsale_payment_webhooks", "Payment webhooks, by outcome.", ["outcome"])
 payment_events = Counter(

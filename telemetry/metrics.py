@@ -16,6 +16,7 @@ requests = Counts("onsale_requests", "GraphQL operations, by name and result.", 
 request_seconds = Histograms(
     "onsale_request_seconds", "Duration of queries and mutations, by name.", _SECONDS, "operation"
 )
+token_checks = Counts("onsale_token_checks", "Checks of access tokens, by result.", "result")
 sockets_opened = Counts("onsale_sockets_opened", "WebSockets that were admitted.")
 sockets_ended = Counts("onsale_sockets_ended", "WebSockets that have ended, by reason.", "reason")
 streams_opened = Counts("onsale_event_streams_opened", "Event streams that were opened.")
@@ -48,6 +49,7 @@ loop_lag_seconds = Histograms("onsale_event_loop_lag_seconds", "How late the eve
 
 COUNTS = (
     requests,
+    token_checks,
     sockets_opened,
     sockets_ended,
     streams_opened,

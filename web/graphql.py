@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import orjson
 from starlette.datastructures import Headers
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from auth.bearer import TokenDigest
 from auth.callers import Callers, cache_headers
 from domain.errors import Forbidden, OnsaleError, SessionLost, TemporarilyUnavailable, Unauthenticated
 from resolvers.context import Resources
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 Caller = TypeVar("Caller")
 
+CONTENT_LENGTH = b"content-length"
 _PREFLIGHT_LASTS_S = 600
 _FRESH_S = 1
 """How long a shared cache may answer with a public result, in seconds."""
@@ -99,24 +101,29 @@ class GraphQLEndpoint:
 
     async def execute_post(
         self,
-        authorization: str,
+        authorization: bytes,
+        token: TokenDigest | None,
         body: bytes | Awaitable[bytes],
         *,
-        format_: "JsonFormat",
+        media_type: str,
         request_id: str,
         address: str | None,
-    ) -> "JsonResponse":
+    ) -> "JsonAnswer":
         """Execute the operation in the body of a POST request with a bearer token, and return the
-        response. `respond_to_error` gets all errors but ClientDisconnected, which `body` may raise.
+        answer. `respond_to_error` gets all errors but ClientDisconnected, which `body` may raise.
+
+        `token` is the digest of the token in `authorization`, if it is well-formed.
         """
-        caller = await self._identify(self._callers.identify_bearer(authorization))
+        caller = None if token is None else self._callers.recall_bearer(token)
+        if caller is None:
+            caller = await self._identify(self._callers.identify_bearer(authorization.decode("latin-1")))
         operation = request_parsing.parse_body(body if isinstance(body, bytes) else await body)
         context = self._resources.context(caller, request_id, address)
         try:
             answer = await self._engine.executor.execute(operation, context)
         except (Unauthenticated, SessionLost) as error:
             raise self._caller_error(error) from error
-        return _json_response(answer.payload, _status(answer, format_.media_type), format_)
+        return JsonAnswer(_status(answer, media_type), orjson.dumps(answer.payload))
 
     def respond_to_error(
         self, error: Exception, format_: "JsonFormat", request_id: str, *, method: str = "POST"
@@ -187,13 +194,20 @@ class GraphQLEndpoint:
         )
 
 
+class JsonAnswer(NamedTuple):
+    """The part of a response that the operation decides."""
+
+    status: int
+    body: bytes
+
+
 class JsonResponse(Response):
     """A response with all its headers, including those for pages of other origins."""
 
     def __init__(self, body: bytes, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self.body = body
         self.status_code = status
-        self.raw_headers = [*headers, (b"content-length", str(len(body)).encode())]
+        self.raw_headers = [*headers, (CONTENT_LENGTH, str(len(body)).encode())]
         self.background = None
 
 

@@ -10,6 +10,7 @@ import random
 import re
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote
 
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
@@ -28,6 +29,8 @@ _random = random.Random()  # noqa: S311
 os.register_at_fork(after_in_child=_random.seed)
 _PLAIN_PATH = re.compile(r"[\w./~-]*", re.ASCII)
 """A path that `quote` returns unchanged."""
+MAX_QUOTED_PATHS = 64
+"""The number of paths that are kept as access lines show them. Most requests are for `/graphql`."""
 _PROBES = frozenset({"/livez", "/readyz"})
 # For responses that load nothing. A page that needs more sends its own policy instead.
 _SECURITY_HEADERS = (
@@ -149,22 +152,30 @@ class Exchange:
     def complete_headers(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Return all headers of the response, and record its status."""
         self.status = status
-        sent = list(headers)
-        names = {name.lower() for name, _ in sent}
-        defaults = _SECURE_HEADERS if self._is_secure else _SECURITY_HEADERS
-        sent += [header for header in defaults if header[0] not in names]
+        sent = add_default_headers(headers, is_secure=self._is_secure)
         sent.append((REQUEST_ID, self.id.encode()))
         return sent
 
     def log(self) -> None:
-        path = self._path
-        if not _PLAIN_PATH.fullmatch(path):
-            # A decoded path may contain line breaks.
-            path = quote(path, safe="/@")
+        path = _quote(self._path)
         # Load balancers probe every few seconds; their lines would hide all others.
         level = logging.DEBUG if path in _PROBES else logging.INFO
         elapsed_ms = round((time.perf_counter() - self._began) * 1000, 1)
         log_access(Access(self._method, path, self.status, elapsed_ms), level=level)
+
+
+def add_default_headers(headers: Iterable[tuple[bytes, bytes]], *, is_secure: bool) -> list[tuple[bytes, bytes]]:
+    """Return the headers and the security headers that are not among them."""
+    sent = list(headers)
+    names = {name.lower() for name, _ in sent}
+    sent += [header for header in (_SECURE_HEADERS if is_secure else _SECURITY_HEADERS) if header[0] not in names]
+    return sent
+
+
+@lru_cache(maxsize=MAX_QUOTED_PATHS)
+def _quote(path: str) -> str:
+    """Return the path without line breaks, which a decoded path may contain."""
+    return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/@")
 
 
 def _after_pending_lines(send: Send) -> Send:
@@ -183,7 +194,7 @@ def _given_id(scope: Scope) -> bytes:
 
 def make_request_id(given: bytes) -> str:
     """Return the id that the client sent, or a new one if it sent none or an invalid one."""
-    return given.decode("ascii") if _VALID_ID.fullmatch(given) else f"{_random.getrandbits(64):016x}"
+    return given.decode("ascii") if given and _VALID_ID.fullmatch(given) else f"{_random.getrandbits(64):016x}"
 
 
 def internal_error(id_: str) -> JSONResponse:

@@ -87,7 +87,7 @@ def _json(text: bytes, what: str) -> object:
 
 
 def _operation(sent: dict[str, object]) -> Operation:
-    document, name, variables, extensions, document_id = (sent.get(parameter) for parameter in _PARAMETERS)
+    document, name, variables, extensions, document_id = map(sent.get, _PARAMETERS)
     if document is not None and not isinstance(document, str):
         raise HttpError(400, f"`query` is {_kind(document)}; it must be a string with the GraphQL document.")
     if name is not None and not isinstance(name, str):
@@ -98,6 +98,9 @@ def _operation(sent: dict[str, object]) -> Operation:
         raise HttpError(400, f"`extensions` is {_kind(extensions)}; it must be an object or null.")
     if document_id is not None and not isinstance(document_id, str):
         raise HttpError(400, f"`documentId` is {_kind(document_id)}; it must be a string or null.")
+    if document and not extensions and not document_id:
+        # Nothing is left to check.
+        return Operation(document, variables or {}, name or None)
     return build_operation(OperationRequest(document, variables or {}, name or None, extensions or {}, document_id))
 
 

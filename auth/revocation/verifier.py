@@ -4,8 +4,10 @@ No token is accepted until the process has read the revocations once.
 """
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
+from auth.bearer import TokenDigest
 from auth.revocation.rechecks import Rechecks, bearer_credential
 from auth.revocation.revocations import Revocations
 from auth.viewer import PRIVILEGED, Viewer
@@ -15,6 +17,8 @@ from domain.identity.revocations import REVOCATION_LASTS_S
 
 class Verifier(Protocol):
     async def verify(self, token: str) -> Viewer: ...
+
+    def recall(self, digest: TokenDigest, accepts: Callable[[Viewer], bool]) -> Viewer | None: ...
 
 
 class RevocationVerifier:
@@ -32,8 +36,7 @@ class RevocationVerifier:
         if not self._revocations.is_loaded:
             raise TemporarilyUnavailable("The sessions that have ended are not known yet")
         viewer = await self._verifier.verify(token)
-        # A revocation is forgotten after this time, so an older token might have been revoked.
-        if viewer.issued_at < time.time() - REVOCATION_LASTS_S:
+        if _is_too_old(viewer):
             hours = REVOCATION_LASTS_S // 3_600
             raise Unauthenticated(f"The access token was issued more than {hours} hours ago; refresh it.")
         if self._revocations.is_revoked(viewer):
@@ -41,3 +44,19 @@ class RevocationVerifier:
         if self._rechecks is None or viewer.roles.isdisjoint(PRIVILEGED):
             return viewer
         return await self._rechecks.current(bearer_credential(token, viewer), viewer)
+
+    def recall(self, digest: TokenDigest) -> Viewer | None:
+        """Return the viewer whom `verify` would return for the token with this digest, if the token
+        was verified earlier and the issuer need not confirm roles. Otherwise returns None.
+        """
+        return self._verifier.recall(digest, self._is_plain) if self._revocations.is_loaded else None
+
+    def _is_plain(self, viewer: Viewer) -> bool:
+        """Return whether nothing but the token decides who the viewer is."""
+        needs_recheck = self._rechecks is not None and not viewer.roles.isdisjoint(PRIVILEGED)
+        return not (needs_recheck or _is_too_old(viewer) or self._revocations.is_revoked(viewer))
+
+
+def _is_too_old(viewer: Viewer) -> bool:
+    """Return whether a revocation of the token may have been forgotten."""
+    return viewer.issued_at < time.time() - REVOCATION_LASTS_S

@@ -51,8 +51,7 @@ def compile_for(
     assert isinstance(operation, OperationDefinitionNode)
     try:
         choosing = choosing_variables(document)
-        coerce, _ = coercers.make_variables(schema, operation)
-        variables = coerce(raw)
+        variables = coercers.make_variables(schema, operation).coerce(raw)
         choices = {name: variables[name] for name in choosing if name in variables}
         return Compiled(document, compile_operation(schema, document, operation, choices, names), variables)
     except (CannotCompile, OddVariables):

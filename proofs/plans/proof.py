@@ -10,6 +10,7 @@ from graphql import parse, validate
 from proofs.plans.comparison import build_core, compare, compile_for, execute_by_core, write_outcome
 from proofs.plans.random_operations import RandomOperation, random_operation
 from proofs.plans.random_schema import CONTEXT, RandomWorld
+from schema.execution.input_bounds import INPUT_BOUNDS
 from schema.execution.literal_values import RULES
 from schema.plans.variables import InputCoercers
 
@@ -38,7 +39,7 @@ async def prove_operations(seed: int, operations: int, counts: Counts) -> None:
     """Compare that many operations on one generated schema. Raises Different."""
     random = Random(seed)
     world = RandomWorld(seed, errors=random.choice([0, 0.01, 0.04, 0.15]))
-    coercers = InputCoercers()
+    coercers = InputCoercers(INPUT_BOUNDS)
     wanted = counts.operations + operations
     while counts.operations < wanted:
         operation = random_operation(random, world.schema, random.choice(_KINDS))

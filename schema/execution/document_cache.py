@@ -21,7 +21,6 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     execute_sync,
-    get_operation_ast,
     parse,
     validate,
 )
@@ -71,6 +70,8 @@ class Document:
     text: str = ""
     """The text, which the syntax tree refers to."""
     errors: tuple[GraphQLError, ...] = ()
+    operations: Mapping[str | None, OperationDefinitionNode] = field(default_factory=dict)
+    """The operations by name, and by None the one that is executed if a request names none."""
     costs: Mapping[str | None, OperationCost] = field(default_factory=dict)
     is_introspection: bool = False
     """Whether all of its root fields query the schema."""
@@ -82,7 +83,7 @@ class Document:
     """Whether it is a trusted document, or one of the shop."""
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
-        return get_operation_ast(self.ast, name) if self.ast else None
+        return self.operations.get(name)
 
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, object]) -> int:
         return self.costs[operation.name.value if operation.name else None].evaluate(variables)
@@ -119,11 +120,17 @@ class DocumentCache:
         self._introspections: OrderedDict[tuple[str, str | None], ExecutionResult] = OrderedDict()
         self._thread = _WorkerThread()
 
-    async def get(self, text: str) -> Document:
-        """Return the document. If it is refused, it has errors instead of a syntax tree."""
+    def find(self, text: str) -> Document | None:
+        """Return the document if it is cached."""
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
+        return known
+
+    async def get(self, text: str) -> Document:
+        """Return the document. If it is refused, it has errors instead of a syntax tree."""
+        known = self.find(text)
+        if known is not None:
             return known
         document = await self._read(text)
         if document.ast is not None and len(text) <= LONGEST_CACHED:
@@ -208,6 +215,7 @@ class DocumentCache:
         return Document(
             parsed.ast,
             parsed.text,
+            operations=_index_operations(parsed.ast),
             costs=build_operation_costs(self._schema, parsed.ast, self._cost_table),
             is_introspection=parsed.size.introspections > 0,
             is_public=is_public_document(self._schema, parsed.ast, self._unshared_fields),
@@ -217,6 +225,14 @@ class DocumentCache:
     def _plans(self, parsed: "_Parsed") -> DocumentPlans | None:
         text = parsed.text
         return DocumentPlans(self._compiler, parsed.ast, lambda: self._weigh(text)) if self._compiler else None
+
+
+def _index_operations(document: DocumentNode) -> Mapping[str | None, OperationDefinitionNode]:
+    nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    found: dict[str | None, OperationDefinitionNode] = {node.name.value: node for node in nodes if node.name}
+    if len(nodes) == 1:
+        found[None] = nodes[0]
+    return found
 
 
 def refused_document(*errors: GraphQLError) -> Document:

@@ -19,6 +19,10 @@ class DocumentSource(Protocol):
         """
         ...
 
+    def find(self, text: str | None, hash_: DocumentHash | None) -> Document | None:
+        """Return the document that `read` would, if that takes no time."""
+        ...
+
     def record_use(self, hash_: DocumentHash, text: str, *, is_signed_in: bool) -> None:
         """Record that a client sent the hash of this valid document, alone or with its text."""
         ...
@@ -51,6 +55,11 @@ class AnyDocuments:
             text = self._persisted.get(hash_)
         return refused_document(_NOT_FOUND) if text is None else await self._cache.get(text)
 
+    def find(self, text: str | None, hash_: DocumentHash | None) -> Document | None:
+        if hash_ is not None and hash_ in self._known:
+            return self._known[hash_]
+        return None if text is None else self._cache.find(text)
+
     def record_use(self, hash_: DocumentHash, text: str, *, is_signed_in: bool) -> None:
         if self._persisted is not None and hash_ not in self._known:
             self._persisted.put(hash_, text, is_signed_in=is_signed_in)
@@ -74,6 +83,9 @@ class TrustedDocuments:
             if document.is_introspection:
                 return document
         return refused_document(_ID_REQUIRED)
+
+    def find(self, text: str | None, hash_: DocumentHash | None) -> Document | None:
+        return None if hash_ is None else self._documents.get(hash_)
 
     def record_use(self, hash_: DocumentHash, text: str, *, is_signed_in: bool) -> None:
         """Do nothing, because the list never changes."""

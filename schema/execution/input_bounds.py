@@ -3,9 +3,11 @@
 An oversized input is refused before GraphQL searches for names similar to its unknown keys.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from domain.errors import BadUserInput
+from schema.plans.variables import InputBounds
 
 MAX_ITEMS = 500
 """The maximum number of items in a list: the scans of `checkInTickets`."""
@@ -18,6 +20,49 @@ MAX_VALUES = 3_000
 
 def check_variables(variables: Mapping[str, object]) -> None:
     """Raise BadUserInput if a list, an object, a key or the total number of values is too large."""
+    if not _are_within_bounds(variables):
+        _refuse(variables)
+
+
+def _are_within_bounds(variables: Mapping[str, object]) -> bool:
+    """Return False for variables beyond a bound, and for those that are nested too deeply."""
+    try:
+        return _count_down(variables, MAX_VALUES) >= 0
+    except RecursionError:
+        return False
+
+
+INPUT_BOUNDS = InputBounds(MAX_ITEMS, MAX_KEYS, MAX_KEY_CHARACTERS, MAX_VALUES, _are_within_bounds)
+"""These bounds, for plans."""
+
+
+def _count_down(container: Mapping[str, object] | list[object], left: int) -> int:
+    """Return how many of the values that are left remain after those in a container, or a negative
+    number if it exceeds a bound.
+    """
+    size = len(container)
+    left -= size
+    if left < 0:
+        return left
+    if isinstance(container, list):
+        if size > MAX_ITEMS:
+            return -1
+        inside: Iterable[object] = container
+    else:
+        if size > MAX_KEYS or (size and max(map(len, container)) > MAX_KEY_CHARACTERS):
+            return -1
+        inside = container.values()
+    for value in inside:
+        # JSON has no other containers.
+        if value.__class__ is dict or value.__class__ is list:
+            left = _count_down(cast("dict[str, object] | list[object]", value), left)
+            if left < 0:
+                return left
+    return left
+
+
+def _refuse(variables: Mapping[str, object]) -> None:
+    """Raise BadUserInput for the first bound that the variables exceed."""
     values = 0
     unread: list[tuple[str, Mapping[str, object] | list[object]]] = [("variables", variables)]
     while unread:
@@ -31,5 +76,4 @@ def check_variables(variables: Mapping[str, object]) -> None:
         if values > MAX_VALUES:
             raise BadUserInput(f"`variables` has more than {MAX_VALUES} values; split the request.")
         pairs = enumerate(value) if isinstance(value, list) else value.items()
-        # JSON has no other containers.
         unread += [(f"{path}.{key}", inner) for key, inner in pairs if isinstance(inner, list | dict)]

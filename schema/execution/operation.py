@@ -1,14 +1,14 @@
 """Executes operations. Requests and results are plain types that do not depend on a transport."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import graphql
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
+from graphql import GraphQLError, GraphQLSchema, OperationType
 
 from domain.errors import BadUserInput, OnsaleError, TemporarilyUnavailable
 from domain.limits.operations import OperationLimits
@@ -18,7 +18,6 @@ from schema.execution.document_sources import DocumentSource
 from schema.execution.input_bounds import check_variables
 from schema.execution.persisted_documents import DocumentHash
 from schema.execution.top_level_errors import SystemCode, to_top_level_error
-from schema.plans.compile import Plan
 from telemetry import metrics
 
 Execution: TypeAlias = graphql.Executor[Context]
@@ -65,16 +64,6 @@ class Prepared:
     max_cost: int
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedPlan:
-    """A plan that can be executed with these variables, and the cost of its operation."""
-
-    plan: Plan
-    variables: dict[str, object]
-    cost: int
-    max_cost: int
-
-
 class NotAQuery(Exception):
     """The operation may write, but only queries are allowed."""
 
@@ -97,11 +86,18 @@ class Executor:
         self._limits = limits
         self._allows_introspection = allows_introspection
 
-    async def execute(self, operation: Operation, context: Context, *, queries_only: bool = False) -> OperationResult:
-        """Execute an operation and return its result.
-
-        Raises NotAQuery before anything is executed.
+    def execute(
+        self, operation: Operation, context: Context, *, queries_only: bool = False
+    ) -> Coroutine[Any, Any, OperationResult]:
+        """Execute an operation and return its result. Awaiting it raises NotAQuery before anything
+        is executed.
         """
+        document = self._documents.find(operation.document, operation.document_hash)
+        if document is None:
+            return self._read_and_execute(operation, context, queries_only=queries_only)
+        return self.execute_document(document, operation, context, queries_only=queries_only)
+
+    async def _read_and_execute(self, operation: Operation, context: Context, *, queries_only: bool) -> OperationResult:
         document = await self._documents.read(operation.document, operation.document_hash)
         return await self.execute_document(document, operation, context, queries_only=queries_only)
 
@@ -133,17 +129,26 @@ class Executor:
         self.record_use(document, operation, context)
         if chosen is not None and chosen.operation is OperationType.SUBSCRIPTION:
             return rejected_result([GraphQLError(_NEEDS_A_STREAM, chosen)], context)
-        prepared = self._prepare_plan(document, chosen, operation) or self.prepare(document, operation, context)
+        planned = None
+        if chosen is not None and document.plans is not None:
+            planned = document.plans.find(chosen.name.value if chosen.name else None, operation.variables)
+        if chosen is not None and planned is not None:
+            plan, variables = planned
+            cost, limit = document.cost(chosen, variables), cost_limit(document, self._limits)
+            if cost > limit:
+                return rejected_result([_too_costly(cost, limit)], context)
+            make_core = partial(self._rebuild_execution, document, operation, context)
+            result = await plan.execute(None, context, variables, make_core)
+            return _with_cost(executed_result(result, context, is_public=document.is_public), cost, limit)
+        prepared = self.prepare(document, operation, context)
         if isinstance(prepared, list):
             return rejected_result(prepared, context)
         if document.is_introspection:
-            return _with_cost(await self._introspect(document, operation, context), prepared)
-        if isinstance(prepared, PreparedPlan):
-            make_core = partial(self._rebuild_execution, document, operation, context)
-            result = await prepared.plan.execute(None, context, prepared.variables, make_core)
+            answered = await self._introspect(document, operation, context)
         else:
             result = await _execute_by_core(prepared.execution)
-        return _with_cost(executed_result(result, context, is_public=document.is_public), prepared)
+            answered = executed_result(result, context, is_public=document.is_public)
+        return _with_cost(answered, prepared.cost, prepared.max_cost)
 
     async def _introspect(self, document: Document, operation: Operation, context: Context) -> OperationResult:
         try:
@@ -156,27 +161,6 @@ class Executor:
         """If the client sent the hash of a valid document, keep the document or record its use."""
         if operation.document_hash is not None:
             self._documents.record_use(operation.document_hash, document.text, is_signed_in=context.viewer is not None)
-
-    def _prepare_plan(
-        self, document: Document, chosen: OperationDefinitionNode | None, operation: Operation
-    ) -> PreparedPlan | list[GraphQLError] | None:
-        """Coerce the variables and compute the cost, if the operation has a plan.
-
-        Returns the errors that prevent the execution, or None if graphql-core has to find them.
-        """
-        if document.plans is None or chosen is None:
-            return None
-        try:
-            check_variables(operation.variables)
-        except BadUserInput:
-            return None
-        name = chosen.name.value if chosen.name else None
-        found = document.plans.find(name, operation.variables)
-        if found is None:
-            return None
-        plan, variables = found
-        cost, limit = document.cost(chosen, variables), cost_limit(document, self._limits)
-        return [_too_costly(cost, limit)] if cost > limit else PreparedPlan(plan, variables, cost, limit)
 
     def prepare(self, document: Document, operation: Operation, context: Context) -> Prepared | list[GraphQLError]:
         """Coerce the variables and compute the cost.
@@ -239,12 +223,12 @@ async def _execute_by_core(execution: Execution) -> graphql.ExecutionResult:
     return await result if isawaitable(result) else result
 
 
-def _with_cost(result: OperationResult, prepared: Prepared | PreparedPlan) -> OperationResult:
+def _with_cost(result: OperationResult, cost: int, limit: int) -> OperationResult:
     """Add `extensions.cost` to the answer to a query or mutation.
 
     Subscription payloads omit it, because they are sent often and to many people.
     """
-    result.payload["extensions"] = {"cost": {"requested": prepared.cost, "limit": prepared.max_cost}}
+    result.payload["extensions"] = {"cost": {"requested": cost, "limit": limit}}
     return result
 
 

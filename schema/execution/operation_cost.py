@@ -80,8 +80,17 @@ class FieldCost:
 class OperationCost:
     fields: tuple[FieldCost, ...]
     table: CostTable
+    fixed: int | None = None
+    """The cost, unless a variable may change it."""
+
+    @classmethod
+    def of(cls, fields: tuple[FieldCost, ...], table: CostTable) -> "OperationCost":
+        is_fixed = not any(field_cost.inside for field_cost in fields)
+        return cls(fields, table, sum(field_cost.own for field_cost in fields) if is_fixed else None)
 
     def evaluate(self, variables: Mapping[str, object]) -> int:
+        if self.fixed is not None:
+            return self.fixed
         return sum(field_cost.evaluate(variables, self.table) for field_cost in self.fields)
 
 
@@ -92,7 +101,7 @@ def build_operation_costs(
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     builder = _CostBuilder(schema, table, fragments)
     return {
-        node.name.value if node.name else None: OperationCost(builder.build(node), table)
+        node.name.value if node.name else None: OperationCost.of(builder.build(node), table)
         for node in document.definitions
         if isinstance(node, OperationDefinitionNode)
     }

@@ -16,7 +16,7 @@ from graphql import DocumentNode, GraphQLSchema, OperationDefinitionNode, get_op
 from schema.plans.compile import Plan, choosing_variables, compile_operation
 from schema.plans.selection import TypeNameOf
 from schema.plans.source import CannotCompile
-from schema.plans.variables import CoerceVariables, InputCoercers, OddVariables
+from schema.plans.variables import CoerceVariables, CompiledVariables, InputBounds, InputCoercers, OddVariables
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,19 @@ class PlanCompiler:
     """Compiles the operations of one schema, not too often."""
 
     def __init__(
-        self, schema: GraphQLSchema, type_name_of: TypeNameOf, *, now: Callable[[], float] = time.monotonic
+        self,
+        schema: GraphQLSchema,
+        type_name_of: TypeNameOf,
+        bounds: InputBounds,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Create the compiler. `now` returns seconds."""
+        self.bounds = bounds
         self._schema = schema
         self._type_name_of = type_name_of
         self._now = now
-        self._coercers = InputCoercers()
+        self._coercers = InputCoercers(bounds)
         self._next_s = now()
         self._spent_s = 0.0
         """The time spent since the last compilation began."""
@@ -54,8 +60,8 @@ class PlanCompiler:
         self._spent_s = 0.0
         return True
 
-    def compile_variables(self, operation: OperationDefinitionNode) -> tuple[CoerceVariables, int]:
-        """Return the function, and the memory that it takes, in bytes. Raises CannotCompile."""
+    def compile_variables(self, operation: OperationDefinitionNode) -> CompiledVariables:
+        """Return the function for the variables of an operation. Raises CannotCompile."""
         with self._compiling():
             return self._coercers.make_variables(self._schema, operation)
 
@@ -114,6 +120,10 @@ class DocumentPlans:
         operation = self._ready(name)
         if operation is None or operation.coerce is None:
             return None
+        bounded_names = operation.bounded_names
+        is_bounded = bounded_names is not None and bounded_names.issuperset(given)
+        if not is_bounded and not self._compiler.bounds.accept(given):
+            return None
         try:
             variables = operation.coerce(given)
         except (OddVariables, RecursionError):
@@ -146,16 +156,18 @@ class DocumentPlans:
             return None
         try:
             operation.choosing = self._compiler.find_choosing(self._document)
-            operation.coerce, operation.size = self._compiler.compile_variables(operation.node)
+            compiled = self._compiler.compile_variables(operation.node)
         except CannotCompile:
             operation.is_refused = True
             return None
+        operation.coerce, operation.bounded_names = compiled.coerce, compiled.bounded_names
+        operation.size = compiled.size
         self._resize(operation.size)
         operation.may_compile = True
         return operation
 
     def _plan(self, operation: "_OperationPlans", variables: Mapping[str, Any]) -> Plan | None:
-        choices = tuple(map(variables.get, operation.choosing))
+        choices = tuple(map(variables.get, operation.choosing)) if operation.choosing else ()
         found = operation.plans.get(choices)
         if found is not None or operation.is_refused:
             return found
@@ -188,7 +200,7 @@ class DocumentPlans:
 class _OperationPlans:
     """The compiled parts of one operation."""
 
-    __slots__ = ("choosing", "coerce", "is_refused", "may_compile", "node", "plans", "size", "uses")
+    __slots__ = ("bounded_names", "choosing", "coerce", "is_refused", "may_compile", "node", "plans", "size", "uses")
 
     def __init__(self, node: OperationDefinitionNode) -> None:
         self.node = node
@@ -196,6 +208,8 @@ class _OperationPlans:
         self.is_refused = False
         """Whether only graphql-core can execute the operation."""
         self.coerce: CoerceVariables | None = None
+        self.bounded_names: frozenset[str] | None = None
+        """The names of the variables, if their values need no check of the bounds."""
         self.size = 0
         """The memory that `coerce` takes, in bytes."""
         self.choosing: tuple[str, ...] = ()

@@ -122,7 +122,7 @@ def complete_field(run: Run, step: Step, value: Any, path: PathKey | None, later
     if value is None and step.is_nullable:
         return None
     here = path, step.key, step.parent_type.name
-    if not PLAIN_CLASSES[value.__class__] and is_awaitable(value):
+    if value.__class__ is CoroutineType or (not PLAIN_CLASSES[value.__class__] and is_awaitable(value)):
         later.append(step.key)
         return _complete_later(run, step, value, here)
     done = step.complete(value, run, here)

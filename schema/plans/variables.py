@@ -6,7 +6,8 @@ Python objects as by graphql-core.
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from math import isfinite
+from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any, TypeAlias
 
 from graphql import (
@@ -24,9 +25,11 @@ from graphql import (
     GraphQLString,
     OperationDefinitionNode,
     Undefined,
+    is_enum_type,
     is_list_type,
     is_non_null_type,
     is_required_input_field,
+    is_specified_scalar_type,
 )
 from graphql.execution.get_variable_signature import get_variable_signature
 from graphql.utilities.coerce_input_value import coerce_default_value
@@ -41,24 +44,46 @@ class OddVariables(Exception):
     """A value that is not plainly right. Graphql-core decides whether it is wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class InputBounds:
+    """Bounds for variables. `accept` returns whether the variables of a request are within them."""
+
+    max_items: int
+    """The maximum number of items in a list."""
+    max_keys: int
+    max_key_characters: int
+    max_values: int
+    """The maximum number of values in all variables together."""
+    accept: Callable[[Mapping[str, object]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledVariables:
+    coerce: CoerceVariables
+    bounded_names: frozenset[str] | None
+    """The names of the variables, if values of their types never exceed a bound."""
+    size: int
+    """The memory that the function takes, in bytes."""
+
+
 class InputCoercers:
     """The generated function for each input object type of a schema. Plans share them."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: InputBounds) -> None:
+        self._bounds = bounds
         self._made: dict[GraphQLInputObjectType, Callable[[Any], Any]] = {}
         self._in_progress: set[GraphQLInputObjectType] = set()
 
-    def make_variables(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> tuple[CoerceVariables, int]:
-        """Return the function for the variables of an operation, and the memory that it takes, in
-        bytes. Raises CannotCompile.
-        """
-        source = Source()
+    def make_variables(self, schema: GraphQLSchema, operation: OperationDefinitionNode) -> CompiledVariables:
+        """Return the function for the variables of an operation. Raises CannotCompile."""
+        source, types = Source(), {}
         source.line(0, "def coerce(values):")
         source.line(1, "coerced = {}")
         for node in operation.variable_definitions or ():
             signature = get_variable_signature(schema, node)
             if isinstance(signature, GraphQLError):
                 raise CannotCompile("a variable has an unknown type")
+            types[signature.name] = signature.type
             name = source.constant(signature.name)
             source.line(1, f"value = values.get({name}, {source.constant(Undefined)})")
             source.line(1, f"if value is {source.constant(Undefined)}:")
@@ -72,7 +97,30 @@ class InputCoercers:
             source.line(2, f"coerced[{name}] = value")
         source.line(1, "return coerced")
         coerce: CoerceVariables = source.compile("coerce")
-        return coerce, source.size
+        return CompiledVariables(coerce, frozenset(types) if self._is_bounded(types) else None, source.size)
+
+    def _is_bounded(self, types: Mapping[str, GraphQLInputType]) -> bool:
+        """Return whether values of these types, by the names of variables, never exceed a bound
+        after they were coerced. An input object then has only the keys of its type.
+        """
+        bounds = self._bounds
+        has_short_names = max(map(len, types), default=0) <= bounds.max_key_characters
+        most = len(types) + sum(map(self._count_most_values, types.values()))
+        return has_short_names and len(types) <= bounds.max_keys and most <= bounds.max_values
+
+    def _count_most_values(self, type_: GraphQLInputType) -> float:
+        """Return the largest number of values inside a value of a type."""
+        if is_non_null_type(type_):
+            return self._count_most_values(type_.of_type)
+        if is_list_type(type_):
+            return self._bounds.max_items * (1 + self._count_most_values(type_.of_type))
+        if isinstance(type_, GraphQLInputObjectType):
+            # An input that contains itself is not compiled.
+            inside = sum(self._count_most_values(field.type) for field in type_.fields.values())
+            return inf if len(type_.fields) > self._bounds.max_keys else len(type_.fields) + inside
+        # Another scalar may accept an object.
+        assert isinstance(type_, GraphQLScalarType | GraphQLEnumType)
+        return 0 if is_enum_type(type_) or is_specified_scalar_type(type_) else inf
 
     @staticmethod
     def _add_default(source: Source, default: object, name: str) -> None:
@@ -92,10 +140,15 @@ class InputCoercers:
             return
         if is_list_type(type_):
             item = self._make_item(source, type_.of_type)
-            source.line(depth, f"if value.__class__ is list: value = [{source.constant(item)}(one) for one in value]")
+            is_short_list = f"value.__class__ is list and len(value) <= {self._bounds.max_items}"
+            source.line(depth, f"if {is_short_list}: value = [{source.constant(item)}(one) for one in value]")
             source.line(depth, f"elif value is not None: {odd}")
             return
         assert isinstance(type_, GraphQLScalarType | GraphQLEnumType | GraphQLInputObjectType)
+        class_ = _PLAIN_CLASSES.get(type_)
+        if class_ is not None:
+            source.line(depth, f"if value.__class__ is not {source.constant(class_)} and value is not None: {odd}")
+            return
         source.line(depth, f"if value is not None: value = {source.constant(self._make_named(type_))}(value)")
 
     def _make_item(self, caller: Source, type_: GraphQLInputType) -> Callable[[Any], Any]:
@@ -142,7 +195,9 @@ class InputCoercers:
         source.line(1, f"if known != len(values): {odd}")
         if type_.is_one_of:
             source.line(1, f"if known != 1 or len(coerced) != 1 or None in coerced.values(): {odd}")
-        source.line(1, f"return {source.constant(type_.out_type)}(coerced)")
+        # By default, the coerced dict is the value.
+        is_dict = type_.out_type is GraphQLInputObjectType.out_type
+        source.line(1, "return coerced" if is_dict else f"return {source.constant(type_.out_type)}(coerced)")
         coerce: Callable[[Any], Any] = source.compile("coerce")
         return coerce
 
@@ -168,11 +223,10 @@ def _make_leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Callable[[Any], An
     return coerce
 
 
+_PLAIN_CLASSES: Mapping[object, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+"""The class of the values of a built-in scalar that stay as they are."""
 _PLAIN_VALUES: Mapping[object, Callable[[Any], bool]] = {
-    GraphQLString: lambda value: value.__class__ is str,
-    GraphQLID: lambda value: value.__class__ is str,
-    GraphQLBoolean: lambda value: value.__class__ is bool,
     GraphQLInt: lambda value: value.__class__ is int and -(2**31) <= value < 2**31,
     GraphQLFloat: lambda value: value.__class__ is float and isfinite(value),
 }
-"""Whether a value of a built-in scalar stays as it is."""
+"""Whether a value of another built-in scalar stays as it is."""

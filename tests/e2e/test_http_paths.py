@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from prometheus_client import REGISTRY
 
+from telemetry.collector import PROCESS_REGISTRY
 from tests.support.http_paths import MAX_BODY_BYTES, TwoPaths
 from tests.support.plain_requests import (
     LINE,
@@ -25,6 +25,7 @@ from tests.support.plain_requests import (
 from tests.support.shop import HOLD, Shop, lines
 from web.fast_path.answers import FastPath
 from web.fast_path.request_heads import MAX_BODY_BYTES as MAX_FAST_BODY_BYTES
+from web.middleware import Exchange
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,16 +66,16 @@ def recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = FastPath.answer
     world.fast.clear()
 
-    async def record(self: FastPath, head: object, authorization: str, body: object, request_id: str) -> object:
-        world.fast.append(request_id)
-        return await answer(self, head, authorization, body, request_id)  # type: ignore[arg-type]
+    async def record(self: FastPath, head: object, authorization: bytes, body: object, exchange: Exchange) -> object:
+        world.fast.append(exchange.id)
+        return await answer(self, head, authorization, body, exchange)  # type: ignore[arg-type]
 
     monkeypatch.setattr(FastPath, "answer", record)
 
 
 def counters() -> dict[tuple[object, ...], float]:
     """Return the counters that requests increase."""
-    samples = [sample for metric in REGISTRY.collect() for sample in metric.samples]
+    samples = [sample for metric in PROCESS_REGISTRY.collect() for sample in metric.samples]
     wanted = ("onsale_refusals_total", "onsale_token_checks_total")
     return {(sample.name, *sample.labels.items()): sample.value for sample in samples if sample.name in wanted}
 

@@ -6,14 +6,13 @@ from auth.token_refusals import TokenResult
 from auth.tokens import MAX_TOKEN_BYTES, TokenVerifier
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from settings import OidcSettings
-from telemetry.counters import token_checks
+from telemetry.metrics import token_checks
 from tests.support.issuers import KeyServer, make_verifier
 from tests.support.tokens import access_claims, signed
 
 
-def counts() -> dict[str, float]:
-    (metric,) = token_checks.collect()
-    return {sample.labels["result"]: sample.value for sample in metric.samples if sample.name.endswith("_total")}
+def counts() -> dict[str, int]:
+    return {result: count for (result,), count in token_checks.values.items()}
 
 
 async def result_of(verifier: TokenVerifier, token: str) -> tuple[list[str], str]:

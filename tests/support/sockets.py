@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from auth.bearer import TokenDigest
 from auth.callers import Callers, NoSessions, SessionReader
 from auth.public_site import Site
 from auth.viewer import Viewer
@@ -100,6 +101,9 @@ class FakeRunner:
                 raise TemporarilyUnavailable("The issuer is away")
         name, _, session_id = token.partition("/")
         return Viewer(PersonId(name), name, None, frozenset(), self.expires_at, session_id=session_id or None)
+
+    def recall(self, digest: TokenDigest) -> Viewer | None:
+        return None
 
     async def wait_for_subscriptions(self, count: int) -> list[FakeSubscription]:
         """Wait until `count` subscriptions are open, and return them."""

@@ -1,13 +1,16 @@
 """Tokens whose session has ended are refused; none is accepted before revocations are read."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
+from auth.bearer import TokenDigest, digest_token
 from auth.revocation.revocations import Revocations
 from auth.revocation.verifier import RevocationVerifier
-from auth.viewer import Viewer
+from auth.viewer import Role, Viewer
 from domain.errors import TemporarilyUnavailable, Unauthenticated
 from domain.identity.revocations import REVOCATION_LASTS_S
 from tests.support.revocations import START_S, FakeRevocationStore, viewer
@@ -21,6 +24,9 @@ class FixedVerifier:
     async def verify(self, token: str) -> Viewer:
         self.calls += 1
         return self.viewer
+
+    def recall(self, digest: TokenDigest, accepts: Callable[[Viewer], bool]) -> Viewer | None:
+        return self.viewer if accepts(self.viewer) else None
 
 
 async def test_no_token_is_verified_before_revocations_are_read() -> None:
@@ -55,3 +61,26 @@ async def test_token_older_than_the_lifetime_of_a_revocation_is_refused() -> Non
         await verifier.verify("token")
     inner.viewer = viewer(issued_at=time.time() - REVOCATION_LASTS_S + 60)
     assert await verifier.verify("token") is inner.viewer
+
+
+async def test_remembered_token_is_accepted_only_if_nothing_else_decides() -> None:
+    revocations, inner = Revocations(FakeRevocationStore()), FixedVerifier(viewer(sid="s1"))
+    digest, verifier = digest_token("token"), RevocationVerifier(inner, revocations)
+    assert verifier.recall(digest) is None, "the revocations have not been read"
+    await revocations.read_new()
+    assert verifier.recall(digest) is inner.viewer
+    inner.viewer = viewer(sid="s1", issued_at=time.time() - REVOCATION_LASTS_S - 1)
+    assert verifier.recall(digest) is None
+    inner.viewer = viewer(sid="s1")
+    await revocations.revoke_session("s1")
+    assert verifier.recall(digest) is None
+
+
+async def test_role_that_the_issuer_must_confirm_is_not_remembered() -> None:
+    revocations = Revocations(FakeRevocationStore())
+    await revocations.read_new()
+    rechecks: Any = object()
+    for role, is_plain in ((Role.CUSTOMER, True), (Role.ORGANIZER, False)):
+        inner = FixedVerifier(replace(viewer(), roles=frozenset({role})))
+        verifier = RevocationVerifier(inner, revocations, rechecks)
+        assert (verifier.recall(digest_token("token")) is inner.viewer) is is_plain

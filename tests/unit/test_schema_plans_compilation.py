@@ -12,12 +12,13 @@ from schema import CORE_SCHEMA, DocumentRules, Engine, Operation, build_engine, 
 from schema.execution import document_cache
 from schema.execution.document_cache import DocumentCache
 from schema.execution.field_costs import build_cost_table
+from schema.execution.input_bounds import INPUT_BOUNDS
 from schema.plans import document_plans
 from schema.plans.compile import Plan, compile_operation
 from schema.plans.document_plans import MAX_PLANS, DocumentPlans, PlanCompiler
 from schema.plans.selection import MAX_FIELDS, Selections
 from schema.plans.source import Source
-from schema.plans.variables import InputCoercers
+from schema.plans.variables import CompiledVariables, InputCoercers
 from schema.strawberry_fixes import object_type_of
 from tests.support.plans import compile_always, compile_usually, record_plans
 from tests.support.snapshots import CONCERT, FakeStores
@@ -56,7 +57,7 @@ class Compilations:
     grown: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.compiler = PlanCompiler(CORE_SCHEMA, object_type_of, now=self.clock)
+        self.compiler = PlanCompiler(CORE_SCHEMA, object_type_of, INPUT_BOUNDS, now=self.clock)
 
     def plans(self, text: str) -> DocumentPlans:
         return DocumentPlans(self.compiler, parse(text), lambda: self.grown.append(text))
@@ -202,7 +203,7 @@ def fail(*_: object) -> Any:
     [
         (document_plans, "choosing_variables", fail),
         (InputCoercers, "make_variables", fail),
-        (InputCoercers, "make_variables", lambda *_: (fail, 1)),
+        (InputCoercers, "make_variables", lambda *_: CompiledVariables(fail, None, 1)),
         (document_plans, "compile_operation", fail),
         (Source, "run", fail),
     ],
@@ -254,7 +255,7 @@ async def test_plans_count_in_the_cache_and_leave_with_their_document(monkeypatc
 async def test_many_shapes_of_documents_stay_within_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_always(monkeypatch)
     monkeypatch.setattr(document_cache, "CACHED_CHARACTERS", 20_000)
-    compiler = PlanCompiler(CORE_SCHEMA, object_type_of)
+    compiler = PlanCompiler(CORE_SCHEMA, object_type_of, INPUT_BOUNDS)
     cache = DocumentCache(CORE_SCHEMA, build_cost_table(CORE_SCHEMA), unshared_fields=frozenset(), compiler=compiler)
     for number in range(100):
         document = await cache.get(f"{{ a{number}: me {{ id name roles }} }}")
@@ -279,6 +280,9 @@ async def test_many_shapes_of_documents_stay_within_the_cache(monkeypatch: pytes
         {"input": {**INPUT, "lines": [{**LINE, "quantity": True}]}},
         {"input": {**INPUT, "queuePass": ["x"]}},
         {"input": INPUT, "other": 1},
+        {"input": INPUT, "k" * 101: 1},
+        {"input": INPUT, "other": [1] * 501},
+        {"input": INPUT, **{f"k{number}": 1 for number in range(300)}},
         {"input": {**INPUT, **{f"k{number}": 1 for number in range(300)}}},
     ],
 )
@@ -290,6 +294,21 @@ async def test_wrong_variables_get_the_words_of_graphql_core(
     # The viewer is signed out, so right variables are answered with an error of the field.
     assert "errors" in await use(plans, HOLD, input=INPUT)
     assert await use(plans, HOLD, **variables) == await use(core, HOLD, **variables)
+
+
+@pytest.mark.parametrize("lines", [300, 500])
+async def test_total_of_values_in_several_lists_is_bounded_in_plans(
+    executed: list[Plan], lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_always(monkeypatch)
+    text = "mutation($input: PurchaseTicketsInput!) { purchaseTickets(input: $input) { __typename } }"
+    some = [LINE] * lines
+    what = {"newHold": {"concertId": "x", "lines": some}}
+    customer = {"customerName": "A", "customerEmail": "a@example.org"}
+    sent = {**customer, "idempotencyKey": "k", "lines": some, "what": what}
+    answer = await use(build_engine(DocumentRules()), text, input=sent)
+    assert ("more than 3000 values" in str(answer)) == (lines == 500)
+    assert len(executed) == (lines == 300)
 
 
 def test_generated_source_contains_no_text_of_the_client() -> None:

@@ -11,6 +11,7 @@ from graphql import build_schema, parse
 
 from proofs.plans.comparison import Outcome, build_core, compile_for, execute_by_core, write_outcome
 from proofs.plans.proof import Counts, prove_operations
+from schema.execution.input_bounds import INPUT_BOUNDS
 from schema.plans.plain_fields import PlainField, all_fields, set_plain_field
 from schema.plans.variables import InputCoercers
 
@@ -65,7 +66,7 @@ class Calls:
         """Execute by graphql-core and by a plan."""
         document = parse(text)
         expected = write_outcome(await execute_by_core(self.schema, document, None, CONTEXT, variables), self.calls)
-        compiled = compile_for(self.schema, document, variables, InputCoercers(), lambda _: None)
+        compiled = compile_for(self.schema, document, variables, InputCoercers(INPUT_BOUNDS), lambda _: None)
         assert compiled.plan is not None
         assert compiled.variables is not None
         result = await compiled.plan.execute(None, CONTEXT, compiled.variables, self._make_core(document, variables))

@@ -8,14 +8,14 @@ Pass the name of the protocol to `uvicorn --http`.
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from web.fast_path.answers import FastPath
+from web.fast_path.answers import Answer, FastPath, make_answer
+from web.fast_path.header_lines import write_headers
 from web.fast_path.request_heads import END, MAX_HEAD_BYTES, PATH, START, Peer, RequestHead
 from web.logs import request_id
 from web.middleware import Exchange, internal_error
@@ -130,7 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
         # A request that is sent together with the next one is left to the parser.
         if head is None or len(data) > size + head.content_length:
             return False
-        authorization = sent[head.authorization].decode("latin-1")
+        authorization = sent[head.authorization]
         body = self._expect_body(data[size:], head.content_length)
         self._is_answering = True
         task = self.loop.create_task(self._answer(fast_path, head, authorization, body))
@@ -168,13 +168,16 @@ class HttpProtocol(HttpToolsProtocol):
         return data[len(part) :]
 
     async def _answer(
-        self, fast_path: FastPath, head: RequestHead, authorization: str, body: bytes | asyncio.Future[bytes]
+        self, fast_path: FastPath, head: RequestHead, authorization: bytes, body: bytes | asyncio.Future[bytes]
     ) -> None:
         exchange = Exchange("POST", PATH, given_id=head.request_id, is_secure=head.is_secure)
         token = request_id.set(exchange.id)
         try:
-            answer = await fast_path.answer(head, authorization, body, exchange.id)
-            await self._send(answer.status, exchange.complete_headers(answer.status, answer.headers), answer.body)
+            answer = await fast_path.answer(head, authorization, body, exchange)
+            if self.flow.write_paused:
+                # The flow resumes too when the connection is lost.
+                await self.flow.drain()
+            self._write(answer)
         except ClientDisconnected:
             pass
         except (Exception, asyncio.CancelledError) as error:
@@ -187,31 +190,22 @@ class HttpProtocol(HttpToolsProtocol):
             request_id.reset(token)
             self._end()
 
-    async def _send(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
-        if self.flow.write_paused:
-            # The flow resumes too when the connection is lost.
-            await self.flow.drain()
-        self._write(status, headers, body)
-
     def _fail(self, exchange: Exchange) -> None:
         """Report an error of the fast path itself, and close the connection."""
         self._is_stopping = True
         if exchange.status is None:
             response = internal_error(exchange.id)
-            headers = exchange.complete_headers(response.status_code, response.raw_headers)
-            self._write(response.status_code, headers, bytes(response.body))
+            self._write(make_answer(exchange, response.status_code, response.raw_headers, bytes(response.body)))
         else:
             self.transport.close()
 
-    def _write(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+    def _write(self, answer: Answer) -> None:
         if self.transport.is_closing():
             return
-        parts = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *headers):
-            parts += (name, b": ", value, b"\r\n")
-        if self._is_stopping:
-            parts.append(b"connection: close\r\n")
-        self.transport.write(b"".join((*parts, b"\r\n", body)))
+        status, header_lines, body = answer
+        default_lines = write_headers(self.server_state.default_headers)
+        last_line = b"connection: close\r\n\r\n" if self._is_stopping else b"\r\n"
+        self.transport.write(b"".join((STATUS_LINE[status], default_lines, header_lines, last_line, body)))
         self.server_state.total_requests += 1
         if self._is_stopping:
             self.transport.close()

@@ -15,7 +15,9 @@ import httptools
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from auth.bearer import TokenDigest, digest_bearer
 from domain.limits.recently_used import RecentlyUsed
+from web.fast_path.header_lines import HeaderLines, make_header_lines
 from web.graphql import JsonFormat
 from web.middleware import REQUEST_ID
 from web.proxies import TrustedProxies
@@ -58,12 +60,16 @@ class RequestHead:
     content_length: int
     authorization: slice
     """The position of the `Authorization` value in the head."""
+    token: TokenDigest | None
+    """The digest of the token in it, if it is well-formed."""
     request_id: bytes
     """The id that the client sent, or empty."""
     address: str | None
     """The client's address, as limits count it."""
     is_secure: bool
     format: JsonFormat
+    lines: HeaderLines
+    """The header lines of the answer."""
     accepted_encodings: str
 
 
@@ -108,14 +114,16 @@ class RequestHeads:
         format_, encodings = self._find_format(headers), headers.get("accept-encoding", "")
         if format_ is None or len(encodings) > _MAX_ENCODINGS_CHARACTERS:
             return None
-        begin, client = head.index(authorization), scope["client"]
+        begin, client, is_secure = head.index(authorization), scope["client"], scope["scheme"] == "https"
         return RequestHead(
             content_length=content_length,
             authorization=slice(begin, begin + len(authorization)),
             request_id=headers.get(REQUEST_ID.decode(), "").encode("latin-1")[:_KEPT_ID_BYTES],
             address=client[0] if client else None,
-            is_secure=scope["scheme"] == "https",
+            token=digest_bearer(authorization.decode("latin-1")),
+            is_secure=is_secure,
             format=format_,
+            lines=make_header_lines(format_, is_secure=is_secure),
             accepted_encodings=encodings,
         )
 
