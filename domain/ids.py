@@ -72,11 +72,8 @@ def fingerprint(*parts: str) -> str:
 
     Length prefixes keep different lists of parts distinct.
     """
-    sha = hashlib.sha256()
-    for part in parts:
-        encoded = part.encode()
-        sha.update(len(encoded).to_bytes(8, "big") + encoded)
-    return sha.hexdigest()
+    words = [part.encode() for part in parts]
+    return hashlib.sha256(b"".join([len(word).to_bytes(8, "big") + word for word in words])).hexdigest()
 
 
 def order_number(order_id: OrderId) -> str:
