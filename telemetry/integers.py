@@ -23,6 +23,9 @@ class Counts:
         """Count one. There is a value for each label."""
         self.values[values] = self.values.get(values, 0) + 1
 
+    def add_several(self, count: int, *values: str) -> None:
+        self.values[values] = self.values.get(values, 0) + count
+
     @property
     def total(self) -> int:
         return sum(self.values.values())

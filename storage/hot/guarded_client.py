@@ -22,12 +22,12 @@ class GuardedClient:
         self._client = client
         self._guard = guard
 
-    async def call(self, script: Script, concert_id: ConcertId, *args: str | int) -> tuple[str, Reply]:
+    async def call(self, script: Script, concert_id: ConcertId, *args: str | int, units: int = 0) -> tuple[str, Reply]:
         """Call a script. Return the word of its reply and the values after it.
 
         Raises the guard's error for UNKNOWN and RECOVERING.
         """
-        word, rest = await self._client.call(script, concert_id, *args)
+        word, rest = await self._client.call(script, concert_id, *args, units=units)
         if word in ("UNKNOWN", "RECOVERING"):
             raise await self._guard.refusal_for(concert_id, word)
         return word, rest

@@ -120,7 +120,7 @@ class FakeClient:
         self._script = script
         self._word = word
 
-    async def call(self, script: Script, concert_id: ConcertId, *args: object) -> tuple[str, Reply]:
+    async def call(self, script: Script, concert_id: ConcertId, *args: object, units: int = 0) -> tuple[str, Reply]:
         return await self.call_with_keys(script, (), *args)
 
     async def run_command(self, *command: str) -> Reply:
