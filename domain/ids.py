@@ -72,8 +72,11 @@ def fingerprint(*parts: str) -> str:
 
     Length prefixes keep different lists of parts distinct.
     """
-    words = [part.encode() for part in parts]
-    return hashlib.sha256(b"".join([len(word).to_bytes(8, "big") + word for word in words])).hexdigest()
+    text = b""
+    for part in parts:
+        encoded = part.encode()
+        text += len(encoded).to_bytes(8, "big") + encoded
+    return hashlib.sha256(text).hexdigest()
 
 
 def order_number(order_id: OrderId) -> str:

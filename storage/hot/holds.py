@@ -31,7 +31,7 @@ from domain.stock import Stock, TierStock
 from domain.tiers.errors import TierProblem, TierRefused
 from storage import scripts
 from storage.hot import replies
-from storage.hot.guarded_client import GuardedClient
+from storage.hot.guarded_client import UNTRUSTED, GuardedClient
 from storage.hot.rate_limits import rate_arguments, rate_limited_error
 from storage.hot.script_client import Reply
 from storage.hot.tier_rules import decode_stock_rules
@@ -70,24 +70,23 @@ class HoldStore:
         `pass_entry_id` is the entry id in a pass whose signature has been verified. `sells_hidden`
         is for the concert's organizer and admins; for others, a hidden tier does not exist.
         """
-        pairs: list[str | int] = []
-        units = 0
-        for line in lines:
-            pairs += (line.tier_id, line.quantity)
-            units += line.quantity
         entry_id = "" if pass_entry_id is None else pass_entry_id
-        word, rest = await self._client.call(
-            scripts.HOLD_TICKETS,
-            concert_id,
+        args: list[str | int] = [
             hold_id,
             person_id,
             digest,
             entry_id,
             *rate_arguments(rates, address),
             "1" if sells_hidden else "",
-            *pairs,
-            units=units,
-        )
+        ]
+        units = 0
+        for line in lines:
+            args += (line.tier_id, line.quantity)
+            units += line.quantity
+        rest = await self._client.send_for(concert_id, scripts.HOLD_TICKETS, args, units=units)
+        word = scripts.HOLD_TICKETS.decode_word(rest.pop(0))
+        if word in UNTRUSTED:
+            raise await self._client.refusal_for(concert_id, word)
         metrics.holds.add(word)
         match word:
             case "HOLD":

@@ -86,17 +86,14 @@ class ScriptClient:
         """Refuse calls for a concert while this is true, except those of recoveries."""
         self._is_superseded = is_superseded
 
-    async def call(self, script: Script, concert_id: ConcertId, *args: Arg, units: int = 0) -> tuple[str, Reply]:
+    async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
         """Call a script for a concert. Return the word of its reply and the values after it.
-        `units` is how many units of stock the call may take.
 
         Raises TemporarilyUnavailable if the store cannot be reached or is overloaded, or if another
         store has taken over the concert; and ScriptReplyError for a word that the script's header
         does not declare.
         """
-        if self._is_superseded(concert_id) and not script.is_for_recovery(args):
-            raise TemporarilyUnavailable("Another stock store has taken over this concert", retry_after_s=2)
-        reply = await self.send(script, concert_keys(concert_id), args, units=units)
+        reply = await self.send_for(concert_id, script, args)
         return script.decode_word(reply.pop(0)), reply
 
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:
@@ -105,6 +102,14 @@ class ScriptClient:
         """
         reply = await self.send(script, keys, args)
         return script.decode_word(reply.pop(0)), reply
+
+    def send_for(
+        self, concert_id: ConcertId, script: Script, args: Sequence[Arg], *, units: int = 0
+    ) -> "asyncio.Future[list[Any]]":
+        """Send a call for a concert as `send` does. `units` is how many units it may take."""
+        if self._is_superseded(concert_id) and not script.is_for_recovery(args):
+            raise TemporarilyUnavailable("Another stock store has taken over this concert", retry_after_s=2)
+        return self.send(script, concert_keys(concert_id), args, units=units)
 
     def send(
         self, script: Script, keys: tuple[str, ...], args: Sequence[Arg], *, units: int = 0

@@ -60,11 +60,14 @@ def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
 @contextmanager
 def repeated_calls(stores: Stores) -> Iterator[None]:
     """Within the block, make each script call twice and return the second reply."""
-    call = stores.script_client.call
+    send_for = stores.script_client.send_for
 
-    async def call_twice(*args: Any, **options: Any) -> Any:
-        await call(*args, **options)
-        return await call(*args, **options)
+    def send_twice(*args: Any, **options: Any) -> "asyncio.Future[list[Any]]":
+        async def run() -> list[Any]:
+            await send_for(*args, **options)
+            return await send_for(*args, **options)
 
-    with mock.patch.object(stores.script_client, "call", call_twice):
+        return asyncio.ensure_future(run())
+
+    with mock.patch.object(stores.script_client, "send_for", send_twice):
         yield
