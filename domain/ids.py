@@ -72,11 +72,11 @@ def fingerprint(*parts: str) -> str:
 
     Length prefixes keep different lists of parts distinct.
     """
-    sha = hashlib.sha256()
+    text = b""
     for part in parts:
         encoded = part.encode()
-        sha.update(len(encoded).to_bytes(8, "big") + encoded)
-    return sha.hexdigest()
+        text += len(encoded).to_bytes(8, "big") + encoded
+    return hashlib.sha256(text).hexdigest()
 
 
 def order_number(order_id: OrderId) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from domain.ids import PersonId
 from domain.limits.errors import RateLimited
-from domain.limits.rates import NO_LIMITS, CallRates, LimitedCall, RateLimits, RateScope
+from domain.limits.rates import NO_LIMITS, CallRates, LimitedCall, Rate, RateLimits, RateScope
 from domain.limits.token_bucket import TokenBuckets
 from telemetry.counters import rate_limited
 
@@ -53,12 +53,13 @@ class _CallLimit:
 
         A call above the person's rate does not count toward the rate of their address.
         """
-        self._take(self._people, RateScope.PERSON, person_id)
-        if address is not None:
-            self._take(self._addresses, RateScope.ADDRESS, address)
+        per_person, per_address = self._rates.per_person, self._rates.per_address
+        now_s = self._clock()
+        if per_person is not None and (wait_s := self._people.take(person_id, now_s)) > 0:
+            raise self._refusal(RateScope.PERSON, per_person, wait_s)
+        if per_address is not None and address is not None and (wait_s := self._addresses.take(address, now_s)) > 0:
+            raise self._refusal(RateScope.ADDRESS, per_address, wait_s)
 
-    def _take(self, buckets: TokenBuckets, scope: RateScope, key: str) -> None:
-        rate, wait_s = self._rates.of(scope), buckets.take(key, self._clock())
-        if rate is not None and wait_s > 0:
-            rate_limited.labels(call=self._call.value).inc()
-            raise RateLimited(self._call, scope, rate, retry_after_s=math.ceil(wait_s))
+    def _refusal(self, scope: RateScope, rate: Rate, wait_s: float) -> RateLimited:
+        rate_limited.labels(call=self._call.value).inc()
+        return RateLimited(self._call, scope, rate, retry_after_s=math.ceil(wait_s))

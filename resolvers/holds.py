@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from typing import TypeVar
 
-from domain.errors import NotFound, NotOnSale
+from domain.errors import NotAdmitted, NotFound, NotOnSale
 from domain.holds import Hold, TicketRequest
-from domain.ids import ConcertId, HoldId, PersonId, concert_of, fingerprint, hold_id
+from domain.ids import ConcertId, HoldId, PersonId, TierId, concert_of, fingerprint, hold_id
 from domain.validation import key_problems, raise_problems, ticket_line_problems
 from resolvers.context import Context
 from resolvers.history import is_past, past_raises
 from resolvers.load_once import NowOrLater
 from resolvers.permissions import draft_raises, may_see, organizes
 from resolvers.queues import (
-    add_to_index,
     hidden_positions,
     load_viewer_concerts,
     read_indexed_entry,
@@ -40,7 +39,7 @@ async def hold_tickets(
     viewer = context.signed_in()
     raise_problems(chain(key_problems(idempotency_key), ticket_line_problems(concert_id, lines)))
     id_ = hold_id(viewer.person_id, concert_id, "holdTickets", idempotency_key)
-    return await create_hold(context, id_, lines, digest=fingerprint(*fingerprint_parts(lines)), queue_pass=queue_pass)
+    return await create_hold(context, id_, lines, digest=_digest_of(lines), queue_pass=queue_pass)
 
 
 async def create_hold(
@@ -50,33 +49,41 @@ async def create_hold(
 
     Raises RateLimited, or NotAdmitted with the viewer's position if they are waiting.
 
-    The index of the person's concerts and the hold are written concurrently; if both go through one
-    pipeline, the index is written first. If the index cannot be written, the request is refused,
+    The index of the person's concerts and the hold are written concurrently, the index only if this
+    process has not written it lately. If the index cannot be written, the request is refused,
     but the hold may exist until its deadline. A repeated request returns it and writes the index
     again.
     """
     viewer, concert_id = context.signed_in(), concert_of(lines[0].tier_id)
     context.call_limits.count_hold_request(viewer.person_id, context.address)
-    concert = await context.stores.concert_cache.get(concert_id)
+    stores = context.stores
+    concert = stores.concert_cache.find_listed(concert_id) or await stores.concert_cache.get(concert_id)
     if concert is not None and is_past(concert):
         # The pass is not checked, because its queue has expired too.
         raise NotOnSale(concert_id, concert.status)
-    hold = context.stores.holds.hold(
-        concert_id,
-        id_,
-        lines,
-        person_id=viewer.person_id,
-        digest=digest,
-        pass_entry_id=await read_pass(context, queue_pass, concert_id),
-        rates=context.call_limits.rates.holds,
-        address=context.address,
-        sells_hidden=concert is not None and organizes(context, concert),
-    )
-    if concert is None:
-        return await hold
+    pass_entry_id = None if queue_pass is None else await read_pass(context, queue_pass, concert_id)
     # Drafts are indexed too, because another process may publish the concert before the hold runs.
-    with hidden_positions(concert), draft_raises(partial(NotFound, "Concert", concert_id)):
-        _, held = await asyncio.gather(add_to_index(context, viewer.person_id, concert), hold)
+    addition = None if concert is None else stores.person_concerts.begin_addition(viewer.person_id, concert)
+    try:
+        held = await stores.holds.hold(
+            concert_id,
+            id_,
+            lines,
+            person_id=viewer.person_id,
+            digest=digest,
+            pass_entry_id=pass_entry_id,
+            rates=context.call_limits.rates.holds,
+            address=context.address,
+            sells_hidden=concert is not None and organizes(context, concert),
+        )
+    except (NotAdmitted, NotOnSale) as error:
+        if concert is None:
+            raise
+        # Entered only here, because entering them takes longer than anything else in a hold.
+        with hidden_positions(concert), draft_raises(partial(NotFound, "Concert", concert_id)):
+            raise error
+    if addition is not None and not addition.is_complete_at(held.epoch):
+        await addition.complete(held.epoch)
     return held
 
 
@@ -149,6 +156,17 @@ async def _holds_at(context: Context, concert_id: ConcertId, person_id: PersonId
         return await context.stores.holds.list_for_person(concert_id, person_id)
     except (NotFound, NotOnSale):
         return ()
+
+
+def _digest_of(lines: tuple[TicketRequest, ...]) -> str:
+    if len(lines) == 1:
+        return _digest_of_line(lines[0].tier_id, lines[0].quantity)
+    return fingerprint(*fingerprint_parts(lines))
+
+
+@lru_cache(maxsize=1_000)
+def _digest_of_line(tier_id: TierId, quantity: int) -> str:
+    return fingerprint(tier_id, str(quantity))
 
 
 def fingerprint_parts(lines: tuple[TicketRequest, ...]) -> list[str]:

@@ -6,7 +6,7 @@ A script is `lua/<name>.lua`, preceded by the `lua/lib/` parts that its `-- @inc
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
@@ -37,15 +37,25 @@ class Script:
     replies: frozenset[str]
     source: str = field(init=False, repr=False)
     sha: str = field(init=False, repr=False)
+    takes_incarnation: bool = field(init=False, repr=False)
+    takes_calls: bool = field(init=False, repr=False)
+    """Whether one run handles several calls. Its reply is then a list of their replies."""
+    _words: Mapping[bytes, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         source = load(self.name)
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "sha", hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+        object.__setattr__(self, "takes_incarnation", self.args[:1] == ("incarnation",))
+        object.__setattr__(self, "takes_calls", self.args[-1:] == ("call*",))
+        object.__setattr__(self, "_words", {word.encode(): word for word in self.replies})
 
-    @property
-    def takes_incarnation(self) -> bool:
-        return self.args[:1] == ("incarnation",)
+    def decode_word(self, word: bytes) -> str:
+        """Return the first word of a reply. Raises ScriptReplyError if it is not declared here."""
+        decoded = self._words.get(word)
+        if decoded is None:
+            raise ScriptReplyError(self.name, word.decode())
+        return decoded
 
     def is_for_recovery(self, args: Sequence[object]) -> bool:
         """Return whether a call with these arguments belongs to a recovery, which passes its epoch,
@@ -55,13 +65,6 @@ class Script:
             return True
         names = self.args[1:] if self.takes_incarnation else self.args
         return "epoch" in names and args[names.index("epoch")] != ""
-
-    @property
-    def takes_calls(self) -> bool:
-        """Return whether one run handles several calls. Its reply is then a list of their
-        replies.
-        """
-        return self.args[-1:] == ("call*",)
 
 
 def load(name: str) -> str:

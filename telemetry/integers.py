@@ -28,6 +28,9 @@ class Counts:
         for values in labels:
             self.values.setdefault(values, 0)
 
+    def add_several(self, count: int, *values: str) -> None:
+        self.values[values] = self.values.get(values, 0) + count
+
     @property
     def total(self) -> int:
         return sum(self.values.values())

@@ -21,11 +21,14 @@ class TokenBucket:
 
     def try_take(self, now_s: float) -> bool:
         """Take one token if one is left, and return whether it was taken."""
-        self._tokens = min(self._burst, self._tokens + (now_s - self._at_s) * self._per_s)
+        tokens = self._tokens + (now_s - self._at_s) * self._per_s
+        if tokens > self._burst:
+            tokens = float(self._burst)
         self._at_s = now_s
-        if self._tokens < 1:
+        if tokens < 1:
+            self._tokens = tokens
             return False
-        self._tokens -= 1
+        self._tokens = tokens - 1
         return True
 
     @property

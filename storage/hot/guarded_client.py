@@ -2,12 +2,17 @@
 trusted.
 """
 
-from typing import Protocol
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from domain.errors import OnsaleError
 from domain.ids import ConcertId
 from storage.hot.script_client import Reply, ScriptClient
 from storage.scripts import Script
+
+UNTRUSTED = ("UNKNOWN", "RECOVERING")
+"""The words of a store whose state of the concert cannot be trusted."""
 
 
 class RecoveryGuard(Protocol):
@@ -28,6 +33,17 @@ class GuardedClient:
         Raises the guard's error for UNKNOWN and RECOVERING.
         """
         word, rest = await self._client.call(script, concert_id, *args)
-        if word in ("UNKNOWN", "RECOVERING"):
-            raise await self._guard.refusal_for(concert_id, word)
+        if word in UNTRUSTED:
+            raise await self.refusal_for(concert_id, word)
         return word, rest
+
+    def send_for(
+        self, concert_id: ConcertId, script: Script, args: Sequence[str | int], *, units: int
+    ) -> "asyncio.Future[list[Any]]":
+        """Send a call without a coroutine. The caller decodes the reply, and raises `refusal_for`
+        if its word is one of UNTRUSTED.
+        """
+        return self._client.send_for(concert_id, script, args, units=units)
+
+    async def refusal_for(self, concert_id: ConcertId, word: str) -> OnsaleError:
+        return await self._guard.refusal_for(concert_id, word)

@@ -31,12 +31,15 @@ from domain.stock import Stock, TierStock
 from domain.tiers.errors import TierProblem, TierRefused
 from storage import scripts
 from storage.hot import replies
-from storage.hot.guarded_client import GuardedClient
+from storage.hot.guarded_client import UNTRUSTED, GuardedClient
 from storage.hot.rate_limits import rate_arguments, rate_limited_error
 from storage.hot.script_client import Reply
 from storage.hot.tier_rules import decode_stock_rules
 from storage.scripts import ScriptReplyError
 from telemetry import metrics
+
+_STATES = {state.value: state for state in HoldState}
+_EXTENDED_STATES = (HoldState.HELD, HoldState.BUYING)
 
 
 class OrderExists(Exception):
@@ -67,19 +70,23 @@ class HoldStore:
         `pass_entry_id` is the entry id in a pass whose signature has been verified. `sells_hidden`
         is for the concert's organizer and admins; for others, a hidden tier does not exist.
         """
-        pairs = [word for line in lines for word in (line.tier_id, line.quantity)]
         entry_id = "" if pass_entry_id is None else pass_entry_id
-        word, rest = await self._client.call(
-            scripts.HOLD_TICKETS,
-            concert_id,
+        args: list[str | int] = [
             hold_id,
             person_id,
             digest,
             entry_id,
             *rate_arguments(rates, address),
             "1" if sells_hidden else "",
-            *pairs,
-        )
+        ]
+        units = 0
+        for line in lines:
+            args += (line.tier_id, line.quantity)
+            units += line.quantity
+        rest = await self._client.send_for(concert_id, scripts.HOLD_TICKETS, args, units=units)
+        word = scripts.HOLD_TICKETS.decode_word(rest.pop(0))
+        if word in UNTRUSTED:
+            raise await self._client.refusal_for(concert_id, word)
         metrics.holds.add(word)
         match word:
             case "HOLD":
@@ -244,11 +251,13 @@ def _hold(
     concert_id: ConcertId, hold_id: HoldId, text: bytes | int, *, grace_until_ms: int, epoch: int, version: int
 ) -> Hold:
     record: dict[str, Any] = orjson.loads(cast(bytes, text))
-    state = HoldState(record["state"])
+    state = _STATES[record["state"]]
     # The order worker enforces the deadline of a payment, which MongoDB has too, so no grace period
     # of the hot store extends it.
-    is_extended = state in (HoldState.HELD, HoldState.BUYING) and not record.get("order_version")
-    expires_ms = max(record["deadline_ms"], grace_until_ms) if is_extended else record["deadline_ms"]
+    is_extended = state in _EXTENDED_STATES and not record.get("order_version")
+    expires_ms: int = record["deadline_ms"]
+    if is_extended and grace_until_ms > expires_ms:
+        expires_ms = grace_until_ms
     return Hold(
         id=hold_id,
         concert_id=concert_id,
@@ -257,7 +266,7 @@ def _hold(
         reason=EndReason(record["reason"]) if record["reason"] else None,
         # cjson encodes an empty list as {}.
         units=tuple(record["units"]),
-        lines=tuple(TicketLine(TierId(tier), quantity, price) for tier, quantity, price in record["lines"]),
+        lines=tuple([TicketLine(*line) for line in record["lines"]]),
         created_ms=record["created_ms"],
         expires_ms=expires_ms,
         digest=record["digest"],

@@ -355,7 +355,9 @@ def keys_expire_at(concert: Concert) -> datetime:
 
 def is_history(concert: Concert) -> bool:
     """Return whether the concert's keys have expired. If so, the concert is not applied again."""
-    return keys_expire_at(concert) <= datetime.now(UTC)
+    now = datetime.now(UTC)
+    # Most concerts are still to come, which is found out faster.
+    return concert.terms.starts_at <= now and keys_expire_at(concert) <= now
 
 
 def _origin(order: Order) -> str:

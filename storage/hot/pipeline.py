@@ -48,6 +48,8 @@ class Call:
     keys: tuple[str, ...]
     args: Sequence[Arg]
     answer: "asyncio.Future[list[Any]]"
+    units: int = 0
+    """How many units of stock the call may take."""
     is_repeated: bool = False
 
     def can_be_encoded(self) -> bool:
@@ -209,8 +211,6 @@ class Pipeline:
         self._batch = batch
         self.started_s = time.monotonic()
         metrics.pipeline_calls.observe(len(batch))
-        for call in batch:
-            metrics.script_calls.add(call.script.name)
         self._is_sent = False
         if self._connection is None:
             self._opening = asyncio.create_task(self._open())
@@ -249,7 +249,10 @@ class Pipeline:
             self._send(connection, self._group_batch(), asks_incarnation=age_s > INCARNATION_REFRESH_S)
 
     def _group_batch(self) -> list[Command]:
-        return group_calls(self._batch, most=self._max_calls_per_run)
+        commands = group_calls(self._batch, most=self._max_calls_per_run)
+        for command in commands:
+            metrics.script_calls.add_several(len(command.calls), command.script.name)
+        return commands
 
     def _send(
         self,

@@ -3,6 +3,7 @@ concert.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from domain.limits.errors import RateLimited
 from domain.limits.rates import CallRates, LimitedCall, Rate, RateScope
@@ -21,7 +22,7 @@ def rate_arguments(rates: CallRates, address: str | None) -> tuple[str, str]:
     per_address = None if address is None else rates.per_address
     if rates.per_person is None and per_address is None:
         return "", ""
-    return address or "", f"{_pair(rates.per_person)},{_pair(per_address)}"
+    return address or "", _rates_text(rates.per_person, per_address)
 
 
 def rate_limited_error(call: LimitedCall, rates: CallRates, rest: Sequence[bytes | int]) -> RateLimited:
@@ -37,6 +38,12 @@ def rate_limited_error(call: LimitedCall, rates: CallRates, rest: Sequence[bytes
 
 def whole_seconds(ms: int) -> int:
     return max(1, -(-ms // 1000))
+
+
+@lru_cache(maxsize=64)
+def _rates_text(per_person: Rate | None, per_address: Rate | None) -> str:
+    """Return the text for these rates. A process has only a few different ones."""
+    return f"{_pair(per_person)},{_pair(per_address)}"
 
 
 def _pair(rate: Rate | None) -> str:

@@ -7,7 +7,7 @@ Calls wait in one bounded queue, from which two pipelines, each with one connect
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -19,7 +19,7 @@ from domain.ids import ConcertId
 from storage.hot.pipeline import Call, IncarnationSeen, Pipeline
 from storage.hot.resp import Arg
 from storage.keys import concert_keys
-from storage.scripts import Script, ScriptReplyError
+from storage.scripts import Script
 from storage.silence import SilenceWatch
 
 PIPELINES = 2
@@ -31,6 +31,10 @@ MAX_BATCH = 512
 MAX_CALLS_PER_RUN = 64
 """How many calls one run of a script may take, if it takes several. The store does nothing else in
 the meantime: about a millisecond for holds.
+"""
+MAX_UNITS = 2_000
+"""How many units of stock the holds of one batch may take, unless it is a single hold. A thousand
+units take the store one to two milliseconds, in which it does nothing else.
 """
 MAX_WAITING = 20_000
 """About half a second of work for the store. Beyond this limit, calls raise TemporarilyUnavailable.
@@ -89,13 +93,30 @@ class ScriptClient:
         store has taken over the concert; and ScriptReplyError for a word that the script's header
         does not declare.
         """
-        if self._is_superseded(concert_id) and not script.is_for_recovery(args):
-            raise TemporarilyUnavailable("Another stock store has taken over this concert", retry_after_s=2)
-        return await self.call_with_keys(script, concert_keys(concert_id), *args)
+        reply = await self.send_for(concert_id, script, args)
+        return script.decode_word(reply.pop(0)), reply
 
     async def call_with_keys(self, script: Script, keys: tuple[str, ...], *args: Arg) -> tuple[str, Reply]:
         """Call a script whose keys do not belong to a concert. `call` describes the reply and the
         errors.
+        """
+        reply = await self.send(script, keys, args)
+        return script.decode_word(reply.pop(0)), reply
+
+    def send_for(
+        self, concert_id: ConcertId, script: Script, args: Sequence[Arg], *, units: int = 0
+    ) -> "asyncio.Future[list[Any]]":
+        """Send a call for a concert as `send` does. `units` is how many units it may take."""
+        if self._is_superseded(concert_id) and not script.is_for_recovery(args):
+            raise TemporarilyUnavailable("Another stock store has taken over this concert", retry_after_s=2)
+        return self.send(script, concert_keys(concert_id), args, units=units)
+
+    def send(
+        self, script: Script, keys: tuple[str, ...], args: Sequence[Arg], *, units: int = 0
+    ) -> "asyncio.Future[list[Any]]":
+        """Send a call with the next batch. Return a future of its reply, with the word as bytes.
+
+        Raises TemporarilyUnavailable, as the future may.
         """
         if self._is_closed:
             raise TemporarilyUnavailable("This server is stopping")
@@ -103,14 +124,11 @@ class ScriptClient:
             raise self._silence.refusal()
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests are waiting for the stock store")
-        call = Call(script, keys, args, self._loop.create_future())
-        self._waiting.append(call)
-        self._schedule_batch()
-        reply = await call.answer
-        word = reply.pop(0).decode()
-        if word not in script.replies:
-            raise ScriptReplyError(script.name, word)
-        return word, reply
+        answer: asyncio.Future[list[Any]] = self._loop.create_future()
+        self._waiting.append(Call(script, keys, args, answer, units))
+        if not self._is_batch_due:
+            self._schedule_batch()
+        return answer
 
     async def run_command(self, *command: str | bytes) -> Any:
         """Run one plain command that is not part of a sale, and return its reply."""
@@ -144,8 +162,20 @@ class ScriptClient:
         self._is_batch_due = False
         for pipeline in self._pipelines:
             if self._waiting and pipeline.is_idle and not self._is_closed:
-                pipeline.start([self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))])
+                pipeline.start(self._take_batch())
                 self._silence.batch_started()
+
+    def _take_batch(self) -> list[Call]:
+        """Take the calls of the next batch, at least one."""
+        waiting = self._waiting
+        batch = [waiting.popleft()]
+        units = batch[0].units
+        while waiting and len(batch) < MAX_BATCH:
+            units += waiting[0].units
+            if units > MAX_UNITS:
+                break
+            batch.append(waiting.popleft())
+        return batch
 
     def _pipeline_is_idle(self, again: list[Call]) -> None:
         self._waiting.extendleft(reversed(again))

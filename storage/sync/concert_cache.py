@@ -98,6 +98,13 @@ class ConcertCache:
             log.warning("concert %s stays as it was read before: %s", concert_id, describe_cause(error))
             return listed
 
+    def find_listed(self, concert_id: ConcertId) -> Concert | None:
+        """Return a live concert as `get` does, without waiting, if it is in the list; else None."""
+        if self._concerts is None:
+            return None
+        self._refresh_list()
+        return self._concerts.get(concert_id)
+
     def put(self, concert: Concert) -> None:
         """Store a concert that this process changed; reads that began earlier do not replace it."""
         self._keep(concert.id, concert, self._clock())
@@ -113,10 +120,15 @@ class ConcertCache:
         """Return the list, and start reading it again if it is old."""
         if self._concerts is None:
             await self._list_reads.run(None, self._read, owner=self._tasks)
-        elif self._clock() - self._read_at > (MIN_REFRESH_S if self._is_incomplete else REFRESH_S):
+        else:
+            self._refresh_list()
+        return self._concerts or {}
+
+    def _refresh_list(self) -> None:
+        """Start reading the list again if it is old."""
+        if self._clock() - self._read_at > (MIN_REFRESH_S if self._is_incomplete else REFRESH_S):
             with suppress(TemporarilyUnavailable):
                 self._list_reads.start(None, self._read_again, owner=self._tasks)
-        return self._concerts or {}
 
     async def _read(self) -> None:
         self._is_incomplete = False

@@ -19,11 +19,12 @@ from domain.errors import (
     SoldOut,
     TemporarilyUnavailable,
 )
-from domain.holds import Hold, HoldState
+from domain.holds import Hold, HoldState, TicketRequest
+from domain.ids import HoldId, PersonId
 from domain.orders import Order
 from resolvers import holds
 from storage.connect import Stores
-from storage.hot.script_client import MAX_CALLS_PER_RUN
+from storage.hot.script_client import MAX_CALLS_PER_RUN, MAX_UNITS
 from tests.support.concurrency import gather_results
 from tests.support.hot_keys import concert_key, make_due, record_worker_run, replace_incarnation
 from tests.support.sale import buy, check_invariants, context, hold, on_sale, opened, stock
@@ -158,13 +159,31 @@ async def test_full_batch_of_large_holds_takes_every_unit_once(any_stores: Store
         made = await asyncio.gather(
             *[hold(any_stores, concert, each, who=f"buyer{n}", with_key=key) for n in range(MAX_CALLS_PER_RUN)]
         )
-        assert len({one.version for one in made}) == 1
+        assert len({one.version for one in made}) == -(-MAX_CALLS_PER_RUN // (MAX_UNITS // each))
         assert len({unit for one in made for unit in one.units}) == capacity
         assert await stock(any_stores, concert) == [(0, capacity, 0)]
         await check_invariants(any_stores, concert)
         await asyncio.gather(
             *[holds.release_hold(context(any_stores, one.person_id), concert.id, one.id) for one in made]
         )
+
+
+@pytest.mark.parametrize(("each", "runs"), [(1, 1), (MAX_UNITS // 5, 1), (900, 3), (1_000, 3)])
+async def test_one_run_takes_a_bounded_number_of_units(valkey_url: str, stores: Stores, each: int, runs: int) -> None:
+    concert = await warm_up(stores, 5 * each + 1, limit_per_order=each, limit_per_person=each)
+    lines = [TicketRequest(concert.tiers[0].id, each)]
+
+    async def hold_all() -> None:
+        held = await asyncio.gather(
+            *[
+                stores.holds.hold(concert.id, HoldId(f"hold{n}"), lines, person_id=PersonId(f"buyer{n}"), digest="d")
+                for n in range(5)
+            ]
+        )
+        assert [len(one.units) for one in held] == [each] * 5
+
+    assert await count_runs(valkey_url, hold_all) == runs
+    assert await stock(stores, concert) == [(0, 5 * each + 1, 0)]
 
 
 async def test_holds_of_many_concerts_at_once_stay_apart(stores: Stores) -> None:

@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from domain.concerts import Concert, ConcertStatus
+from domain.concerts import Concert, ConcertChange, ConcertStatus
 from domain.errors import NotFound, TemporarilyUnavailable
 from domain.ids import ConcertId, PersonId
 from resolvers import concerts, holds, queues
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
+from storage.hot import person_concerts
+from storage.hot.hot_state import keys_expire_at
 from storage.hot.person_concerts import MAX_CONCERTS
 from storage.keys import person_concerts_key
 from tests.support.queue_steps import with_room
 from tests.support.sale import buy, context, draft, hold, key, lines, on_sale, opened, organizer, stock
+from tests.support.script_calls import recorded_calls
 from tests.support.stores import start_cluster
 from tests.support.waiting import wait_until
 
@@ -163,6 +166,7 @@ async def test_hold_adds_a_concert_that_is_still_cached_as_a_draft(
     async def read_before_publication(_: ConcertId) -> Concert:
         return as_draft
 
+    monkeypatch.setattr(stores.concert_cache, "find_listed", lambda _: as_draft)
     monkeypatch.setattr(stores.concert_cache, "get", read_before_publication)
     await hold(stores, concert, 1, who=ANN)
     assert await stores.person_concerts.list(ANN) == (concert.id,)
@@ -182,6 +186,46 @@ async def test_unwritable_index_does_not_stop_recovery_or_order_sync(
         assert await stores.recovery.recover(concert.id)
         assert await stores.order_sync.sync(order)
         assert await stock(stores, concert) == [(4, 0, 1)]
+
+
+async def test_index_is_written_once_for_several_holds(stores: Stores) -> None:
+    first, second = await on_sale(stores, 5), await on_sale(stores, 5)
+    with recorded_calls(stores) as calls:
+        for concert in (first, first, first, second):
+            await hold(stores, concert, 1, who=ANN)
+        await hold(stores, second, 1, who=PersonId("ben"))
+    assert calls.count("hold_tickets") == 5
+    assert calls.count("add_person_concert") == 3
+    assert set(await stores.person_concerts.list(ANN)) == {first.id, second.id}
+
+
+async def test_hold_after_a_recovery_writes_the_lost_index_again(stores: Stores) -> None:
+    concert = await on_sale(stores, 5)
+    for _ in range(2):
+        await hold(stores, concert, 1, who=ANN)
+    await stores.script_client.run_command("FLUSHALL")
+    assert await stores.recovery.recover(concert.id)
+    await hold(stores, concert, 1, who=ANN)
+    assert await stores.person_concerts.list(ANN) == (concert.id,)
+
+
+async def test_hold_writes_the_index_again_after_ten_minutes(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_concerts, "KNOWN_FOR_S", -1.0)
+    concert = await on_sale(stores, 5)
+    with recorded_calls(stores) as calls:
+        for _ in range(2):
+            await hold(stores, concert, 1, who=ANN)
+    assert calls.count("add_person_concert") == 2
+
+
+async def test_rescheduled_concert_keeps_its_place_in_the_index_longer(stores: Stores) -> None:
+    concert = await on_sale(stores, 5)
+    await hold(stores, concert, 1, who=ANN)
+    later = ConcertChange(starts_at=concert.terms.starts_at + timedelta(days=90))
+    changed = await concerts.update_concert(organizer(stores), concert.id, later, expected_version=None)
+    await hold(stores, changed, 1, who=ANN)
+    expire_at_ms = await stores.script_client.run_command("ZSCORE", person_concerts_key(ANN), concert.id)
+    assert float(expire_at_ms) == int(keys_expire_at(changed).timestamp() * 1000)
 
 
 async def test_unknown_concert_is_not_added_to_the_index(stores: Stores) -> None:

@@ -132,7 +132,7 @@ async def test_purchase_takes_one_round_trip_per_step(stores: Stores) -> None:
     assert calls.round_trips == [["begin_purchase"], ["record_order"]]
     lines = [{"tierId": ids.of_tier(concert.tiers[0].id), "quantity": 1}]
     input_ = {"concertId": ids.of_concert(concert.id), "lines": lines, "idempotencyKey": key(), **who}
-    data, calls = await process.run(document, "ann", input=input_)
+    data, calls = await process.run(document, "ben", input=input_)
     assert data["purchaseTickets"]["__typename"] == "PurchaseTicketsSuccess"
     assert calls.round_trips == [["add_person_concert", "hold_tickets"], ["begin_purchase"], ["record_order"]]
 

@@ -8,10 +8,10 @@ from typing import Any
 from unittest import mock
 
 from storage.connect import Stores
-from storage.hot.script_client import Reply, ScriptClient
+from storage.hot.script_client import ScriptClient
 from storage.scripts import Script
 
-_call_with_keys = ScriptClient.call_with_keys
+_send = ScriptClient.send
 
 
 @dataclass
@@ -48,25 +48,26 @@ def recorded_calls(stores: Stores) -> Iterator[ScriptCalls]:
     """Record the calls made through these stores within the block."""
     calls = ScriptCalls()
 
-    async def record(
-        client: ScriptClient, script: Script, keys: tuple[str, ...], *args: str | int
-    ) -> tuple[str, Reply]:
+    def record(client: ScriptClient, script: Script, *args: Any, **options: Any) -> "asyncio.Future[list[Any]]":
         if client is stores.script_client:
             calls.add(script)
-        return await _call_with_keys(client, script, keys, *args)
+        return _send(client, script, *args, **options)
 
-    with mock.patch.object(ScriptClient, "call_with_keys", record):
+    with mock.patch.object(ScriptClient, "send", record):
         yield calls
 
 
 @contextmanager
 def repeated_calls(stores: Stores) -> Iterator[None]:
     """Within the block, make each script call twice and return the second reply."""
-    call = stores.script_client.call
+    send_for = stores.script_client.send_for
 
-    async def call_twice(*args: Any) -> Any:
-        await call(*args)
-        return await call(*args)
+    def send_twice(*args: Any, **options: Any) -> "asyncio.Future[list[Any]]":
+        async def run() -> list[Any]:
+            await send_for(*args, **options)
+            return await send_for(*args, **options)
 
-    with mock.patch.object(stores.script_client, "call", call_twice):
+        return asyncio.ensure_future(run())
+
+    with mock.patch.object(stores.script_client, "send_for", send_twice):
         yield

@@ -126,6 +126,10 @@ class FakeClient:
     async def call(self, script: Script, concert_id: ConcertId, *args: object) -> tuple[str, Reply]:
         return await self.call_with_keys(script, (), *args)
 
+    async def send_for(self, concert_id: ConcertId, script: Script, args: object, *, units: int) -> list[Any]:
+        word, rest = await self.call(script, concert_id)
+        return [word.encode(), *rest]
+
     async def run_command(self, *command: str) -> Reply:
         return [self._word.encode()]
 
