@@ -23,7 +23,8 @@ class SettleWorker:
     idle_s = 5.0
     """Interval for idle concerts.
 
-    A purchase waits a minute before it is settled, so a few more seconds do not matter.
+    A purchase is settled at the deadline of its hold, and at least a minute after it began (ADR
+    11), so a few more seconds do not matter.
     """
 
     async def run_once(self, stores: Stores) -> int:

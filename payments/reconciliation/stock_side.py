@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from domain.ids import ConcertId
 from storage.connect import Stores
-from storage.hot.hot_state import is_recorded
+from storage.hot.replies import is_recorded
 from storage.mongo.payments.reconciliations import StockCursor
 from telemetry import counters
 

@@ -94,6 +94,14 @@ class FrozenQueue:
     """A hexadecimal SHA-1 chain over the registrations."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecoveryMark:
+    word: str
+    """MARKED, TRUSTED, BUSY, STALE or UNKNOWN."""
+    incarnation: str = ""
+    """The incarnation of the store that has the mark; set only with MARKED."""
+
+
 class HotState:
     def __init__(self, client: ScriptClient) -> None:
         self._client = client
@@ -318,10 +326,16 @@ class HotState:
         )
         return replies.expect(scripts.OPEN_QUEUE, word, "OPENED", "OPEN", "STALE", "UNKNOWN", "RECOVERING")
 
-    async def mark_recovery(self, concert_id: ConcertId, epoch: int) -> str:
-        """Begin a recovery, or renew its mark. Return MARKED, TRUSTED, BUSY, STALE or UNKNOWN."""
-        word, _ = await self._client.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_MARK_LIFE_MS)
-        return replies.expect(scripts.MARK_RECOVERY, word, "MARKED", "TRUSTED", "BUSY", "STALE", "UNKNOWN")
+    async def mark_recovery(self, concert_id: ConcertId, epoch: int) -> RecoveryMark:
+        """Begin a recovery, or renew its mark."""
+        word, rest = await self._client.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_MARK_LIFE_MS)
+        match word:
+            case "MARKED":
+                return RecoveryMark(word, replies.text(rest[0]))
+            case "TRUSTED" | "BUSY" | "STALE" | "UNKNOWN":
+                return RecoveryMark(word)
+            case _:
+                raise ScriptReplyError(scripts.MARK_RECOVERY.name, word)
 
     async def distrust(self, concert_id: ConcertId, epoch: int, *, from_scratch: bool) -> str:
         """Make the concert wait for a recovery. Return DISTRUSTED, STALE or UNKNOWN."""
@@ -332,20 +346,6 @@ class HotState:
         """Finish a recovery. Return RECOVERED, RECOVERING or UNKNOWN."""
         word, _ = await self._client.call(scripts.FINISH_RECOVERY, concert_id, epoch)
         return replies.expect(scripts.FINISH_RECOVERY, word, "RECOVERED", "RECOVERING", "UNKNOWN")
-
-
-def is_recorded(word: str) -> bool:
-    """Return whether the hot state has the order, given the word returned by `record_order`.
-
-    Raises ScriptReplyError for any other word.
-    """
-    match word:
-        case "RECORDED" | "KNOWN":
-            return True
-        case "UNKNOWN" | "RECOVERING":
-            return False
-        case _:
-            raise ScriptReplyError(scripts.RECORD_ORDER.name, word)
 
 
 def keys_expire_at(concert: Concert) -> datetime:

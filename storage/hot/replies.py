@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from storage.hot.script_client import Reply
-from storage.scripts import Script, ScriptReplyError
+from storage.scripts import RECORD_ORDER, Script, ScriptReplyError
 
 
 def expect(script: Script, word: str, *expected: str) -> str:
@@ -39,3 +39,17 @@ def lists(reply: Reply) -> list[Reply]:
 def time(ms: bytes | int | str) -> datetime:
     """Return the time for a Unix timestamp in milliseconds."""
     return datetime.fromtimestamp(int(ms) / 1000, UTC)
+
+
+def is_recorded(word: str) -> bool:
+    """Return whether the hot state has the order, given the word returned by `record_order`.
+
+    Raises ScriptReplyError for any other word.
+    """
+    match word:
+        case "RECORDED" | "KNOWN":
+            return True
+        case "UNKNOWN" | "RECOVERING":
+            return False
+        case _:
+            raise ScriptReplyError(RECORD_ORDER.name, word)

@@ -4,7 +4,7 @@ KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection; the concert will be trusted again under it
 ARGV[2]   epoch        raised in MongoDB for this recovery
 ARGV[3]   patience_ms  how long a mark of another recovery under the same incarnation is respected
-Replies   MARKED | TRUSTED | BUSY | STALE epoch | UNKNOWN
+Replies   MARKED incarnation | TRUSTED | BUSY | STALE epoch | UNKNOWN
 ]]
 local seen = redis.call('HMGET', KEYS[1], 'incarnation', 'mark', 'mark_ms', 'epoch')
 if not seen[4] then return {'UNKNOWN'} end
@@ -16,9 +16,9 @@ local mark = ARGV[2] .. ':' .. ARGV[1]
 local marked_epoch, marked_under = string.match(seen[2] or '', '^(%d+):(.*)$')
 if seen[2] == mark then
   redis.call('HSET', KEYS[1], 'mark_ms', now)
-  return {'MARKED'}
+  return {'MARKED', ARGV[1]}
 end
 if marked_under == ARGV[1] and tonumber(marked_epoch) > tonumber(ARGV[2]) then return {'STALE', marked_epoch} end
 if marked_under == ARGV[1] and now - tonumber(seen[3]) < tonumber(ARGV[3]) then return {'BUSY'} end
 redis.call('HSET', KEYS[1], 'mark', mark, 'mark_ms', now)
-return {'MARKED'}
+return {'MARKED', ARGV[1]}

@@ -31,6 +31,10 @@ from storage.sync.house_units import HouseUnits
 log = logging.getLogger(__name__)
 
 
+_TAKEN_BY_CHANGE = "Another change of this concert has just moved some of these tickets"
+_SOLD_UNSEEN = "Some of these tickets have been sold, but the stock store did not know it yet"
+
+
 class LostKeys(Exception):
     """The store has evicted a key of this concert."""
 
@@ -121,8 +125,9 @@ class ConcertWriter:
         try:
             written = await self._transaction.commit(replace(write, moves=moves))
         except DuplicateKeyError as error:
-            await self._house_units.sync_owners(moves)
-            raise TemporarilyUnavailable("Some of these tickets were sold before the stock store restarted") from error
+            is_change = await self._house_units.sync_owners(moves)
+            cause = _TAKEN_BY_CHANGE if is_change else _SOLD_UNSEEN
+            raise TemporarilyUnavailable(cause) from error
         await self._house_units.record(moves)
         return written
 

@@ -22,7 +22,8 @@ from domain.holds import TicketLine
 from domain.ids import HOUSE, ConcertId, OrderId, TierId, Unit, hold_id
 from domain.orders import Customer, Order, OrderEvent, OrderStatus
 from storage import scripts
-from storage.hot.hot_state import HotState, is_history, is_recorded
+from storage.hot.hot_state import HotState, is_history
+from storage.hot.replies import is_recorded
 from storage.mongo.concert_transaction import ConcertTransaction, HouseMove
 from storage.mongo.concerts import ConcertStore
 from storage.mongo.orders import OrderStore
@@ -85,9 +86,14 @@ class HouseUnits:
         """
         await self._order_sync.sync_all([order for move in moves for order in (*move.added, *move.shrunk)])
 
-    async def sync_owners(self, moves: Sequence[HouseMove]) -> None:
-        """Record, in the hot state, the orders that own the units that these moves would take."""
-        await self._order_sync.sync_owners(_units(moves))
+    async def sync_owners(self, moves: Sequence[HouseMove]) -> bool:
+        """Record, in the hot state, the orders that own the units that these moves would take.
+
+        Return whether one of them is an order of the house, which another change has written.
+        """
+        owners = await self._orders.find_owners(_units(moves))
+        await self._order_sync.sync_all(owners)
+        return any(order.person_id == HOUSE for order in owners)
 
     async def advance(self, concert_id: ConcertId, *, rounds: int) -> int:
         """Add or withdraw units until every tier matches its capacity, or `rounds` are used up.

@@ -13,8 +13,9 @@ from domain.errors import TemporarilyUnavailable, describe_cause
 from domain.holds import HoldState
 from domain.ids import HOUSE, ConcertId, HoldId, OrderId, PersonId, Unit
 from domain.orders import Order, StockState
-from storage.hot.hot_state import HotState, is_recorded, keys_expire_at
+from storage.hot.hot_state import HotState, keys_expire_at
 from storage.hot.person_concerts import PersonConcerts
+from storage.hot.replies import is_recorded
 from storage.mongo.client import raises_unavailable
 from storage.mongo.orders import OrderStore
 from storage.sync.concert_cache import ConcertCache

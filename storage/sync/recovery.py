@@ -110,16 +110,16 @@ class Recovery:
             log.warning("the store has evicted keys of concert %s, which is rebuilt from MongoDB", concert_id)
             await self._hot_state.distrust(concert_id, concert.epoch, from_scratch=True)
             await self._hot_state.apply_concert(concert)
-        word = await self._hot_state.mark_recovery(concert_id, concert.epoch)
-        match word:
+        mark = await self._hot_state.mark_recovery(concert_id, concert.epoch)
+        match mark.word:
             case "MARKED":
-                return await self._recover_marked(concert, since=started - OVERLAP)
+                return await self._recover_marked(concert, mark.incarnation, since=started - OVERLAP)
             case "TRUSTED":
                 return True
             case "BUSY" | "STALE" | "UNKNOWN":
                 return False
             case _:
-                raise ScriptReplyError(scripts.MARK_RECOVERY.name, word)
+                raise ScriptReplyError(scripts.MARK_RECOVERY.name, mark.word)
 
     async def rebuild(self, concert_id: ConcertId, *, from_scratch: bool) -> bool:
         """Stop trusting the store for this concert, and try once to recover it. Return the result
@@ -135,13 +135,13 @@ class Recovery:
         log.warning("concert %s is rebuilt from MongoDB at epoch %d: %s", concert_id, concert.epoch, word)
         return await self.recover(concert_id)
 
-    async def _recover_marked(self, concert: Concert, *, since: datetime) -> bool:
-        """Do the work of a recovery that has set its mark. `since` is a time before the recovery
-        began.
+    async def _recover_marked(self, concert: Concert, store: str, *, since: datetime) -> bool:
+        """Do the work of a recovery that has set its mark. `store` is the incarnation of the store
+        that has the mark; another connection may have seen another one since. `since` is a time
+        before the recovery began.
 
         Return False if it was superseded or did not succeed.
         """
-        store = self._hot_state.incarnation
         self._unfinished[concert.id] = concert.epoch, store
         await self._concerts.record_store(concert.id, store)
         count = await self._order_sync.sync_concert(concert)

@@ -19,6 +19,7 @@ from domain.orders import Order
 from resolvers import holds
 from storage.connect import Stores
 from storage.embedded.process import ServerProcess
+from storage.hot.hot_state import RecoveryMark
 from storage.mongo.order_batch import Outcome
 from tests.support.hold_orders import order_of
 from tests.support.hot_keys import advance_clock, concert_key
@@ -209,13 +210,14 @@ async def test_a_superseded_recovery_changes_nothing(own_stores: Stores, own_val
     await restart(own_valkey)
     raised = await own_stores.concerts.raise_epoch(concert.id)
     assert raised is not None
-    assert await own_stores.hot_state.mark_recovery(concert.id, raised.epoch) == "MARKED"
-    assert await own_stores.hot_state.mark_recovery(concert.id, raised.epoch + 1) == "BUSY"
+    mark = await own_stores.hot_state.mark_recovery(concert.id, raised.epoch)
+    assert mark == RecoveryMark("MARKED", own_stores.hot_state.incarnation)
+    assert (await own_stores.hot_state.mark_recovery(concert.id, raised.epoch + 1)).word == "BUSY"
     assert await own_stores.hot_state.record_order(order, epoch=raised.epoch + 1) == "RECOVERING"
     assert await own_stores.hot_state.finish_recovery(concert.id, raised.epoch + 1) == "RECOVERING"
     assert await own_stores.hot_state.record_order(order, epoch=raised.epoch) == "KNOWN"
     assert await own_stores.hot_state.finish_recovery(concert.id, raised.epoch) == "RECOVERED"
-    assert await own_stores.hot_state.mark_recovery(concert.id, raised.epoch + 1) == "TRUSTED"
+    assert (await own_stores.hot_state.mark_recovery(concert.id, raised.epoch + 1)).word == "TRUSTED"
     assert await stock(own_stores, concert) == [(9, 0, 1)]
 
 

@@ -251,7 +251,7 @@ async def test_recovery_opens_a_drawn_queue_that_lost_entries(any_stores: Stores
     lottery = draw(9)
     assert await any_stores.hot_state.open_queue(concert.id, 1, lottery) == "STALE"
     await replace_incarnation(any_stores, concert)
-    assert await any_stores.hot_state.mark_recovery(concert.id, 9) == "MARKED"
+    assert (await any_stores.hot_state.mark_recovery(concert.id, 9)).word == "MARKED"
     assert await any_stores.hot_state.open_queue(concert.id, 1, lottery, epoch=9) == "OPENED"
     assert await any_stores.hot_state.finish_recovery(concert.id, 9) == "RECOVERED"
     survivors = [f"p{lot}" for lot in struct.unpack(">9I", lottery.order) if lot <= 3]

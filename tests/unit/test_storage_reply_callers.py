@@ -20,7 +20,15 @@ from domain.orders import Order
 from domain.room_audits import RoomCommand
 from storage import scripts
 from storage.hot.events import ClaimedEvents, StoredEvent
-from storage.hot.hot_state import AdmissionRun, CapacityDecision, ConcertCopy, ExpiryRun, FreeUnits, FrozenQueue
+from storage.hot.hot_state import (
+    AdmissionRun,
+    CapacityDecision,
+    ConcertCopy,
+    ExpiryRun,
+    FreeUnits,
+    FrozenQueue,
+    RecoveryMark,
+)
 from storage.scripts import Script, ScriptReplyError
 from storage.sync.capacity_proposals import CapacityProposals
 from storage.sync.concert_writer import ConcertWriter, LostKeys
@@ -121,11 +129,11 @@ def make_fake(**answers: object) -> Any:
     return SimpleNamespace(**{name: method(answer) for name, answer in answers.items()})
 
 
-def recover(**words: str) -> Awaitable[bool]:
+def recover(**words: object) -> Awaitable[bool]:
     usual: dict[str, object] = {
         "require_writes": None,
         "apply_concert": "APPLIED",
-        "mark_recovery": "MARKED",
+        "mark_recovery": RecoveryMark("MARKED", "incarnation"),
         "record_order": "RECORDED",
         "finish_recovery": "RECOVERED",
     }
@@ -163,7 +171,7 @@ def stores_of(**parts: object) -> Any:
 
 Call = Callable[[str], Awaitable[object]]
 CALLERS: dict[str, tuple[Script, Call]] = {
-    "recovery marks": (scripts.MARK_RECOVERY, lambda word: recover(mark_recovery=word)),
+    "recovery marks": (scripts.MARK_RECOVERY, lambda word: recover(mark_recovery=RecoveryMark(word))),
     "recovery records": (scripts.RECORD_ORDER, lambda word: recover(record_order=word)),
     "recovery finishes": (scripts.FINISH_RECOVERY, lambda word: recover(finish_recovery=word)),
     "opening freezes": (scripts.FREEZE_QUEUE, lambda word: open_queue(frozen=word)),

@@ -85,6 +85,7 @@ AFTER_WORD: dict[str, Any] = {
     "NOT_OPEN": [b"CLOSED", b""],
     "RAN": [0, 0, 0],
     "CALLED": [1],
+    "MARKED": [b"incarnation"],
     "FROZEN": [1, b"digest"],
     "QUEUE": [QUEUE],
     "ROOM": [[*QUEUE[:6], 0, *QUEUE[7:]]],
