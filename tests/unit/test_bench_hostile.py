@@ -6,6 +6,7 @@ from graphql import get_operation_ast, parse, validate
 from bench.hostile.attacks import ATTACKS, COMPILED, Attack
 from bench.hostile.probe import timed_compilations
 from schema import CORE_SCHEMA
+from schema.execution.input_bounds import INPUT_BOUNDS
 from schema.plans.document_plans import PlanCompiler
 from schema.strawberry_fixes import object_type_of
 
@@ -16,8 +17,8 @@ def test_shape_to_compile_is_valid_and_has_a_plan(attack: Attack) -> None:
     assert validate(CORE_SCHEMA, document) == []
     operation = get_operation_ast(document)
     assert operation is not None
-    compiler = PlanCompiler(CORE_SCHEMA, object_type_of)
-    coerce, _ = compiler.compile_variables(operation)
+    compiler = PlanCompiler(CORE_SCHEMA, object_type_of, INPUT_BOUNDS)
+    coerce = compiler.compile_variables(operation).coerce
     with timed_compilations() as took_ms:
         compiler.compile(document, operation, coerce(attack.variables))
     assert len(took_ms) == 1
