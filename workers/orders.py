@@ -116,7 +116,7 @@ class OrderWorker:
                 continue
             grace_until = resumed_at + await _grace(stores, concert_id)
             lease = await stores.order_work.lease_due(concert_id, self._clock(), limit=ORDERS_PER_LEASE)
-            if len(lease.orders) == ORDERS_PER_LEASE:
+            if lease.may_have_more:
                 concerts.append(concert_id)
             results = await asyncio.gather(*[self._advance(order, grace_until) for order in lease.orders])
             await _release(stores, lease, [order.id for order in results if order is not None])

@@ -47,6 +47,8 @@ class Lease:
     token: str
     concert_id: ConcertId
     orders: tuple[Order, ...]
+    may_have_more: bool = False
+    """Whether more orders may be due. Another worker may have leased some of those that were found."""
 
 
 class OrderWork:
@@ -75,7 +77,8 @@ class OrderWork:
         # they were found.
         await self._orders.update_many({**due, "_id": ids}, {"$set": {lease_id: token, lease_until: now + LEASE}})
         leased = self._orders.find({"concertId": concert_id, "_id": ids, lease_id: token}).sort(at, ASCENDING)
-        return Lease(token, concert_id, tuple([order_from_document(document) async for document in leased]))
+        orders = tuple([order_from_document(document) async for document in leased])
+        return Lease(token, concert_id, orders, may_have_more=len(found) == limit)
 
     @raises_unavailable
     async def release(self, lease: Lease) -> None:

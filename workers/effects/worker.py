@@ -135,8 +135,9 @@ class EffectsWorker:
         while waiting:
             concert_id = waiting.popleft()
             lease = await stores.effect_work.lease_due(concert_id, self._clock(), limit=ORDERS_PER_LEASE)
-            if lease.orders:
+            if lease.orders or lease.may_have_more:
                 waiting.append(concert_id)
+            if lease.orders:
                 changed += await self._do_effects(stores, lease.orders)
         return changed
 
