@@ -48,7 +48,7 @@ class Lease:
     concert_id: ConcertId
     orders: tuple[Order, ...]
     may_have_more: bool = False
-    """Whether more orders may be due. Another worker may have leased some of those that were found."""
+    """Whether more orders may be due: another worker may have leased some of those found."""
 
 
 class OrderWork:
