@@ -11,7 +11,8 @@ from web.processes.child import Child
 
 log = logging.getLogger(__name__)
 
-START_WITHIN_S = 60.0
+START_WITHIN_S = 120.0
+"""Long enough for a busy machine on which many processes start at once."""
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
 """Longer than a server needs for its last requests, its sockets and its stores."""
@@ -38,7 +39,7 @@ class KeptProcess:
         process_restarts.show(name)
         self._child: Child | None = None
         self.leaving: Child | None = None
-        """The child that was replaced, until it has ended."""
+        """The child that was replaced. It may have ended."""
 
     @property
     def child(self) -> Child | None:
