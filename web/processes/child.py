@@ -60,13 +60,15 @@ class Child:
         it has ended. Raises OSError if it cannot be started.
         """
         ours, theirs = socketpair()
-        try:
-            with theirs:
+        with theirs:
+            messages = await MessageStream.open(ours)
+            try:
                 process = await _execute(command, kind, theirs, listener)
-            return cls(process, await MessageStream.open(ours), on_end)
-        except BaseException:
-            ours.close()
-            raise
+            except BaseException:
+                await messages.close()
+                raise
+        # Nothing is awaited between the start and this, so that a process is never forgotten.
+        return cls(process, messages, on_end)
 
     @property
     def pid(self) -> int:
