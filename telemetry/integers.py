@@ -5,7 +5,7 @@ that of the event loop, changes them; others may read them at any time.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 
 class Counts:
@@ -23,13 +23,13 @@ class Counts:
         """Count one. There is a value for each label."""
         self.values[values] = self.values.get(values, 0) + 1
 
-    def begin(self, labels: Iterable[tuple[str, ...]]) -> None:
-        """Show counts of 0 for these labels until they are counted."""
-        for values in labels:
-            self.values.setdefault(values, 0)
-
     def add_several(self, count: int, *values: str) -> None:
+        """Count several at once."""
         self.values[values] = self.values.get(values, 0) + count
+
+    def show(self, *values: str) -> None:
+        """Show 0 until something is counted, so that the first count is an increase."""
+        self.values.setdefault(values, 0)
 
     @property
     def total(self) -> int:
