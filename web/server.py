@@ -3,8 +3,8 @@
 import asyncio
 import errno
 import gc
-import resource
 import socket
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from settings import SettingsError
 from subscriptions.sockets.ws_protocol import SocketProtocol
 from web.fast_path.protocol import HttpProtocol
 from web.health import Departure
+from web.open_files import raise_open_file_limit
 
 R = TypeVar("R")
 
@@ -25,6 +26,11 @@ BACKLOG = 2_048
 # A hold takes milliseconds. A client that has no answer after this time is disconnected, and learns
 # the outcome by repeating the request.
 GRACE_S = 3
+LINGER_S = 6.0
+"""How long a server that has closed its port lets connections end by themselves. An idle connection
+of a proxy ends after 5 seconds, uvicorn's time limit.
+"""
+LOOK_EVERY_S = 0.1
 GC_THRESHOLDS = (10_000, 20, 5)
 """Thresholds: numbers of allocated objects, young collections and middle collections.
 
@@ -65,9 +71,22 @@ class Server(uvicorn.Server):
     order.
     """
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+        """Set when the server accepts requests."""
+        self.linger_s = 0.0
+        """How long connections may end by themselves once the port is closed: each after its next
+        response. A request that a proxy sends just then is still answered.
+        """
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()
 
     def announce_departure(self) -> None:
         """Make the application not ready. It serves requests until `should_exit` is set."""
@@ -83,7 +102,27 @@ class Server(uvicorn.Server):
         streams = self.lifespan.state.get("event_streams")
         if streams is not None:
             streams.stop_all()
+        if self.linger_s:
+            await self._linger(sockets or [])
         await super().shutdown(sockets)
+
+    async def _linger(self, sockets: list[socket.socket]) -> None:
+        """Accept no more connections, end sockets, and let other connections end by themselves."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+        ends_s, seen = time.monotonic() + self.linger_s, set[object]()
+        while time.monotonic() < ends_s:
+            for connection in self.server_state.connections - seen:
+                seen.add(connection)
+                if isinstance(connection, HttpProtocol):
+                    connection.close_after_response()
+                else:
+                    connection.shutdown()
+            if not any(isinstance(connection, HttpProtocol) for connection in self.server_state.connections):
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def run_program(program: Coroutine[Any, Any, R]) -> R:
@@ -106,12 +145,3 @@ def configure_gc() -> None:
     """
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-
-
-def raise_open_file_limit() -> None:
-    """Raise the limit on open files to the hard limit, which the administrator has set.
-
-    Every socket counts as an open file, and shells usually allow only a thousand.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

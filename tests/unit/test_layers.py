@@ -32,7 +32,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Programs may import these too; the other modules of their package may not.
 PROGRAMS = {
-    "workers/__main__.py": ("settings.", "web.logs", "web.configuration.keys", "web.configuration.stores"),
+    "workers/__main__.py": (
+        "settings.",
+        "web.logs",
+        "web.open_files",
+        "web.configuration.keys",
+        "web.configuration.stores",
+    ),
     "bench/hold_layers/__main__.py": ("app.create_app",),
 }
 
@@ -97,6 +103,7 @@ SEPARATED = (
     ("proofs.sale.records", ("proofs.",), ("proofs.sale.records.",)),
     ("proofs.waiting_room", ("proofs.",), ("proofs.waiting_room.", "proofs.wait_until.")),
     ("proofs.store_faults", ("proofs.",), ("proofs.store_faults.", "proofs.waiting_room.", "proofs.wait_until.")),
+    ("proofs.processes", ("proofs.",), ("proofs.processes.", "proofs.wait_until.")),
     ("proofs.simulation", ("proofs.",), ("proofs.simulation.",)),
 )
 MAX_MODULES = 18
