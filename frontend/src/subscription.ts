@@ -19,6 +19,8 @@ export interface KeptSubscription {
 }
 
 export interface Handlers<Data> {
+  /** Called before each attempt. */
+  started?(): void;
   next(result: FormattedExecutionResult<Data, unknown>): void;
   /** Returns whether to retry. Without a retry, the subscription stops until `resume` is called. */
   failed(failure: Failure): boolean;
@@ -45,6 +47,7 @@ export function keepSubscribed<Data>(
   const resume = (): void => {
     if (isStopped || current) return;
     clearTimeout(retryTimer);
+    handlers.started?.();
     // The client also calls `complete` after `unsubscribe`, so outdated attempts are ignored.
     const attempt = Symbol("attempt");
     current = attempt;

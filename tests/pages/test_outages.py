@@ -36,8 +36,9 @@ async def test_page_reconnects_unless_a_close_code_forbids_it(site: Site, tmp_pa
     }
 
 
-async def test_subscription_continues_after_an_error_that_passes(site: Site, tmp_path: Path) -> None:
-    assert await site.run("refusingSubscriptions", tmp_path) == {"subscriptions": 3}
+@pytest.mark.parametrize("name", ["refusingSubscriptions", "refusingQuietSubscriptions"])
+async def test_subscription_continues_after_an_error_that_passes(site: Site, name: str, tmp_path: Path) -> None:
+    assert await site.run(name, tmp_path) == {"subscriptions": 3}
 
 
 async def test_page_finishes_a_purchase_of_unknown_outcome(site: Site, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import { Provider } from "urql";
 
 import { openClient } from "../api/client";
 import { report } from "../api/connection";
+import { reportClosed } from "../api/pushes";
 import { loginAddress, Sessions, type Session } from "../session";
 import { loadSettings, type Settings } from "../settings";
 import { openSocket } from "../socket";
@@ -33,7 +34,7 @@ socket.on("connected", () => {
   report("socket", true);
   report("live", true);
 });
-socket.on("closed", (event) => report("socket", (event as CloseEvent).wasClean && (event as CloseEvent).code === 1000));
+socket.on("closed", (event) => reportClosed((event as CloseEvent).wasClean && (event as CloseEvent).code === 1000));
 
 export function useSession(): SessionState {
   const state = useContext(Current);

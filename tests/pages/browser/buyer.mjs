@@ -6,6 +6,7 @@ export const DESKTOP = { viewport: { width: 1280, height: 800 } };
 export const PHONE = { viewport: { width: 360, height: 640 }, isMobile: true, hasTouch: true };
 // Payments and refunds are the work of several processes, which share a busy machine.
 export const PAYMENT_MS = 120_000;
+export const DOWNLOAD = /^Download all as PDF/;
 const TITLE_POLL_MS = 50;
 const TITLE_ATTEMPTS = 2_400;
 
@@ -149,12 +150,9 @@ export class Buyer {
     await ready.waitFor({ timeout: PAYMENT_MS });
   }
 
-  // Downloads the PDF of the order, and returns how it begins.
-  async downloadPdf() {
-    const [download] = await Promise.all([
-      this.tab.waitForEvent('download'),
-      this.hands.press(this.button(/^Download all as PDF/)),
-    ]);
+  // Downloads the PDF of the order by `press`, and returns how it begins.
+  async downloadPdf(press = () => this.hands.press(this.button(DOWNLOAD))) {
+    const [download] = await Promise.all([this.tab.waitForEvent('download'), press()]);
     const chunks = [];
     for await (const chunk of await download.createReadStream()) chunks.push(chunk);
     return Buffer.concat(chunks).subarray(0, 5).toString();

@@ -1,12 +1,13 @@
 // The server, a store, the network or the session goes away in the middle, and comes back.
 import { Api } from '../api.mjs';
-import { Buyer } from '../buyer.mjs';
+import { Buyer, DOWNLOAD } from '../buyer.mjs';
 import { openQueue } from './queue.mjs';
 
 // What Chromium itself logs when a request or a socket fails.
 const LOGGED_BY_CHROMIUM = ['Failed to load resource', 'WebSocket connection to', 'net::ERR_'];
 // What the pages say when a request has failed.
 const FAILED = /We cannot reach the shop|We could not reach the payment provider|You are offline. Your tickets/;
+const LOST = 'The connection was lost';
 const PAID = 'Paid: your tickets are ready';
 const [HOLD, CONTINUE, PAY] = ['Hold these tickets', /^Continue to payment/, /^Pay /];
 const RECONNECTED_MS = 120_000;
@@ -46,7 +47,7 @@ async function buyDuringOutages(browser, url, { name, title, fail }) {
   await pressUntil(enabled(buyer, PAY), processing.or(paid));
   await fail('paying', buyer);
   await pressUntil(enabled(buyer, PAY), paid);
-  const pdf = await buyer.downloadPdf();
+  const pdf = await buyer.downloadPdf(() => pressUntilDownloaded(buyer));
   dropConnectionErrors(browser);
   const { available, sold } = await api.stock(concert);
   const { customerName } = await api.orderOf(name);
@@ -66,6 +67,20 @@ async function pressUntil(control, next) {
   throw new Error(`${control} was refused ${MOST_TRIES} times`);
 }
 
+// Presses the button again whenever a download has been refused, as it may be right after an outage.
+async function pressUntilDownloaded(buyer) {
+  const [button, refusal] = [enabled(buyer, DOWNLOAD).first(), buyer.tab.locator('.downloads-problem').first()];
+  let isDownloaded = false;
+  buyer.tab.once('download', () => {
+    isDownloaded = true;
+  });
+  const end = Date.now() + RECONNECTED_MS;
+  while (!isDownloaded && Date.now() < end) {
+    await button.click({ timeout: CLICK_MS }).catch(() => undefined); // it is disabled during a download
+    await refusal.waitFor({ timeout: CLICK_MS }).catch(() => undefined);
+  }
+}
+
 const enabled = (buyer, name) => buyer.tab.getByRole('button', { name, disabled: false });
 
 const killStore = (ask, store) => (_, __, act = rest) => Promise.all([ask('killStore', { store }), act()]);
@@ -75,7 +90,7 @@ export const outages = {
     const notices = [];
     const fail = async (stage, buyer, act) => {
       await ask('killServer');
-      await buyer.main.getByText('The connection was lost').waitFor();
+      await buyer.main.getByText(LOST).waitFor();
       if (act) {
         await act();
         await buyer.sees(FAILED);
@@ -83,7 +98,7 @@ export const outages = {
       await buyer.screenshot(`server-lost-${stage}`);
       notices.push(stage);
       await ask('startServer');
-      await buyer.main.getByText('The connection was lost').waitFor({ state: 'hidden' });
+      await buyer.main.getByText(LOST).waitFor({ state: 'hidden' });
     };
     return { ...(await buyDuringOutages(browser, url, { name: 'buyer821', title: 'Server lost', fail })), notices };
   },
@@ -163,32 +178,27 @@ export const outages = {
   async refusingSubscriptions(browser, url) {
     const { concert, leave } = await openQueue(url, 'Refused at first', 1);
     const buyer = await Buyer.open(browser, url, { name: 'buyer827' });
-    const errors = [{ message: 'for a test', extensions: { code: 'UNAVAILABLE' } }];
-    const failed = [{ type: 'next', payload: { errors } }, { type: 'complete' }];
-    const refusals = [[{ type: 'error', payload: errors }], failed];
-    let subscriptions = 0;
-    let accept;
-    const accepted = new Promise((resolve) => {
-      accept = resolve;
-    });
-    await buyer.context.routeWebSocket(/\/graphql$/, (socket) => {
-      const server = socket.connectToServer();
-      socket.onMessage((message) => {
-        const { id, type, payload } = JSON.parse(message);
-        if (type !== 'subscribe' || !payload.query.includes('queuePosition')) return server.send(message);
-        subscriptions += 1;
-        const refusal = refusals.shift();
-        if (!refusal) return accept(server.send(message));
-        for (const answer of refusal) socket.send(JSON.stringify({ id, ...answer }));
-      });
-    });
+    const refused = await refuseSubscriptions(buyer.context, 'queuePosition');
     await buyer.goto(`${concert.path}/queue`);
     await buyer.untilPosition(2);
-    await accepted;
+    await refused.accepted;
     await leave(2);
     await buyer.untilPosition(1);
-    await buyer.main.getByText('The connection was lost').waitFor({ state: 'hidden' });
-    return { subscriptions };
+    await connected(buyer);
+    return { subscriptions: refused.count() };
+  },
+
+  // The server refuses subscriptions that send nothing before the first change. Returns how often the
+  // page has subscribed.
+  async refusingQuietSubscriptions(browser, url) {
+    const concert = await new Api(url).openConcert('Refused quietly');
+    const buyer = await Buyer.open(browser, url, { name: 'buyer829' });
+    const refused = await refuseSubscriptions(buyer.context, 'holdChanged');
+    await buyer.goto(`${concert.path}/tickets`);
+    await buyer.main.getByText(LOST).waitFor();
+    await refused.accepted;
+    await connected(buyer);
+    return { subscriptions: refused.count() };
   },
 
   // The session ends in another tab. What was typed, the place, the hold and the order are kept.
@@ -228,6 +238,32 @@ export const outages = {
     return { kept, orders: await api.countOrders(name), sold: (await api.stock(concert)).sold };
   },
 };
+
+const connected = (buyer) => buyer.main.getByText(LOST).waitFor({ state: 'hidden' });
+
+// Refuses the first two subscriptions to a field: once before their start, and once as their result.
+async function refuseSubscriptions(context, field) {
+  const errors = [{ message: 'for a test', extensions: { code: 'UNAVAILABLE' } }];
+  const failed = [{ type: 'next', payload: { errors } }, { type: 'complete' }];
+  const refusals = [[{ type: 'error', payload: errors }], failed];
+  let count = 0;
+  let accept;
+  const accepted = new Promise((resolve) => {
+    accept = resolve;
+  });
+  await context.routeWebSocket(/\/graphql$/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((message) => {
+      const { id, type, payload } = JSON.parse(message);
+      if (type !== 'subscribe' || !payload.query.includes(field)) return server.send(message);
+      count += 1;
+      const refusal = refusals.shift();
+      if (!refusal) return accept(server.send(message));
+      for (const answer of refusal) socket.send(JSON.stringify({ id, ...answer }));
+    });
+  });
+  return { accepted, count: () => count };
+}
 
 // Collects the sockets that a page will open. With a code, only the first one is connected, and the later
 // ones are closed with it.
