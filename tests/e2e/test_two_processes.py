@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ import pytest_asyncio
 
 from storage.embedded.process import ServerProcess
 from tests.support.api_client import ApiClient
-from tests.support.application import Application, started
-from tests.support.events import events
+from tests.support.application import Application
+from tests.support.events import Events, events
 from tests.support.issuer_client import IssuerClient
 from tests.support.login_browser import Browser, open_browser
 from tests.support.shop import CREATE, PUBLISH, OnSale, concert_input, lines, new_key
@@ -84,10 +84,13 @@ async def processes(
     }
     first = process(folder, "first", settings)
     second = process(folder, "second", settings | {"PORT": first.port})
-    async with AsyncExitStack() as stack:
-        for application in (first, second):
-            await stack.enter_async_context(started(application))
+    # Both start at the same time, in a folder without keys and a database without indexes.
+    try:
+        await asyncio.gather(first.start(), second.start())
+        await asyncio.gather(first.ready(), second.ready())
         yield Processes(first, second)
+    finally:
+        await asyncio.gather(*(one.end() for one in (first, second)))
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -106,7 +109,12 @@ async def create_concert(api: ApiClient, token: str) -> OnSale:
     return OnSale(made["id"], tuple(tier["id"] for tier in made["tiers"]))
 
 
-@pytest.fixture
+def watch(client: httpx2.AsyncClient, concert: OnSale) -> AbstractAsyncContextManager[Events]:
+    body = {"query": SUBSCRIPTION, "variables": {"id": concert.id}}
+    return events(client, "POST", "/graphql", json=body, headers={"accept": "text/event-stream"})
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def token(processes: Processes) -> str:
     async with httpx2.AsyncClient(trust_env=False) as http:
         answer = await issuer_at(processes.first, http).with_password("olivia")
@@ -170,14 +178,13 @@ async def test_processes_share_the_calls_of_an_address(processes: Processes, tok
 
 async def test_processes_share_the_streams_of_an_address(processes: Processes, token: str) -> None:
     concert = await create_concert(ApiClient(processes.first.url), token)
-    body = {"query": SUBSCRIPTION, "variables": {"id": concert.id}}
-    headers = {"accept": "text/event-stream"}
     async with AsyncExitStack() as stack:
         for application in processes.both:
             client = await stack.enter_async_context(httpx2.AsyncClient(base_url=application.url, timeout=60))
             for _ in range(SHARE):
-                stream = await stack.enter_async_context(events(client, "POST", "/graphql", json=body, headers=headers))
+                stream = await stack.enter_async_context(watch(client, concert))
                 assert (await stream.receive())[0] == "next"
-            refused = await client.post("/graphql", json=body, headers=headers)
-            assert refused.status_code == 503
-            assert f"Your address has reached its limit of open connections ({SHARE})" in refused.text
+            async with watch(client, concert) as refused:
+                assert refused.response.status_code == 503
+                text = (await refused.response.aread()).decode()
+            assert f"Your address has reached its limit of open connections ({SHARE})" in text
