@@ -5,7 +5,7 @@ that of the event loop, changes them; others may read them at any time.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 
 class Counts:
@@ -22,11 +22,6 @@ class Counts:
     def add(self, *values: str) -> None:
         """Count one. There is a value for each label."""
         self.values[values] = self.values.get(values, 0) + 1
-
-    def begin(self, labels: Iterable[tuple[str, ...]]) -> None:
-        """Show counts of 0 for these labels until they are counted."""
-        for values in labels:
-            self.values.setdefault(values, 0)
 
     @property
     def total(self) -> int:
