@@ -22,8 +22,6 @@ from storage.keys import person_concerts_key
 
 MAX_CONCERTS = 200
 """The limit per person. Beyond it, the concerts that expire first are dropped."""
-
-
 MAX_KNOWN = 20_000
 """The number of people of whom a process knows a concert that is in their index, about 5 MB."""
 KNOWN_FOR_S = 600.0
