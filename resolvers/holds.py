@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from typing import TypeVar
 
-from domain.errors import NotAdmitted, NotFound, NotOnSale
+from domain.errors import NotFound, NotOnSale
 from domain.holds import Hold, TicketRequest
 from domain.ids import ConcertId, HoldId, PersonId, TierId, concert_of, fingerprint, hold_id
 from domain.validation import key_problems, raise_problems, ticket_line_problems
@@ -76,9 +76,10 @@ async def create_hold(
             address=context.address,
             sells_hidden=concert is not None and organizes(context, concert),
         )
-    except (NotAdmitted, NotOnSale) as error:
-        if concert is None:
+    except BaseException as error:
+        if concert is None or addition is None:
             raise
+        addition.abandon()
         # Entered only here, because entering them takes longer than anything else in a hold.
         with hidden_positions(concert), draft_raises(partial(NotFound, "Concert", concert_id)):
             raise error

@@ -355,9 +355,7 @@ def keys_expire_at(concert: Concert) -> datetime:
 
 def is_history(concert: Concert) -> bool:
     """Return whether the concert's keys have expired. If so, the concert is not applied again."""
-    now = datetime.now(UTC)
-    # Most concerts are still to come, which is found out faster.
-    return concert.terms.starts_at <= now and keys_expire_at(concert) <= now
+    return concert.terms.starts_at <= (now := datetime.now(UTC)) and keys_expire_at(concert) <= now
 
 
 def _origin(order: Order) -> str:

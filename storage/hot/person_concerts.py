@@ -22,8 +22,6 @@ from storage.keys import person_concerts_key
 
 MAX_CONCERTS = 200
 """The limit per person. Beyond it, the concerts that expire first are dropped."""
-
-
 MAX_KNOWN = 20_000
 """The number of people of whom a process knows a concert that is in their index, about 5 MB."""
 KNOWN_FOR_S = 600.0
@@ -45,9 +43,8 @@ class _Known:
 
 
 class Addition:
-    """The addition of a concert to a person's index, along with one hold.
-
-    If there is no hold, the addition ends by itself, whatever becomes of it.
+    """The addition of a concert to a person's index, along with one hold. `complete` must follow
+    the hold unless `is_complete_at`, or `abandon` if there is none.
     """
 
     __slots__ = ("_answer", "_concert", "_incarnation", "_index", "_known_epoch", "_person_id")
@@ -80,9 +77,14 @@ class Addition:
         if self._incarnation and self._incarnation == index.incarnation:
             index.remember(self._person_id, self._concert, epoch)
 
+    def abandon(self) -> None:
+        """Let the addition end by itself, whatever becomes of it."""
+        if self._answer is not None:
+            self._answer.add_done_callback(_retrieve_error)
+
 
 def _retrieve_error(answer: "asyncio.Future[list[Any]]") -> None:
-    """Retrieve an error, so that asyncio does not log it if the hold was refused."""
+    """Retrieve an error, so that asyncio does not log it."""
     if not answer.cancelled():
         answer.exception()
 
@@ -127,9 +129,7 @@ class PersonConcerts:
     def send(self, person_id: PersonId, concert: Concert) -> "asyncio.Future[list[Any]]":
         """Send the addition with the next batch, and return a future of its reply."""
         keys, expire_at_ms = (person_concerts_key(person_id),), int(keys_expire_at(concert).timestamp() * 1000)
-        answer = self._client.send(scripts.ADD_PERSON_CONCERT, keys, (concert.id, expire_at_ms, MAX_CONCERTS))
-        answer.add_done_callback(_retrieve_error)
-        return answer
+        return self._client.send(scripts.ADD_PERSON_CONCERT, keys, (concert.id, expire_at_ms, MAX_CONCERTS))
 
     async def add(self, person_id: PersonId, concert_id: ConcertId, *, expires_at: datetime) -> None:
         """Add the concert until its keys expire. Raises TemporarilyUnavailable."""

@@ -124,11 +124,10 @@ class ScriptClient:
             raise self._silence.refusal()
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests are waiting for the stock store")
-        answer: asyncio.Future[list[Any]] = self._loop.create_future()
-        self._waiting.append(Call(script, keys, args, answer, units))
-        if not self._is_batch_due:
-            self._schedule_batch()
-        return answer
+        call = Call(script, keys, args, self._loop.create_future(), units)
+        self._waiting.append(call)
+        self._schedule_batch()
+        return call.answer
 
     async def run_command(self, *command: str | bytes) -> Any:
         """Run one plain command that is not part of a sale, and return its reply."""
