@@ -3,7 +3,7 @@
 `/metrics` shows them next to the counters of rarer events in counters.py.
 """
 
-from telemetry.integers import Counts, Histograms, Level
+from telemetry.integers import Counts, Gauges, Histograms, Level
 from telemetry.unsent import UnsentPushes
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -45,6 +45,9 @@ estimate_error_seconds = Histograms(
     "onsale_wait_estimate_error_seconds", "Estimated wait (p50) minus true wait, for samples of people.", _ERRORS_S
 )
 loop_lag_seconds = Histograms("onsale_event_loop_lag_seconds", "How late the event loop ran a timer.", _SECONDS)
+clock_offsets = Gauges(
+    "onsale_clock_offset_seconds", "Clock of a store minus the clock of this process's host, by store.", "store"
+)
 
 COUNTS = (
     requests,
@@ -67,6 +70,7 @@ HISTOGRAMS = (
     estimate_error_seconds,
     loop_lag_seconds,
 )
+GAUGES = (clock_offsets,)
 LEVELS = (
     Level("onsale_sockets", "WebSockets that are open.", lambda: sockets_opened.total - sockets_ended.total),
     Level("onsale_event_streams", "Event streams that are open.", lambda: streams_opened.total - streams_ended.total),
