@@ -23,6 +23,7 @@ from storage.connect import Stores
 from telemetry.collector import PROCESS_REGISTRY
 from web.monitoring.payment_gauges import PaymentGauges
 from web.monitoring.queue_gauges import QueueGauges
+from web.monitoring.scrape_protocol import ScrapeProtocol
 from web.server import Server, make_config, open_listener
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
@@ -58,7 +59,7 @@ async def serve_metrics(listener: socket.socket | None, settings: Settings, stor
         yield _State(stores=stores)
 
     app = Starlette(routes=metrics_routes(settings.metrics_from), lifespan=lifespan)
-    server = Server(make_config(app, limit_concurrency=MAX_CONNECTIONS, ws="none"))
+    server = Server(make_config(app, http=ScrapeProtocol, limit_concurrency=MAX_CONNECTIONS, ws="none"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield
