@@ -5,10 +5,11 @@ are not ready.
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from pymongo.errors import PyMongoError
 
+from domain.errors import TemporarilyUnavailable
 from storage.database_stores import DatabaseStores
 from storage.hot.events import EventStore
 from storage.hot.guarded_client import GuardedClient
@@ -23,12 +24,16 @@ from storage.hot.snapshots import SnapshotStore
 from storage.keys import PAYMENT_EVENTS_CHANNEL
 from storage.logins.issuer_logins import IssuerLogins
 from storage.logins.login_sessions import LoginSessions
-from storage.mongo.client import Client, Database, connect, database
+from storage.mongo.client import Client, connect, database
 from storage.mongo.concert_transaction import ConcertTransaction
 from storage.mongo.order_batch import OrderBatch
 from storage.mongo.order_updates import OrderUpdates
 from storage.mongo.payment_inbox import PaymentInbox
+from storage.mongo.writes.checked_database import CheckedDatabase
+from storage.readiness.addresses import shown_address
+from storage.readiness.clocks import ClockCheck
 from storage.readiness.hot_store import HotStoreCheck
+from storage.readiness.layout import LayoutCheck
 from storage.readiness.order_database import OrderDatabaseCheck
 from storage.readiness.readiness import Readiness
 from storage.sync.capacity_proposals import CapacityProposals
@@ -46,12 +51,14 @@ from telemetry.outage_log import OutageLog
 log = logging.getLogger(__name__)
 
 RETRY_INDEXES_AFTER_S = 1.0
+LAYOUT_WITHIN_S = 1.0
+"""How long a start waits for the layout numbers of the stores."""
 
 
 class Stores(DatabaseStores):
     """All stores of a process, and the parts that keep Redis and MongoDB in agreement."""
 
-    def __init__(self, client: ScriptClient, mongo: Database, hot_check: HotStoreCheck, mongo_url: str) -> None:
+    def __init__(self, client: ScriptClient, mongo: CheckedDatabase, hot_check: HotStoreCheck, mongo_url: str) -> None:
         super().__init__(mongo)
         self.script_client = client
         self.hot_state = HotState(client)
@@ -87,8 +94,25 @@ class Stores(DatabaseStores):
         self.order_database_check = OrderDatabaseCheck(
             mongo, mongo_url, orders=self.orders, revocations=self.revocations, installation=self.installation
         )
-        self.store_watch = StoreWatch(self.concert_cache, self.hot_state, self.store_leases, address=hot_check.address)
-        self.readiness = Readiness(hot_check, self.order_database_check, self.superseded)
+        self.layout = LayoutCheck(
+            client,
+            mongo,
+            self.installation,
+            redis_address=hot_check.address,
+            mongo_address=shown_address(mongo_url),
+        )
+        self.clocks = ClockCheck(client, mongo)
+        self.store_watch = StoreWatch(
+            self.concert_cache,
+            self.hot_state,
+            self.store_leases,
+            layout=self.layout,
+            clocks=self.clocks,
+            address=hot_check.address,
+        )
+        self.readiness = Readiness(
+            hot_check, self.order_database_check, self.superseded, layout=self.layout, clocks=self.clocks
+        )
 
     def _make_recovery(self) -> Recovery:
         recovery = Recovery(
@@ -113,6 +137,15 @@ class Stores(DatabaseStores):
     async def problems(self) -> list[str]:
         """Return one sentence for each store that is not ready."""
         return await self.readiness.problems()
+
+    async def recent_problems(self) -> list[str]:
+        """Return what `problems` found if that was less than a second ago; otherwise look again."""
+        return await self.readiness.recent_problems()
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return one sentence for each condition of the stores that an operator should mend."""
+        return self.readiness.warnings
 
     async def aclose(self) -> None:
         """Finish or cancel the tasks of the stores. The client and the database stay open."""
@@ -152,6 +185,11 @@ async def open_stores(
         declares_noeviction=declares_noeviction,
     )
     async with connecting as stores:
+        # A newer layout is known before the first call. A store that does not answer is checked
+        # again in the background.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAYOUT_WITHIN_S):
+                await stores.layout.check()
         background = [
             asyncio.create_task(_create_indexes(stores)),
             asyncio.create_task(stores.store_watch.run_forever()),
@@ -189,11 +227,15 @@ async def connect_stores(
 async def _create_indexes(stores: Stores) -> None:
     """Create indexes and schemas as soon as MongoDB answers, and write missing search words.
 
-    Every process does this, so it may happen more than once.
+    Every process does this, so it may happen more than once. Nothing is done in a database with a
+    newer layout.
     """
     outage = OutageLog(log, "creating the indexes and search words")
     while True:
         try:
+            if not await stores.layout.claim():
+                await asyncio.sleep(RETRY_INDEXES_AFTER_S)
+                continue
             await stores.concerts.create_indexes()
             await stores.queue_history.create_indexes()
             await stores.sales.create_indexes()
@@ -213,6 +255,9 @@ async def _create_indexes(stores: Stores) -> None:
             # These indexes are created last, because the readiness check depends on them.
             await stores.orders.create_indexes()
             await stores.concerts.backfill_search()
+        except TemporarilyUnavailable:
+            # Redis has a newer layout.
+            await asyncio.sleep(RETRY_INDEXES_AFTER_S)
         except PyMongoError as error:
             stores.order_database_check.note_index_error(error)
             outage.failed("indexes", error)

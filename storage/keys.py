@@ -58,10 +58,11 @@ ended_sessions      zset    sessions and tokens that have ended at the developme
 probe               string  the last write of a readiness check; expires after a minute
 deployment          string  the deployment that uses this store, as the last readiness check wrote
                             it; expires after a minute
+layout              string  the number of the layout in which this store's data is written
 
-No key is permanent. Each concert has a `hints` channel. The `work` channel carries the ids of
-concerts that have new work for the workers, the `revocations` channel announces that a session has
-ended, and the `payment_events` channel announces that the payment inbox has new events. Nothing
+Only `layout` is permanent. Each concert has a `hints` channel. The `work` channel carries the ids
+of concerts that have new work for the workers, the `revocations` channel announces that a session
+has ended, and the `payment_events` channel announces that the payment inbox has new events. Nothing
 listens on the `readiness` channel.
 """
 
@@ -107,11 +108,12 @@ ENDED_SESSIONS_KEY = "onsale2:{issuer}:ended_sessions"
 
 READINESS_CHANNEL = "onsale2:readiness"
 DEPLOYMENT_KEY = "onsale2:{store}:deployment"
-READINESS_KEYS = ("onsale2:{store}:probe", DEPLOYMENT_KEY)
+LAYOUT_KEY = "onsale2:{store}:layout"
+READINESS_KEYS = ("onsale2:{store}:probe", DEPLOYMENT_KEY, LAYOUT_KEY)
 READINESS_LASTS_MS = 60_000
 """How long the record of a deployment is kept after its last check."""
 
-PERMANENT_KEYS: frozenset[str] = frozenset()
+PERMANENT_KEYS = frozenset({LAYOUT_KEY})
 
 
 @lru_cache(maxsize=2_000)

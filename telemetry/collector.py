@@ -1,22 +1,52 @@
 """Shows the metrics of this process in Prometheus format."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
+from typing import Protocol, TypeVar
 
 from prometheus_client import REGISTRY
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from telemetry import metrics
-from telemetry.integers import Counts, Histograms
+from telemetry.counters import metrics_left_out
+from telemetry.integers import Counts, Gauges, Histograms, Level
+
+log = logging.getLogger(__name__)
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
 
 
 class MetricCollector(Collector):
+    """A metric that cannot be shown is left out: the others are still needed. It is counted, and
+    logged once.
+    """
+
+    def __init__(self) -> None:
+        self._logged = set[str]()
+
     def collect(self) -> Iterator[Metric]:
-        yield from map(_counter, metrics.COUNTS)
-        yield from map(_histogram, metrics.HISTOGRAMS)
-        for level in metrics.LEVELS:
-            yield GaugeMetricFamily(level.name, level.description, level.read())
+        yield from self._show(_counter, metrics.COUNTS)
+        yield from self._show(_histogram, metrics.HISTOGRAMS)
+        yield from self._show(_gauge, metrics.GAUGES)
+        yield from self._show(_level, metrics.LEVELS)
+
+    def _show(self, show: Callable[[N], Metric], measures: Iterable[N]) -> Iterator[Metric]:
+        for measure in measures:
+            try:
+                yield show(measure)
+            except Exception:
+                metrics_left_out.labels(measure.name).inc()
+                if measure.name not in self._logged:
+                    self._logged.add(measure.name)
+                    log.exception("the metric %s cannot be shown and is left out", measure.name)
 
 
 def _counter(counts: Counts) -> Metric:
@@ -24,6 +54,17 @@ def _counter(counts: Counts) -> Metric:
     for labels, count in list(counts.values.items()):
         family.add_metric(labels, count)
     return family
+
+
+def _gauge(gauges: Gauges) -> Metric:
+    family = GaugeMetricFamily(gauges.name, gauges.description, labels=gauges.labels)
+    for labels, value in list(gauges.values.items()):
+        family.add_metric(labels, float(value))
+    return family
+
+
+def _level(level: Level) -> Metric:
+    return GaugeMetricFamily(level.name, level.description, float(level.read()))
 
 
 def _histogram(histograms: Histograms) -> Metric:

@@ -14,3 +14,6 @@ payment_events = Counter(
 reconciled = Counter("onsale_reconciled", "What the reconciliation compared and repaired, by kind.", ["kind"])
 alarms = Counter("onsale_alarms", "Alarms, by name. docs/runbook.md explains each.", ["alarm"])
 mails = Counter("onsale_mails", "Attempts to send a mail, by outcome.", ["outcome"])
+metrics_left_out = Counter(
+    "onsale_metrics_left_out", "Times that metrics could not be shown and were left out, by name.", ["metric"]
+)

@@ -70,6 +70,27 @@ class Histograms:
         histogram.observe(value)
 
 
+class Gauges:
+    """Numbers that can rise and fall, by the values of some labels. One that is not known is
+    missing.
+    """
+
+    __slots__ = ("description", "labels", "name", "values")
+
+    def __init__(self, name: str, description: str, *labels: str) -> None:
+        self.name = name
+        self.description = description
+        self.labels = labels
+        self.values: dict[tuple[str, ...], float] = {}
+
+    def set(self, value: float | None, *labels: str) -> None:
+        """Set the number, or remove it."""
+        if value is None:
+            self.values.pop(labels, None)
+        else:
+            self.values[labels] = value
+
+
 class Level:
     """A number that can rise and fall, computed when it is read."""
 

@@ -3,7 +3,7 @@
 `/metrics` shows them next to the counters of rarer events in counters.py.
 """
 
-from telemetry.integers import Counts, Histograms, Level
+from telemetry.integers import Counts, Gauges, Histograms, Level
 from telemetry.unsent import UnsentPushes
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -50,6 +50,9 @@ process_restarts = Counts("onsale_process_restarts", "Restarts of processes that
 process_silences = Counts(
     "onsale_process_silences", "Scrapes that a process did not answer in half a second, by process.", "process"
 )
+clock_offsets = Gauges(
+    "onsale_clock_offset_seconds", "Clock of a store minus the clock of this process's host, by store.", "store"
+)
 
 COUNTS = (
     requests,
@@ -75,6 +78,7 @@ HISTOGRAMS = (
     estimate_error_seconds,
     loop_lag_seconds,
 )
+GAUGES = (clock_offsets,)
 LEVELS = (
     Level("onsale_sockets", "WebSockets that are open.", lambda: sockets_opened.total - sockets_ended.total),
     Level("onsale_event_streams", "Event streams that are open.", lambda: streams_opened.total - streams_ended.total),

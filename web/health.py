@@ -17,8 +17,13 @@ LEAVING = "this server is stopping; use another one"
 
 
 class Checkable(Protocol):
-    async def problems(self) -> list[str]:
-        """Return one sentence for each problem. Must return quickly."""
+    async def recent_problems(self) -> list[str]:
+        """Return one sentence for each problem. A flood of calls must not harm the stores."""
+        ...
+
+    @property
+    def warnings(self) -> list[str]:
+        """Return one sentence for each condition that does not keep this process from selling."""
         ...
 
 
@@ -52,16 +57,17 @@ async def readyz(request: Request) -> JSONResponse:
     if departure is not None and departure.is_announced:
         # The stores may be slow, and a balancer must learn this at once.
         return JSONResponse({"status": "not ready", "problems": [LEAVING]}, status_code=503)
-    problems = await stores.problems()
+    problems = await stores.recent_problems()
     revocations: Revocations | None = getattr(request.state, "revocations", None)
     if revocations is not None and revocations.problem is not None:
         problems = [*problems, revocations.problem]
     if issuer is not None and issuer.problem is not None:
         problems.append(issuer.problem)
+    warnings = [*stores.warnings, *([issuer.warning] if issuer is not None and issuer.warning else [])]
+    shown = {"warnings": warnings} if warnings else {}
     if problems:
-        return JSONResponse({"status": "not ready", "problems": problems}, status_code=503)
-    warning = None if issuer is None else issuer.warning
-    return JSONResponse({"status": "ready", **({"warnings": [warning]} if warning else {})})
+        return JSONResponse({"status": "not ready", "problems": problems, **shown}, status_code=503)
+    return JSONResponse({"status": "ready", **shown})
 
 
 routes = [Route("/livez", livez), Route("/readyz", readyz)]

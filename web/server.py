@@ -89,10 +89,15 @@ class Server(uvicorn.Server):
         self.has_started.set()
 
     def announce_departure(self) -> None:
-        """Make the application not ready. It serves requests until `should_exit` is set."""
-        if self.started:
-            departure: Departure = self.lifespan.state["departure"]
-            departure.is_announced = True
+        """Make the application not ready. It serves requests until `should_exit` is set.
+
+        A server that does not listen yet has no one to tell, and stops at once.
+        """
+        if not self.started:
+            self.should_exit = True
+            return
+        departure: Departure = self.lifespan.state["departure"]
+        departure.is_announced = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the event streams, which would otherwise never end.

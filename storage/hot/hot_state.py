@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from domain.concerts import Concert, Tier
+from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId, HoldId, OrderId, TierId, Unit
 from domain.lottery import Permutation
 from domain.orders import Order, StockState
@@ -20,6 +21,7 @@ from storage.hot import replies
 from storage.hot.script_client import ScriptClient
 from storage.hot.tier_rules import encode_rules
 from storage.keys import READINESS_CHANNEL, READINESS_KEYS, READINESS_LASTS_MS
+from storage.layout import LAYOUT, OLDER
 from storage.scripts import ScriptReplyError
 
 RECOVERY_MARK_LIFE_MS = 10_000
@@ -283,10 +285,11 @@ class HotState:
         return is_trusted, self._client.incarnation
 
     async def require_writes(self) -> None:
-        """Make a tiny write. Raises TemporarilyUnavailable if the store refuses it."""
-        args = ("", READINESS_LASTS_MS, READINESS_CHANNEL)
+        """Make a tiny write. Raises TemporarilyUnavailable if the store refuses it or is newer."""
+        args = ("", READINESS_LASTS_MS, READINESS_CHANNEL, LAYOUT)
         word, _ = await self._client.call_with_keys(scripts.CLAIM_STORE, READINESS_KEYS, *args)
-        replies.expect(scripts.CLAIM_STORE, word, "WRITTEN")
+        if replies.expect(scripts.CLAIM_STORE, word, "WRITTEN", "NEWER") == "NEWER":
+            raise TemporarilyUnavailable(OLDER)
 
     async def run_admission(self, concert_id: ConcertId, *, bound: int) -> AdmissionRun:
         word, rest = await self._client.call(scripts.ADMIT, concert_id, bound)
@@ -329,13 +332,8 @@ class HotState:
     async def mark_recovery(self, concert_id: ConcertId, epoch: int) -> RecoveryMark:
         """Begin a recovery, or renew its mark."""
         word, rest = await self._client.call(scripts.MARK_RECOVERY, concert_id, epoch, RECOVERY_MARK_LIFE_MS)
-        match word:
-            case "MARKED":
-                return RecoveryMark(word, replies.text(rest[0]))
-            case "TRUSTED" | "BUSY" | "STALE" | "UNKNOWN":
-                return RecoveryMark(word)
-            case _:
-                raise ScriptReplyError(scripts.MARK_RECOVERY.name, word)
+        word = replies.expect(scripts.MARK_RECOVERY, word, "MARKED", "TRUSTED", "BUSY", "STALE", "UNKNOWN")
+        return RecoveryMark(word, replies.text(rest[0]) if word == "MARKED" else "")
 
     async def distrust(self, concert_id: ConcertId, epoch: int, *, from_scratch: bool) -> str:
         """Make the concert wait for a recovery. Return DISTRUSTED, STALE or UNKNOWN."""

@@ -19,7 +19,7 @@ from domain.ids import ConcertId
 from storage.hot.pipeline import Call, IncarnationSeen, Pipeline
 from storage.hot.resp import Arg
 from storage.keys import concert_keys
-from storage.scripts import Script
+from storage.scripts import READ_STORE, Script
 from storage.silence import SilenceWatch
 
 PIPELINES = 2
@@ -69,6 +69,7 @@ class ScriptClient:
         self._waiting: deque[Call] = deque()
         self._is_batch_due = False
         self._is_closed = False
+        self._refusal: str | None = None
         self._incarnation_seen = seen = IncarnationSeen()
         self._pipelines = [
             Pipeline(self._make_connection, seen, self._pipeline_is_idle, max_calls_per_run=max_calls_per_run)
@@ -85,6 +86,10 @@ class ScriptClient:
     def refuse_if(self, is_superseded: Callable[[ConcertId], bool]) -> None:
         """Refuse calls for a concert while this is true, except those of recoveries."""
         self._is_superseded = is_superseded
+
+    def refuse_calls(self, reason: str | None) -> None:
+        """Refuse all calls but those that read the store's layout, until `reason` is None."""
+        self._refusal = reason
 
     async def call(self, script: Script, concert_id: ConcertId, *args: Arg) -> tuple[str, Reply]:
         """Call a script for a concert. Return the word of its reply and the values after it.
@@ -120,6 +125,8 @@ class ScriptClient:
         """
         if self._is_closed:
             raise TemporarilyUnavailable("This server is stopping")
+        if self._refusal is not None and script is not READ_STORE:
+            raise TemporarilyUnavailable(self._refusal)
         if self._silence.is_silent:
             raise self._silence.refusal()
         if len(self._waiting) >= MAX_WAITING:

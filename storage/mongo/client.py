@@ -25,6 +25,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from domain.errors import TemporarilyUnavailable
+from storage.mongo.writes.checked_database import CheckedDatabase
 
 Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
@@ -64,8 +65,9 @@ def connect(url: str) -> Client:
     )
 
 
-def database(client: Client, name: str) -> Database:
-    return client.get_database(
+def database(client: Client, name: str) -> CheckedDatabase:
+    return CheckedDatabase(
+        client,
         name,
         codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
         # The URL may name another preference, under which a recovery could read outdated orders.

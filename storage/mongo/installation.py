@@ -1,4 +1,5 @@
-"""The id of this installation, and the Redis servers that its processes use, kept in MongoDB.
+"""The id and the layout of this installation, and the Redis servers that its processes use, kept in
+MongoDB.
 
 The id is part of the metadata of every object at the payment provider, because several
 installations may share one account there. A copy of the database has the same id, but another
@@ -35,6 +36,20 @@ class InstallationStore:
             )
             self._id = str(found["id"])
         return self._id
+
+    async def read_layout(self) -> int:
+        """Return the number of the layout of this database, 0 if none is recorded.
+
+        Raises PyMongoError.
+        """
+        found = await self._installation.find_one({"_id": "layout"})
+        return 0 if found is None else int(found["number"])
+
+    async def raise_layout(self, number: int) -> None:
+        """Record this layout, unless a newer one is recorded. Raises PyMongoError, or
+        TemporarilyUnavailable if nothing may be written.
+        """
+        await self._installation.update_one({"_id": "layout"}, {"$max": {"number": number}}, upsert=True)
 
     async def probe_write(self, *, within_ms: int) -> None:
         """Make a tiny journaled write on the majority of the set.

@@ -22,6 +22,7 @@ from redis.exceptions import (
 )
 
 from storage.keys import READINESS_CHANNEL, READINESS_KEYS, READINESS_LASTS_MS
+from storage.layout import LAYOUT
 from storage.readiness.addresses import shown_address
 from storage.scripts import CLAIM_STORE, ScriptReplyError
 
@@ -32,6 +33,7 @@ _SENTINEL = (
     " such as a TCP proxy or a DNS name"
 )
 _CLUSTER = f"is a node of a cluster, which Onsale does not support; set {_SETTING} to one server that has all the keys"
+_NEWER = "has data of a newer version of Onsale; upgrade this process"
 _CODES = (
     # redis-py removes the code from the messages of these errors.
     (NoPermissionError, "NOPERM"),
@@ -99,8 +101,9 @@ class HotStoreCheck:
         """
 
         async def claim() -> str | None:
-            if await self._write(deployment):
-                return None
+            word = await self._write(deployment)
+            if word != "OTHER":
+                return _NEWER if word == "NEWER" else None
             return (
                 f"is used by another deployment, with another MongoDB database; set {_SETTING} to a Redis, or to"
                 f" another database number of it, that only this deployment uses. After a move to another MongoDB"
@@ -137,8 +140,7 @@ class HotStoreCheck:
         version = info.get("redis_version", "")
         if version.partition(".")[0].isdecimal() and int(version.partition(".")[0]) < OLDEST_VERSION:
             return f"has version {version}; Onsale needs Redis {OLDEST_VERSION} or a Valkey"
-        await self._write("")
-        return await self._policy_problem(info)
+        return _NEWER if await self._write("") == "NEWER" else await self._policy_problem(info)
 
     async def _cluster_problem(self, info: Mapping[str, str]) -> str | None:
         """A cluster with all slots on one server is like a single server."""
@@ -147,15 +149,14 @@ class HotStoreCheck:
         cluster = _parse(await self._client.run_command("CLUSTER", "INFO"))
         return None if (cluster.get("cluster_state"), cluster.get("cluster_size")) == ("ok", "1") else _CLUSTER
 
-    async def _write(self, deployment: str) -> bool:
-        """Make the tiny write. Return False if another deployment uses the store."""
-        keys, args = READINESS_KEYS, (deployment, str(READINESS_LASTS_MS), READINESS_CHANNEL)
+    async def _write(self, deployment: str) -> str:
+        """Make the tiny write. Return WRITTEN, CLAIMED, OTHER or NEWER."""
+        keys, args = READINESS_KEYS, (deployment, str(READINESS_LASTS_MS), READINESS_CHANNEL, str(LAYOUT))
         reply = await self._client.run_command("EVAL", CLAIM_STORE.source, str(len(keys)), *keys, *args)
-        match word := reply[0].decode():
-            case "WRITTEN" | "CLAIMED":
-                return True
-            case "OTHER":
-                return False
+        word: str = reply[0].decode()
+        match word:
+            case "WRITTEN" | "CLAIMED" | "OTHER" | "NEWER":
+                return word
             case _:
                 raise ScriptReplyError(CLAIM_STORE.name, word)
 

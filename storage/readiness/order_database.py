@@ -36,6 +36,8 @@ class OrderDatabaseCheck:
         self._revocations = revocations
         self._installation = installation
         self._index_error: PyMongoError | None = None
+        self.deployment: str | None = None
+        """The id of this database, as the last check without a problem read it."""
 
     def note_index_error(self, error: PyMongoError | None) -> None:
         """Record why the indexes could not be created, or None once they have been."""
@@ -44,22 +46,17 @@ class OrderDatabaseCheck:
     async def problem(self, *, within_s: float) -> str | None:
         """Return a sentence about what keeps the database from being used, or None."""
         problem: str | None
+        self.deployment = None
         try:
             async with asyncio.timeout(within_s):
                 problem = await self._check()
         except TimeoutError:
             cause = "" if self._index_error is None else f": {_cause(self._index_error)}"
             problem = f"has not answered for {within_s:.0f} s; check {_SETTING} and the server{cause}"
-        except PyMongoError as error:
-            problem = _explain(error)
+        except (PyMongoError, TemporarilyUnavailable) as error:
+            failure = error if isinstance(error, PyMongoError) else error.__cause__
+            problem = _explain(failure) if isinstance(failure, PyMongoError) else f"cannot be used now: {error}"
         return None if problem is None else f"{self._name} {problem}"
-
-    async def deployment_id(self) -> str | None:
-        """Return the id of this database, or None if it cannot be read now."""
-        try:
-            return await self._installation.deployment_id()
-        except (PyMongoError, TemporarilyUnavailable):
-            return None
 
     async def _check(self) -> str | None:
         hello = await self._database.command("hello")
@@ -79,6 +76,7 @@ class OrderDatabaseCheck:
             return f"lacks the unique index on units or its schema{self._why_no_indexes()}"
         if not await self._revocations.has_indexes():
             return f"lacks the indexes of ended sessions{self._why_no_indexes()}"
+        self.deployment = await self._installation.deployment_id()
         return None
 
     def _why_no_indexes(self) -> str:

@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from domain.errors import TemporarilyUnavailable
 from storage.hot.hot_state import HotState
@@ -21,6 +22,13 @@ RENEW_EVERY_S = 10.0
 """A sixth of the time after which another store takes concerts back."""
 
 
+COMPARE_EVERY_S = 10.0
+
+
+class Check(Protocol):
+    async def check(self) -> None: ...
+
+
 class StoreWatch:
     def __init__(
         self,
@@ -28,6 +36,8 @@ class StoreWatch:
         hot_state: HotState,
         leases: StoreLeases,
         *,
+        layout: Check,
+        clocks: Check,
         address: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -35,9 +45,11 @@ class StoreWatch:
         self._concert_cache = concert_cache
         self._hot_state = hot_state
         self._leases = leases
+        self._layout = layout
+        self._clocks = clocks
         self._address = address
         self._clock = clock
-        self._renewed_s = float("-inf")
+        self._renewed_s = self._compared_s = float("-inf")
 
     async def run_forever(self) -> None:
         while True:
@@ -45,9 +57,15 @@ class StoreWatch:
             await asyncio.sleep(REFRESH_S)
 
     async def run_once(self) -> None:
-        """Read the list of concerts, which also compares it with the store, and renew the lease."""
+        """Check the layout, read the list of concerts, which also compares it with the store, and
+        in longer intervals renew the lease and compare the clocks.
+        """
         try:
+            await self._layout.check()
             await self._concert_cache.list_all()
+            if self._clock() - self._compared_s >= COMPARE_EVERY_S:
+                self._compared_s = self._clock()
+                await self._clocks.check()
             if self._clock() - self._renewed_s >= RENEW_EVERY_S:
                 await self.renew()
         except TemporarilyUnavailable as error:

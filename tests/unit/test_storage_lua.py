@@ -37,7 +37,7 @@ class TestScript:
     def test_header_names_the_keys(self, script: Script) -> None:
         named = re.search(r"^KEYS\s+(.*)$", header_of(script), re.MULTILINE)
         assert named
-        others = ("rate", "person", "login session, renewal", "probe, deployment", "code", "ended sessions")
+        others = ("rate", "person", "login session, renewal", "probe, deployment, layout", "code", "ended sessions")
         assert named.group(1) in ("of the concert, in the order of keys.py", *others)
 
     def test_header_names_the_arguments(self, script: Script) -> None:

@@ -11,10 +11,11 @@ from web import health
 
 
 class _Stores:
-    def __init__(self, *problems: str) -> None:
+    def __init__(self, *problems: str, warnings: tuple[str, ...] = ()) -> None:
         self._problems = problems
+        self.warnings = list(warnings)
 
-    async def problems(self) -> list[str]:
+    async def recent_problems(self) -> list[str]:
         return list(self._problems)
 
 
@@ -68,6 +69,14 @@ async def test_process_that_cannot_accept_tokens_is_not_ready() -> None:
     answer = await _get("/readyz", _Stores("no index"), issuer=_Issuer(problem="no keys"))
     assert answer.status_code == 503
     assert answer.json() == {"status": "not ready", "problems": ["no index", "no keys"]}
+
+
+@pytest.mark.parametrize(("problems", "status"), [((), 200), (("no index",), 503)])
+async def test_warnings_of_the_stores_are_shown(problems: tuple[str, ...], status: int) -> None:
+    stores = _Stores(*problems, warnings=("a clock is wrong",))
+    answer = await _get("/readyz", stores, issuer=_Issuer(warning="the issuer is away"))
+    assert answer.status_code == status
+    assert answer.json()["warnings"] == ["a clock is wrong", "the issuer is away"]
 
 
 async def test_process_with_known_keys_is_ready_without_its_issuer() -> None:

@@ -25,6 +25,7 @@ from storage.connect import Stores
 from telemetry.collector import PROCESS_REGISTRY
 from web.monitoring.payment_gauges import PaymentGauges
 from web.monitoring.queue_gauges import QueueGauges
+from web.monitoring.scrape_protocol import ScrapeProtocol
 from web.server import Server, make_config, open_listener
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "forwarded", "via")
@@ -83,7 +84,7 @@ async def serve_metrics(
 
     routes = metrics_routes(settings.metrics_from, show_processes or _show_process)
     app = Starlette(routes=routes, lifespan=lifespan)
-    server = Server(make_config(app, limit_concurrency=MAX_CONNECTIONS, ws="none"))
+    server = Server(make_config(app, http=ScrapeProtocol, limit_concurrency=MAX_CONNECTIONS, ws="none"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield

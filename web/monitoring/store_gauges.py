@@ -1,7 +1,7 @@
 """Gauges that are read from the stores when they are scraped, so every process shows the same ones.
 
-While a store does not answer, its gauges are missing, because an old value would look like a
-current one.
+While a store does not answer, or its gauges cannot be computed, they are missing, because an old
+value would look like a current one.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from domain.errors import TemporarilyUnavailable
 from storage.connect import Stores
+from telemetry.counters import metrics_left_out
 from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
@@ -52,14 +53,24 @@ class StoreGauges(ABC):
             return self._shown
 
     async def _read(self, stores: Stores) -> bytes:
+        """Return the gauges, or only that they could not be read."""
         registry = CollectorRegistry()
-        read = Gauge(f"onsale_{self.name}_gauges_read", f"1 if {self.store} answered, otherwise 0.", registry=registry)
         try:
             async with asyncio.timeout(WITHIN_S):
                 await self.fill(registry, stores, self._now())
-        except (TemporarilyUnavailable, TimeoutError) as error:
+            self._add_read(registry, 1)
+            shown = generate_latest(registry)
+        except Exception as error:
+            if not isinstance(error, (TemporarilyUnavailable, TimeoutError)):
+                metrics_left_out.labels(f"onsale_{self.name}_gauges").inc()
             self._outage.failed("gauges", error)
         else:
             self._outage.succeeded("gauges")
-            read.set(1)
+            return shown
+        registry = CollectorRegistry()
+        self._add_read(registry, 0)
         return generate_latest(registry)
+
+    def _add_read(self, registry: CollectorRegistry, value: int) -> None:
+        about = f"1 if {self.store} answered, otherwise 0."
+        Gauge(f"onsale_{self.name}_gauges_read", about, registry=registry).set(value)
