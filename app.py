@@ -43,6 +43,7 @@ from web.configuration.keys import make_pass_signer, make_ticket_keys
 from web.configuration.payment import make_checkout
 from web.configuration.sign_in import make_issuer_routes
 from web.configuration.stores import open_configured_stores
+from web.configuration.traces import open_traces
 from web.development import mailbox_page
 from web.graphql_service import GraphQLService
 from web.images import media, uploads
@@ -121,6 +122,7 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(open_traces(settings))
         stores = given
         if stores is None:
             metrics_listener = stack.enter_context(open_metrics_listener(settings))
@@ -152,6 +154,7 @@ async def run(settings: Settings) -> None:
     logs.configure(settings.log_format)
     engine = make_engine(settings)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(open_traces(settings))
         owns_data = settings.redis_url is None or settings.mongo_url is None
         if owns_data:
             stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))

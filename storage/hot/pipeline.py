@@ -24,7 +24,7 @@ from domain.errors import TemporarilyUnavailable
 from storage.hot.resp import Arg, check_words, pack_call
 from storage.hot.store_connection import StoreConnection
 from storage.scripts import Script, ScriptReplyError
-from telemetry import metrics
+from telemetry import metrics, traces
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Call:
     args: Sequence[Arg]
     answer: "asyncio.Future[list[Any]]"
     is_repeated: bool = False
+    span: traces.Span | None = None
 
     def can_be_encoded(self) -> bool:
         """Return whether the arguments can be encoded; fail the call if not."""
@@ -211,6 +212,8 @@ class Pipeline:
         metrics.pipeline_calls.observe(len(batch))
         for call in batch:
             metrics.script_calls.add(call.script.name)
+            if call.span is not None:
+                call.span.set({"onsale.pipeline_calls": len(batch)})
         self._is_sent = False
         if self._connection is None:
             self._opening = asyncio.create_task(self._open())

@@ -32,7 +32,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Programs may import these too; the other modules of their package may not.
 PROGRAMS = {
-    "workers/__main__.py": ("settings.", "web.logs", "web.configuration.keys", "web.configuration.stores"),
+    "workers/__main__.py": (
+        "settings.",
+        "web.logs",
+        "web.configuration.keys",
+        "web.configuration.stores",
+        "web.configuration.traces",
+    ),
     "bench/hold_layers/__main__.py": ("app.create_app",),
 }
 
@@ -67,6 +73,7 @@ THIRD_PARTY_USERS = {
     "cryptography": {"auth", "tickets"},
     "httpx2": {"auth"},
     "prometheus_client": {"telemetry", "web"},
+    "opentelemetry": {"telemetry/open_telemetry.py"},
     "email_validator": {"domain/text/email_addresses.py"},
     "orjson": {"web", "schema", "storage", "subscriptions", "payments"},
     "stripe": {"payments"},

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from domain.limits.recently_used import RecentlyUsed
+from telemetry.operation_spans import find_traceparent
 from web.graphql import JsonFormat
 from web.middleware import REQUEST_ID
 from web.proxies import TrustedProxies
@@ -65,6 +66,8 @@ class RequestHead:
     is_secure: bool
     format: JsonFormat
     accepted_encodings: str
+    traceparent: str | None
+    """The trace of the client, not yet checked."""
 
 
 class RequestHeads:
@@ -117,6 +120,7 @@ class RequestHeads:
             is_secure=scope["scheme"] == "https",
             format=format_,
             accepted_encodings=encodings,
+            traceparent=find_traceparent(sent),
         )
 
 
