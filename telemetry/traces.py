@@ -14,7 +14,6 @@ NONE: Attributes = {}
 
 CONCERT_ID = "onsale.concert_id"
 """The attribute with the id of the concert to which a span belongs."""
-ORDER_ID = "onsale.order_id"
 
 
 class Kind(Enum):
@@ -119,23 +118,24 @@ def continue_trace(
 
 
 @contextmanager
-def continue_traces(name: str, stored: Mapping[str | None, Attributes]) -> Iterator[None]:
+def continue_traces(name: str, stored: Sequence[str | None]) -> Iterator[list[Span | None]]:
     """Run the block in a span of each stored trace, for work that is done for all of them at once.
-    None of the spans is current.
+    Yield the spans in the same order, or None for work without a trace. No span is current.
     """
-    spans: list[Span] = []
-    if active is not None:
-        for parent, attributes in stored.items():
-            if parent is not None:
-                spans.append(active.begin(name, attributes, parent=parent, is_current=False))
+    tracing = active
+    spans = [
+        None if tracing is None or parent is None else tracing.begin(name, parent=parent, is_current=False)
+        for parent in stored
+    ]
+    begun = [span for span in spans if span is not None]
     try:
-        yield
+        yield spans
     except BaseException as error:
-        for span in spans:
+        for span in begun:
             span.fail(type(error).__name__)
         raise
     finally:
-        for span in spans:
+        for span in begun:
             span.end()
 
 
