@@ -5,13 +5,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-operations bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-silence prove-stores test-keycloak test-pages test-programs screenshots page-types page-sizes prove-http test-switched-off prove-processes
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-operations bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-silence prove-stores test-keycloak test-pages test-programs screenshots page-types page-sizes prove-http test-switched-off prove-processes traces
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 run: .venv/run.stamp pages ## install the dependencies, start everything and serve http://localhost:8000 (KEYCLOAK=yes)
 	@exec $(if $(KEYCLOAK),$(BIN)/python -m deploy.keycloak -- )$(BIN)/python app.py
+
+traces: .venv/traces.stamp ## install OpenTelemetry, which ONSALE_TRACES=yes needs
 
 keycloak: .venv/run.stamp ## start Keycloak with the realm of deploy/keycloak (needs Java 17 and, once, Maven; KEYCLOAK_PORT=8180)
 	@exec $(BIN)/python -m deploy.keycloak
@@ -183,6 +185,7 @@ audit-packages: .venv/dev.stamp ## check everything that ships for known vulnera
 
 lock: .venv/dev.stamp ## pin the newest dependencies that pyproject.toml allows
 	@$(LOCK) --output-file requirements.lock
+	@$(LOCK) --group traces --output-file requirements-traces.lock
 	@$(LOCK) --group dev --output-file requirements-dev.lock
 
 LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-version 3.11 \
@@ -194,10 +197,15 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --universal --python-vers
 	@$(call INSTALL,requirements.lock,about a minute and 250 MB)
 	@touch $@
 
+.venv/traces.stamp: requirements-traces.lock
+	@$(MAKE_VENV)
+	@$(call INSTALL,requirements-traces.lock,about a minute and 260 MB)
+	@touch .venv/run.stamp $@
+
 .venv/dev.stamp: requirements-dev.lock
 	@$(MAKE_VENV)
 	@$(call INSTALL,requirements-dev.lock,about a minute and 450 MB)
-	@touch .venv/run.stamp $@
+	@touch .venv/run.stamp .venv/traces.stamp $@
 
 # Shows the progress of a step, its duration, and the size of its result.
 STEP := $(PYTHON) deploy/make/step.py

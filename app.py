@@ -40,6 +40,7 @@ from web.configuration.keys import make_ticket_keys
 from web.configuration.payment import make_checkout
 from web.configuration.sign_in import make_issuer_routes
 from web.configuration.stores import open_configured_stores
+from web.configuration.traces import open_traces
 from web.development import mailbox_page
 from web.graphql_service import GraphQLService
 from web.images import media, uploads
@@ -137,6 +138,7 @@ async def _lifespan(
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(open_traces(settings))
         stores = given
         if stores is None:
             opening = open_configured_stores(settings, settings.redis_url, settings.mongo_url)
@@ -166,6 +168,7 @@ async def run(settings: Settings) -> None:
     logs.configure(settings.log_format)
     engine = make_engine(settings)
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(open_traces(settings))
         machine = await stack.enter_async_context(open_machine(settings))
         settings, stores = machine.settings, machine.stores
         await stack.enter_async_context(serve_metrics(machine.metrics_listener, settings, stores))
@@ -185,6 +188,7 @@ async def _run_child(settings: Settings, inheritance: Inheritance) -> None:
     if redis_url is None or mongo_url is None:
         raise SettingsError("a child process needs ONSALE_REDIS_URL and ONSALE_MONGO_URL")
     async with (
+        open_traces(settings),
         supervised(inheritance) as supervisor,
         open_configured_stores(settings, redis_url, mongo_url) as stores,
     ):

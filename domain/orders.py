@@ -98,6 +98,8 @@ class Order:
     """The codes of the tickets that are dead, oldest first."""
     effects_at: datetime | None = None
     """When the effects worker must process the order; None if no effect is due."""
+    traceparent: str | None = None
+    """The trace of the purchase, as W3C Trace Context writes it; None if it was not traced."""
 
     @property
     def number(self) -> str:

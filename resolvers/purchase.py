@@ -20,6 +20,7 @@ from storage.connect import Stores
 from storage.hot.holds import OrderExists
 from storage.keys import EFFECTS_CHANNEL
 from storage.mongo.order_batch import Outcome
+from telemetry import traces
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ class Purchase:
             created_at=now,
             hold_digest=hold.digest,
             pass_entry_id=hold.pass_entry_id,
+            traceparent=traces.current_traceparent(),
         )
         prepared = payments.prepare(order, pay_within=timedelta(milliseconds=concert.terms.payment_duration_ms))
         return replace(prepared, events=(OrderEvent(prepared.status.value, now),))

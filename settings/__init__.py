@@ -13,6 +13,7 @@ from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
 from settings.session import SessionSettings
 from settings.store_urls import read_database_name, read_mongo_url, read_redis_url
 from settings.tickets import TicketSettings
+from settings.traces import read_traces_url
 
 __all__ = [
     "SLOWEST_PUSH_MS",
@@ -101,6 +102,8 @@ class Settings:
     """
     log_format: str = "text"
     """`text` for people, `json` for machines."""
+    traces: str | None = None
+    """The URL to which OpenTelemetry posts spans; None if nothing is traced."""
     max_body_bytes: int = 262_144
     """The maximum size of a request body. Frontends send documents and variables that are far
     smaller.
@@ -222,6 +225,7 @@ class Settings:
             workers_metrics_port=reader.number("WORKERS_METRICS_PORT", 0, lowest=0, highest=65_535) or None,
             drain_s=reader.number("DRAIN_S", 0, lowest=0, highest=300) if reader.optional("DRAIN_S") else None,
             log_format=reader.choice("LOG_FORMAT", ("text", "json"), cls.log_format),
+            traces=read_traces_url(reader),
             max_body_bytes=reader.number("MAX_BODY_BYTES", cls.max_body_bytes),
             demo=reader.choice("DEMO", ("yes", "no"), cls.demo),
             persisted_documents_bytes=reader.number(

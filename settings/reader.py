@@ -38,6 +38,10 @@ class SettingsReader:
     def optional(self, name: str) -> str | None:
         return self._environ.get(f"ONSALE_{name}") or None
 
+    def standard(self, name: str) -> str | None:
+        """Return a variable of a standard, whose name has no prefix of ours."""
+        return self._environ.get(name) or None
+
     def text(self, name: str, default: str) -> str:
         return self.optional(name) or default
 

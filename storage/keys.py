@@ -114,15 +114,22 @@ READINESS_LASTS_MS = 60_000
 """How long the record of a deployment is kept after its last check."""
 
 PERMANENT_KEYS = frozenset({LAYOUT_KEY})
+_CONCERT_TAG = "{c:"
 
 
 @lru_cache(maxsize=2_000)
 def concert_keys(concert_id: ConcertId) -> tuple[str, ...]:
-    return tuple(f"onsale2:{{c:{concert_id}}}:{kind}" for kind in KINDS)
+    return tuple(f"onsale2:{_CONCERT_TAG}{concert_id}}}:{kind}" for kind in KINDS)
+
+
+def concert_of_key(key: str) -> ConcertId | None:
+    """Return the concert to which a key belongs, or None if it belongs to none."""
+    _, is_concert, rest = key.partition(_CONCERT_TAG)
+    return ConcertId(rest.partition("}")[0]) if is_concert else None
 
 
 def hints_channel(concert_id: ConcertId) -> str:
-    return f"onsale2:{{c:{concert_id}}}:hints"
+    return f"onsale2:{_CONCERT_TAG}{concert_id}}}:hints"
 
 
 def rate_key(call: str, subject: str) -> str:

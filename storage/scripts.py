@@ -123,12 +123,12 @@ READ_PERSON = _script("read_person", "incarnation person", "PERSON UNKNOWN RECOV
 FIND_UNRECORDED = _script("find_unrecorded", "incarnation order_id*", "UNRECORDED UNKNOWN RECOVERING")
 JOIN_QUEUE = _script(
     "join_queue",
-    "incarnation person address rates proof_ms",
+    "incarnation person address rates proof_ms traceparent",
     "ENTRY NOT_OPEN CHALLENGE_REQUIRED RATE_LIMITED UNKNOWN RECOVERING",
 )
-LEAVE_QUEUE = _script("leave_queue", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
+LEAVE_QUEUE = _script("leave_queue", "incarnation person traceparent", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
 HEARTBEAT = _script("heartbeat", "incarnation person", "ENTRY NO_ENTRY UNKNOWN RECOVERING")
-CLAIM_PASS = _script("claim_pass", "incarnation person", "ENTRY NOT_CALLED NO_ENTRY UNKNOWN RECOVERING")
+CLAIM_PASS = _script("claim_pass", "incarnation person traceparent", "ENTRY NOT_CALLED NO_ENTRY UNKNOWN RECOVERING")
 ADMIT = _script("admit", "incarnation bound", "RAN UNKNOWN RECOVERING")
 ADMIT_NEXT = _script(
     "admit_next", "incarnation command_key digest most", "CALLED REPEAT CONFLICT NOT_OPEN UNKNOWN RECOVERING"

@@ -28,9 +28,14 @@ class OutageLog:
         self._attempts = 0
         self._began_s = self._logged_s = 0.0
 
-    def failed(self, user: Hashable, error: BaseException) -> None:
-        """Record a failed attempt. Only the first failure of an outage is logged immediately."""
-        now_s, why = self._clock(), describe_cause(error)
+    def failed(self, user: Hashable, error: BaseException | str, *, about: str = "") -> None:
+        """Record a failed attempt. Only the first failure of an outage is logged immediately.
+
+        A line names `about`, such as an order, before the cause.
+        """
+        now_s = self._clock()
+        why = about and f"{about}: "
+        why += error if isinstance(error, str) else describe_cause(error)
         self._drop_old(now_s)
         if not self._failed_s:
             self._attempts, self._began_s, self._logged_s = 0, now_s, now_s

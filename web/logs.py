@@ -1,4 +1,5 @@
-"""Log lines for people (`text`) or machines (`json`), each with the id of its request.
+"""Log lines for people (`text`) or machines (`json`), each with the id of its request. Those for
+machines also have the id of their trace, if there is one.
 
 Anything in the finished line that resembles a token or an email address is redacted, regardless of
 its source.
@@ -19,6 +20,8 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO, TypeAlias, cast
+
+from telemetry import traces
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 access = logging.getLogger("web.access")
@@ -100,13 +103,17 @@ AccessFormatter: TypeAlias = TextFormatter | JsonFormatter
 
 
 def _members(created_s: float, level: str, logger: str, message: str) -> dict[str, object]:
-    return {
+    members: dict[str, object] = {
         "time": datetime.fromtimestamp(created_s, UTC).isoformat(timespec="milliseconds"),
         "level": level,
         "logger": logger,
         "request_id": request_id.get(),
         "message": message,
     }
+    trace_id = traces.current_trace_id()
+    if trace_id is not None:
+        members["trace_id"] = trace_id
+    return members
 
 
 class BatchingHandler(logging.StreamHandler[TextIO]):

@@ -17,6 +17,8 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telemetry import traces
+from telemetry.operation_spans import begin_request, end_request, find_traceparent
 from web.logs import Access, log_access, request_id, write_pending
 
 errors = logging.getLogger("web.errors")
@@ -32,6 +34,9 @@ _PLAIN_PATH = re.compile(r"[\w./~-]*", re.ASCII)
 MAX_QUOTED_PATHS = 64
 """The number of paths that are kept as access lines show them. Most requests are for `/graphql`."""
 _PROBES = frozenset({"/livez", "/readyz"})
+_TRACED = frozenset({"/graphql", "/webhooks/payments"})
+"""The paths of requests that have a trace. Other paths may contain secrets, or are asked for often.
+"""
 # For responses that load nothing. A page that needs more sends its own policy instead.
 _SECURITY_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
@@ -98,6 +103,8 @@ class RequestMiddleware:
             given_id=_given_id(scope),
             is_secure=scope["scheme"] == "https",
         )
+        if traces.active is not None:
+            exchange.begin_span(traces.active, find_traceparent(scope["headers"]))
 
         async def send_completed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -133,11 +140,11 @@ class RequestMiddleware:
 
 
 class Exchange:
-    """One request and its response: its id, the headers that every response has, and its line in
-    the access log.
+    """One request and its response: its id, the headers that every response has, its line in the
+    access log, and its span.
     """
 
-    __slots__ = ("_began", "_is_secure", "_method", "_path", "id", "status")
+    __slots__ = ("_began", "_is_secure", "_method", "_path", "_span", "id", "status")
 
     def __init__(self, method: str, path: str, *, given_id: bytes, is_secure: bool) -> None:
         """Begin the exchange. `given_id` is the id that the client sent, or empty."""
@@ -148,6 +155,14 @@ class Exchange:
         self._path = path
         self._is_secure = is_secure
         self._began = time.perf_counter()
+        self._span: traces.Span | None = None
+
+    def begin_span(self, tracing: traces.Tracing, traceparent: str | None) -> None:
+        """Trace the request, in the trace of the client if it sent a valid one. The task that calls
+        this must also call `log`, which ends the span.
+        """
+        if self._path in _TRACED:
+            self._span = begin_request(tracing, self._method, self._path, traceparent)
 
     def complete_headers(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Return all headers of the response, and record its status."""
@@ -162,6 +177,8 @@ class Exchange:
         level = logging.DEBUG if path in _PROBES else logging.INFO
         elapsed_ms = round((time.perf_counter() - self._began) * 1000, 1)
         log_access(Access(self._method, path, self.status, elapsed_ms), level=level)
+        if self._span is not None:
+            end_request(self._span, self.status)
 
 
 def add_default_headers(headers: Iterable[tuple[bytes, bytes]], *, is_secure: bool) -> list[tuple[bytes, bytes]]:

@@ -16,6 +16,7 @@ from resolvers.snapshots import read_past_snapshots
 from schema import Engine, NotAQuery, Operation, OperationResult, error_result
 from subscriptions.hub import Hub
 from subscriptions.interfaces import Answered, Deliver, Ended, OperationRequest, Outcome, Rejected, Source
+from telemetry import traces
 from web import logs
 from web.http_errors import HttpError, internal_error
 from web.request_parsing import build_operation
@@ -38,11 +39,15 @@ class HubOperationRunner:
         """
         request_id = secrets.token_hex(8)
         logs.request_id.set(request_id)
+        span = None if traces.active is None else _begin_span(traces.active, request)
         try:
             operation = build_operation(request)
+            return await self.start_operation(operation, self._resources.context(caller, request_id, address), deliver)
         except HttpError as refused:
             return _rejected(refused.payload(request_id))
-        return await self.start_operation(operation, self._resources.context(caller, request_id, address), deliver)
+        finally:
+            if span is not None:
+                span.end()
 
     async def start_operation(
         self, operation: Operation, context: Context, deliver: Deliver, *, may_mutate: bool = True
@@ -70,6 +75,14 @@ class HubOperationRunner:
         if past is None:
             return await self._hub.subscribe(source, deliver)
         return Answered((await source.render(past[0])).payload) if past else Ended()
+
+
+def _begin_span(tracing: traces.Tracing, request: OperationRequest) -> traces.Span:
+    """Begin the span of a socket's operation. A client sends its trace in the extensions, because
+    the messages of a socket have no headers.
+    """
+    sent = request.extensions.get("traceparent")
+    return tracing.begin("subscribe", kind=traces.Kind.SERVER, parent=sent if isinstance(sent, str) else None)
 
 
 def _outcome(answer: OperationResult) -> Outcome:

@@ -23,7 +23,7 @@ from domain.payments.facts import FactKind
 from domain.payments.inbox import InboxEvent, InboxState
 from payments.provider import ProviderEvent, WebhookRefused
 from storage.mongo.payment_inbox import EventNotStorable
-from telemetry import counters
+from telemetry import counters, traces
 from web import request_body
 
 log = logging.getLogger(__name__)
@@ -138,6 +138,7 @@ class PaymentWebhooks:
             created_at=event.created_at,
             received_at=now,
             due_at=now,
+            traceparent=traces.current_traceparent(),
         )
 
     def _refusal(self, status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -32,6 +32,7 @@ from tickets.documents.library import open_library
 from web import logs
 from web.configuration.keys import make_ticket_keys
 from web.configuration.stores import open_configured_stores
+from web.configuration.traces import open_traces
 from web.open_files import raise_open_file_limit
 from workers.commands import deadletters, mails, paymentevents, rebuild
 from workers.documents.mailed_files import AttachedDocuments
@@ -59,6 +60,7 @@ async def run(settings: Settings, names: Sequence[str]) -> None:
     others = [name for name in names if name not in CALLING_PROVIDER]
     with shown_counters(settings.host, settings.workers_metrics_port), measure_loop_lag():
         async with (
+            open_traces(settings),
             _opened(settings) as (stores, redis_url),
             open_library(
                 ConcertKeys(make_ticket_keys(settings), stores.ticket_keys), stores.ticket_documents, settings.font_dirs

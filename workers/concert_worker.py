@@ -5,19 +5,16 @@ A failure for one concert does not delay the others.
 """
 
 import asyncio
-import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from math import isfinite
 from typing import Protocol
 
-from domain.errors import describe_cause
 from domain.ids import ConcertId
 from storage.connect import Stores
 from telemetry import metrics
+from telemetry.outage_log import OutageLog
 from workers.schedule import Schedule
-
-log = logging.getLogger(__name__)
 
 ACTIVE_S = 0.2
 """Interval for active concerts. Freed slots and stock become available well within a second."""
@@ -68,13 +65,12 @@ async def run_for_all(worker: ConcertWorker, stores: Stores) -> int:
     return sum(result.done for result in results if isinstance(result, RunResult))
 
 
-async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> int:
+async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule, outage: OutageLog) -> int:
     """Run the worker for the concerts that are due, and return how much was done.
 
-    If a concert fails several times in a row, only the first failure is logged.
+    The failures for concerts are recorded in `outage`.
     """
     due = schedule.due([concert.id for concert in await stores.concert_cache.list_all()])
-    failures: list[tuple[ConcertId, BaseException]] = []
     done = 0
     for concert_id, result in (await _run_each(worker, stores, due)).items():
         if isinstance(result, RunResult):
@@ -82,11 +78,10 @@ async def run_due(worker: ConcertWorker, stores: Stores, schedule: Schedule) -> 
                 metrics.worker_delay_seconds.observe(delay_s, worker.name)
             schedule.completed(concert_id, is_active=result.is_active)
             done += result.done
-        elif schedule.failed(concert_id):
-            failures.append((concert_id, result))
-    if failures:
-        first, why = failures[0][0], describe_cause(failures[0][1])
-        log.warning("worker %s failed for %d concerts, first for %s with: %s", worker.name, len(failures), first, why)
+            outage.succeeded(concert_id)
+        else:
+            schedule.failed(concert_id)
+            outage.failed(concert_id, result, about=f"concert {concert_id}")
     return done
 
 

@@ -10,6 +10,7 @@ from domain.queue_events import QueueEvent, QueueEventKind
 from domain.queues import EntryEnd
 from storage.connect import Stores
 from storage.hot.events import StoredEvent
+from telemetry import traces
 from workers.concert_worker import RunResult, run_for_all
 from workers.stream_consumer import StreamConsumer
 
@@ -25,7 +26,8 @@ class HistoryHandler:
                 read.append(parse_queue_event(concert_id, event))
             except (KeyError, ValueError) as error:
                 failed[event.id] = f"not a queue event: {error!r}"
-        return failed | await stores.queue_history.add(read)
+        with traces.continue_traces("archive queue event", [event.fields.get("traceparent") for event in events]):
+            return failed | await stores.queue_history.add(read)
 
 
 class HistoryWorker:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from domain.errors import TemporarilyUnavailable, describe_cause
@@ -18,7 +19,7 @@ from payments.provider import ProviderUnavailable
 from payments.saga.order_payments import OrderPayments
 from storage.connect import Stores
 from storage.mongo.payment_inbox import Claim
-from telemetry import counters
+from telemetry import counters, traces
 from telemetry.alarms import Alarm, raise_alarm
 from telemetry.outage_log import OutageLog
 
@@ -132,7 +133,9 @@ class _Run:
             async with asyncio.timeout(APPLY_WITHIN_S):
                 order_id, concert_id = await self._find_order(events[0])
                 facts = [fact for event in events for fact in event.facts]
-                order = await self._payments.apply(order_id, concert_id, facts, known=orders.get(order_id))
+                known = orders.get(order_id)
+                with _traced(events, known):
+                    order = await self._payments.apply(order_id, concert_id, facts, known=known)
         except _Foreign as foreign:
             return _ended(events, InboxState.DROPPED, str(foreign))
         except (ProviderUnavailable, TemporarilyUnavailable, TimeoutError) as error:
@@ -182,6 +185,16 @@ class _Run:
 
 class _Foreign(Exception):
     """The event is about a payment that this installation did not create."""
+
+
+def _traced(events: Sequence[InboxEvent], order: Order | None) -> AbstractContextManager[object]:
+    """Trace the application of events in the trace of the order, with links to the webhooks. If the
+    order was not read before, it belongs to the trace of the first webhook.
+    """
+    webhooks = [event.traceparent for event in events]
+    stored = webhooks[0] if order is None else order.traceparent
+    about: traces.Attributes = {"onsale.events": [event.kind for event in events]}
+    return traces.continue_trace("apply payment events", stored, about, links=webhooks)
 
 
 def _ended(events: Sequence[InboxEvent], state: InboxState, problem: str = "") -> list[InboxEvent]:

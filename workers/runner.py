@@ -9,7 +9,6 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from domain.errors import describe_cause
 from domain.ids import ConcertId
 from mail.mailer import Mailer
 from payments.saga.order_payments import OrderPayments
@@ -17,6 +16,7 @@ from payments.unreachable import UnreachableProvider
 from storage.connect import Stores
 from storage.keys import EFFECTS_CHANNEL, PAYMENT_EVENTS_CHANNEL, WORK_CHANNEL
 from subscriptions.feed import GAP, Feed
+from telemetry.outage_log import OutageLog
 from workers.admission import AdmissionWorker
 from workers.apply import ApplyWorker
 from workers.cancellation import CancellationWorker
@@ -140,10 +140,10 @@ async def run_workers(
 async def run_forever(worker: Worker, stores: Stores, *, woken: asyncio.Event | None = None) -> None:
     """Run the worker forever. `woken` ends the pause after a successful run."""
     woken = woken or asyncio.Event()
-    failures = 0
+    failures, outage = 0, _outage_of(worker.name)
     while True:
         woken.clear()
-        failures = await _attempt(worker.name, lambda: worker.run_once(stores), failures)
+        failures = await _attempt(worker.name, lambda: worker.run_once(stores), failures, outage)
         pause_s = _pause_s(worker.interval_s, failures)
         if failures:
             await asyncio.sleep(pause_s)
@@ -160,22 +160,25 @@ async def run_schedule_forever(worker: ConcertWorker, stores: Stores, schedule: 
     After a failure, the schedule pauses only the concert that failed. Only a failure to list the
     concerts delays all of them.
     """
-    failures = 0
+    failures, outage = 0, _outage_of(worker.name)
     while True:
-        failures = await _attempt(worker.name, lambda: run_due(worker, stores, schedule), failures)
+        failures = await _attempt(worker.name, lambda: run_due(worker, stores, schedule, outage), failures, outage)
         await schedule.wait()
 
 
-async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int) -> int:
+def _outage_of(worker: str) -> OutageLog:
+    return OutageLog(log, f"worker {worker}")
+
+
+async def _attempt(name: str, work: Callable[[], Awaitable[int]], failures: int, outage: OutageLog) -> int:
     """Run the work once, and return how many attempts in a row have failed."""
     started = time.monotonic()
     try:
         done = await work()
     except Exception as error:
-        # Only the first failure in a row is a warning; more would bury the other log lines.
-        level = logging.DEBUG if failures else logging.WARNING
-        log.log(level, "worker %s failed: %s", name, describe_cause(error))
+        outage.failed(name, error)
         return failures + 1
+    outage.succeeded(name)
     if done:
         log.debug("worker %s: %d done in %.0f ms", name, done, (time.monotonic() - started) * 1000)
     return 0

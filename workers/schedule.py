@@ -31,7 +31,6 @@ class _Plan:
     """When it was woken first since its last run began."""
     changed_after: float = -inf
     """The work of the last run came after this time: when it was woken, or its previous run."""
-    has_failed: bool = False
 
 
 class Schedule:
@@ -75,19 +74,10 @@ class Schedule:
         if plan is not None:
             interval_s = self._active_s if is_active or plan.is_woken else self._idle_s
             plan.due_at = plan.started_at + interval_s * self._jitter
-            plan.has_failed = False
 
-    def failed(self, concert_id: ConcertId) -> bool:
-        """Record a failure, which pauses the concert for the idle interval.
-
-        Return True unless the previous run failed too.
-        """
-        plan = self._plans.get(concert_id)
-        was_failing = plan is not None and plan.has_failed
+    def failed(self, concert_id: ConcertId) -> None:
+        """Record a failure, which pauses the concert for the idle interval."""
         self.completed(concert_id, is_active=False)
-        if plan is not None:
-            plan.has_failed = True
-        return not was_failing
 
     def wake(self, concert_id: ConcertId) -> bool:
         """Make a concert due because it has new work. Return False if it is not scheduled."""

@@ -74,6 +74,8 @@ class Mail:
     unanswered: int = 0
     """Attempts after which the server may have taken the mail without an answer."""
     problem: str = ""
+    traceparent: str | None = None
+    """The trace to which the sending belongs, as W3C Trace Context writes it."""
 
     @property
     def has_documents(self) -> bool:
@@ -190,4 +192,13 @@ def living_units(order: Order) -> tuple[Unit, ...]:
 
 
 def _mail(order: Order, id_: str, kind: MailKind, now: datetime) -> Mail:
-    return Mail(id_, kind, order.concert_id, order.id, order.person_id, created_at=now, due_at=now)
+    return Mail(
+        id_,
+        kind,
+        order.concert_id,
+        order.id,
+        order.person_id,
+        created_at=now,
+        due_at=now,
+        traceparent=order.traceparent,
+    )

@@ -57,6 +57,8 @@ class InboxEvent:
     """When to try to apply the event next, or None if it will not be tried again."""
     problem: str = ""
     """Why the event has not been applied yet."""
+    traceparent: str | None = None
+    """The trace of the webhook, as W3C Trace Context writes it; None if it was not traced."""
 
     def ended(self, state: InboxState, problem: str = "") -> "InboxEvent":
         return replace(self, state=state, due_at=None, problem=problem)

@@ -13,7 +13,7 @@ from payments.saga.crash_points import CrashPoint, Reached
 from storage.connect import Stores
 from storage.keys import EFFECTS_CHANNEL
 from storage.mongo.order_updates import UpdateOutcome
-from telemetry import metrics
+from telemetry import metrics, traces
 
 MAX_CONFLICTS = 20
 """The number of attempts. The purchase, webhooks, the worker and the buyer may change an order at
@@ -45,23 +45,36 @@ class OrderChanges:
             changed = decide(order)
             if changed is order:
                 return order
-            match await self._stores.order_updates.update(changed):
-                case UpdateOutcome.WON:
-                    if changed.status is not order.status:
-                        metrics.orders.add(changed.status.value)
-                    self._reached(CrashPoint.ORDER_UPDATED)
-                    await self._stores.order_sync.record(changed)
-                    self._reached(CrashPoint.STOCK_UPDATED)
-                    if changed.effects_at is not None and changed.effects_at != order.effects_at:
-                        self._stores.hint_publisher.publish(EFFECTS_CHANNEL)
+            about: traces.Attributes = {
+                traces.CONCERT_ID: order.concert_id,
+                "onsale.order_status": changed.status.value,
+            }
+            with traces.continue_trace("change order", order.traceparent, about):
+                if await self._store(order, changed):
                     return changed
-                case UpdateOutcome.LOST:
-                    order = await self._read_again(order)
-                case UpdateOutcome.UNIT_TAKEN:
-                    raise UnitsTaken(order.id)
-                case UpdateOutcome.UNKNOWN:
-                    raise TemporarilyUnavailable("It is not known yet whether the change to this order was stored")
+            order = await self._read_again(order)
         raise TemporarilyUnavailable("This order is being changed by many requests")
+
+    async def _store(self, order: Order, changed: Order) -> bool:
+        """Store the change and update the hot state. Return False if the order has a newer
+        version.
+        """
+        match await self._stores.order_updates.update(changed):
+            case UpdateOutcome.WON:
+                if changed.status is not order.status:
+                    metrics.orders.add(changed.status.value)
+                self._reached(CrashPoint.ORDER_UPDATED)
+                await self._stores.order_sync.record(changed)
+                self._reached(CrashPoint.STOCK_UPDATED)
+                if changed.effects_at is not None and changed.effects_at != order.effects_at:
+                    self._stores.hint_publisher.publish(EFFECTS_CHANNEL)
+                return True
+            case UpdateOutcome.LOST:
+                return False
+            case UpdateOutcome.UNIT_TAKEN:
+                raise UnitsTaken(order.id)
+            case UpdateOutcome.UNKNOWN:
+                raise TemporarilyUnavailable("It is not known yet whether the change to this order was stored")
 
     async def _read_again(self, order: Order) -> Order:
         newer = await self.get(order.id, order.concert_id)

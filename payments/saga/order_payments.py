@@ -9,6 +9,7 @@ continues.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from domain.errors import IdempotencyConflict, NotFound, TemporarilyUnavailable, describe_cause
@@ -28,8 +29,11 @@ from payments.saga.late_payments import LatePayments
 from payments.saga.order_changes import OrderChanges
 from payments.saga.refunds import Refunds
 from storage.connect import Stores
+from telemetry import traces
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
+_outage = OutageLog(log, "calling the payment provider")
 
 INTENT_WITHIN_S = 3.0
 """How long a purchase waits for its intent. A buyer who has no client secret by then gets it from
@@ -133,7 +137,8 @@ class OrderPayments:
             step = next_step(order, now, grace_until=grace_until)
             if step is None:
                 return order
-            changed = await self._perform(step, order)
+            with _traced(step.kind, order):
+                changed = await self._perform(step, order)
             if changed.version == order.version:
                 return order
             order, now = changed, max(now, self._clock())
@@ -205,10 +210,12 @@ class OrderPayments:
 
     async def _create_intent(self, order: Order) -> Order:
         try:
-            return await self._intents.create(order, await self._reference(order))
+            with _traced(StepKind.CREATE_INTENT, order):
+                created = await self._intents.create(order, await self._reference(order))
         except (ProviderUnavailable, ProviderRefused, TemporarilyUnavailable) as error:
-            log.warning("order %s has no payment intent yet: %s", order.id, describe_cause(error))
-            return order
+            return self._left_to_worker(order, error)
+        _outage.succeeded(self)
+        return created
 
     async def _perform(self, step: Step, order: Order) -> Order:
         reference = await self._reference(order)
@@ -230,10 +237,21 @@ class OrderPayments:
         if order.status is OrderStatus.LATE_PAYMENT:
             return order
         try:
-            return await self.advance(order, self._clock())
+            advanced = await self.advance(order, self._clock())
         except (ProviderUnavailable, ProviderRefused, TemporarilyUnavailable) as error:
-            log.warning("order %s is left to the order worker: %s", order.id, describe_cause(error))
-            return order
+            return self._left_to_worker(order, error)
+        _outage.succeeded(self)
+        return advanced
+
+    def _left_to_worker(self, order: Order, error: Exception) -> Order:
+        log.debug("order %s is left to the order worker: %s", order.id, describe_cause(error))
+        _outage.failed(self, error, about=f"order {order.id}")
+        return order
 
     async def _reference(self, order: Order) -> OrderReference:
         return OrderReference(order.id, order.concert_id, await self.installation())
+
+
+def _traced(step: StepKind, order: Order) -> AbstractContextManager[object]:
+    """Trace a step of the order in the trace of its purchase, or in that of the current request."""
+    return traces.continue_trace(f"order {step.value}", order.traceparent, {traces.CONCERT_ID: order.concert_id})

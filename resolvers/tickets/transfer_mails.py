@@ -9,6 +9,7 @@ from domain.orders import Order
 from domain.tickets.ticket import Ticket, Transfer
 from domain.tickets.transfer_links import TransferToken, transfer_mail_id
 from storage.mongo.mails.outbox import MailOutbox
+from telemetry import traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class QueuedTransferMails:
             number=mail.ticket.generation,
             unit=mail.ticket.unit,
             secret=str(mail.token),
+            traceparent=traces.current_traceparent(),
         )
         await self._outbox.insert([queued])
 

@@ -18,7 +18,8 @@ from schema.execution.document_sources import DocumentSource
 from schema.execution.input_bounds import check_variables
 from schema.execution.persisted_documents import DocumentHash
 from schema.execution.top_level_errors import SystemCode, to_top_level_error
-from telemetry import metrics
+from telemetry import metrics, traces
+from telemetry.operation_spans import begin_operation, end_operation
 
 Execution: TypeAlias = graphql.Executor[Context]
 
@@ -106,6 +107,8 @@ class Executor:
     ) -> OperationResult:
         """Execute an operation of a document that has already been read, as `execute` does."""
         started_s, word = perf_counter(), "canceled"
+        result: OperationResult | None = None
+        span = None if traces.active is None else begin_span(traces.active, document, operation)
         try:
             result = await self._execute(document, operation, context, queries_only=queries_only)
             word = describe_result(result, context)
@@ -116,6 +119,8 @@ class Executor:
             name = listed_name(document, operation)
             metrics.requests.add(name, word)
             metrics.request_seconds.observe(perf_counter() - started_s, name)
+            if span is not None:
+                end_operation(span, word, list_codes(result, context))
         return result
 
     async def _execute(
@@ -216,6 +221,24 @@ def describe_result(result: OperationResult, context: Context) -> str:
     if "errors" in result.payload:
         return "failed"
     return "refused" if context.refused_codes else "ok"
+
+
+def begin_span(tracing: traces.Tracing, document: Document, operation: Operation) -> traces.Span:
+    chosen = document.operation(operation.name)
+    listed = listed_name(document, operation)
+    return begin_operation(
+        tracing,
+        "operation" if chosen is None else chosen.operation.value,
+        chosen.name.value if chosen is not None and chosen.name is not None else None,
+        listed_name=None if listed == metrics.OTHER else listed,
+    )
+
+
+def list_codes(result: object, context: Context) -> list[str]:
+    """Return the codes of all errors in the answer, each once."""
+    errors = result.payload.get("errors") if isinstance(result, OperationResult) else None
+    found = [error["extensions"]["code"] for error in errors] if isinstance(errors, list) else []
+    return list(dict.fromkeys(map(str, [*context.refused_codes, *found])))
 
 
 async def _execute_by_core(execution: Execution) -> graphql.ExecutionResult:

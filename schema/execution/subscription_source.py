@@ -34,7 +34,9 @@ from schema.execution.operation import (
     Operation,
     OperationResult,
     Prepared,
+    begin_span,
     executed_result,
+    list_codes,
     listed_name,
     rejected_result,
 )
@@ -42,7 +44,8 @@ from schema.execution.payload_templates import OwnTexts, PayloadTemplates
 from schema.execution.persisted_documents import DocumentHash, hash_document
 from schema.plans.document_plans import DocumentPlans
 from subscriptions.interfaces import EntryWriter, Rendered, Source
-from telemetry import metrics
+from telemetry import metrics, traces
+from telemetry.operation_spans import end_operation
 
 ViewerKey = NewType("ViewerKey", tuple[str, ...])
 """The person and roles: everything about a viewer that can change their payload."""
@@ -82,8 +85,14 @@ class SubscriptionStarter:
             return await self._executor.execute_document(document, operation, context, queries_only=not may_mutate)
         self._executor.record_use(document, operation, context)
         name = chosen.name.value if chosen.name else None
-        started = await self._subscribe(document, replace(operation, name=name), context)
-        word = "rejected" if isinstance(started, OperationResult) else "ok"
+        started: OperationResult | Source | None = None
+        span = None if traces.active is None else begin_span(traces.active, document, operation)
+        try:
+            started = await self._subscribe(document, replace(operation, name=name), context)
+        finally:
+            word = "ok" if started is not None and not isinstance(started, OperationResult) else "rejected"
+            if span is not None:
+                end_operation(span, word, list_codes(started, context))
         metrics.requests.add(listed_name(document, operation), word)
         return started
 

@@ -15,8 +15,10 @@ from domain import errors as domain_errors
 from domain.errors import OnsaleError, Refusal, describe_cause
 from domain.limits import errors as limit_errors
 from telemetry import counters
+from telemetry.outage_log import OutageLog
 
 logger = logging.getLogger(__name__)
+_outage = OutageLog(logger, "answering requests")
 
 _LONGEST_MESSAGE = 600
 _JSON_WORDS = {"None": "null", "True": "true", "False": "false"}
@@ -81,9 +83,13 @@ def _in_json(message: str) -> str:
 
 
 def log_store_error(refusal: Refusal, request_id: str) -> None:
-    """Log the cause if a store is unavailable; other refusals are not logged."""
+    """Log the cause if a store is unavailable; other refusals are not logged.
+
+    An outage is logged once and then once a minute, and each of its requests at the level DEBUG.
+    """
     if isinstance(refusal, domain_errors.TemporarilyUnavailable):
-        logger.warning("request %s was answered %r: %s", request_id, str(refusal), describe_cause(refusal))
+        logger.debug("request %s was answered %r: %s", request_id, str(refusal), describe_cause(refusal))
+        _outage.failed(logger, refusal, about=f"request {request_id} was answered {str(refusal)!r}")
 
 
 def _describe(cause: Exception, path: list[str | int] | None, request_id: str) -> tuple[str, dict[str, object]]:

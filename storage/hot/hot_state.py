@@ -357,15 +357,14 @@ def is_history(concert: Concert) -> bool:
 
 
 def _origin(order: Order) -> str:
-    """Return, as JSON, what a store that has lost an order's hold needs to recreate it."""
+    """Return, as JSON, what recreates an order's hold in a store that lost it, and its trace."""
     origin: dict[str, object] = {
         "lines": [[line.tier_id, line.quantity, line.unit_price_minor] for line in order.lines],
         "created_ms": _ms(order.created_at),
         "digest": order.hold_digest,
     }
-    if order.pass_entry_id is not None:
-        origin["pass"] = order.pass_entry_id
-    return json.dumps(origin)
+    optional = {"pass": order.pass_entry_id, "traceparent": order.traceparent}
+    return json.dumps(origin | {name: value for name, value in optional.items() if value is not None})
 
 
 def _settings(concert: Concert) -> dict[str, str | int]:

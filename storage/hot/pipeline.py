@@ -24,7 +24,7 @@ from domain.errors import TemporarilyUnavailable
 from storage.hot.resp import Arg, check_words, pack_call
 from storage.hot.store_connection import StoreConnection
 from storage.scripts import Script, ScriptReplyError
-from telemetry import metrics
+from telemetry import metrics, traces
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Call:
     units: int = 0
     """How many units of stock the call may take."""
     is_repeated: bool = False
+    span: traces.Span | None = None
 
     def can_be_encoded(self) -> bool:
         """Return whether the arguments can be encoded; fail the call if not."""
@@ -211,6 +212,9 @@ class Pipeline:
         self._batch = batch
         self.started_s = time.monotonic()
         metrics.pipeline_calls.observe(len(batch))
+        for call in batch:
+            if call.span is not None:
+                call.span.set({"onsale.pipeline_calls": len(batch)})
         self._is_sent = False
         if self._connection is None:
             self._opening = asyncio.create_task(self._open())

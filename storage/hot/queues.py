@@ -26,6 +26,7 @@ from storage.hot.queue_state import QueueState, RoomState, decode_queue_state, d
 from storage.hot.rate_limits import rate_arguments, rate_limited_error
 from storage.hot.script_client import Reply
 from storage.scripts import Script, ScriptReplyError
+from telemetry import traces
 
 LEASE_MS = 15_000
 """A lease lasts for three renewal intervals. A process that misses three renewals in a row is
@@ -103,7 +104,7 @@ class QueueStore:
         """
         limits = rate_arguments(rates, address)
         proof = "" if proof_ms is None else proof_ms
-        word, rest = await self._client.call(scripts.JOIN_QUEUE, concert_id, person_id, *limits, proof)
+        word, rest = await self._client.call(scripts.JOIN_QUEUE, concert_id, person_id, *limits, proof, _trace())
         match word:
             case "ENTRY":
                 return _decode_positioned(person_id, rest)
@@ -118,7 +119,7 @@ class QueueStore:
 
     async def leave(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
         """End the person's entry and return it. Raises NotInQueue for a person who never joined."""
-        return await self._entry_reply(scripts.LEAVE_QUEUE, concert_id, person_id)
+        return await self._entry_reply(scripts.LEAVE_QUEUE, concert_id, person_id, _trace())
 
     async def heartbeat(self, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
         """Extend the entry's deadline, and return the entry.
@@ -133,7 +134,7 @@ class QueueStore:
         Raises NotInQueue if the person has no active entry, and NotAdmitted with the position if
         they have not been called yet.
         """
-        word, rest = await self._client.call(scripts.CLAIM_PASS, concert_id, person_id)
+        word, rest = await self._client.call(scripts.CLAIM_PASS, concert_id, person_id, _trace())
         match word:
             case "ENTRY":
                 return _decode_positioned(person_id, rest)
@@ -232,8 +233,10 @@ class QueueStore:
             case _:
                 raise ScriptReplyError(scripts.SYNC_PRESENCE.name, word)
 
-    async def _entry_reply(self, script: Script, concert_id: ConcertId, person_id: PersonId) -> PositionedEntry:
-        word, rest = await self._client.call(script, concert_id, person_id)
+    async def _entry_reply(
+        self, script: Script, concert_id: ConcertId, person_id: PersonId, *args: str
+    ) -> PositionedEntry:
+        word, rest = await self._client.call(script, concert_id, person_id, *args)
         match word:
             case "ENTRY":
                 return _decode_positioned(person_id, rest)
@@ -241,6 +244,11 @@ class QueueStore:
                 raise NotInQueue
             case _:
                 raise ScriptReplyError(script.name, word)
+
+
+def _trace() -> str:
+    """Return the trace that the events of a call belong to, or an empty string."""
+    return traces.current_traceparent() or ""
 
 
 def _decode_positioned(person_id: PersonId, rest: Reply) -> PositionedEntry:

@@ -8,6 +8,7 @@ Calls wait in one bounded queue, from which two pipelines, each with one connect
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
@@ -18,9 +19,10 @@ from domain.errors import TemporarilyUnavailable
 from domain.ids import ConcertId
 from storage.hot.pipeline import Call, IncarnationSeen, Pipeline
 from storage.hot.resp import Arg
-from storage.keys import concert_keys
+from storage.keys import concert_keys, concert_of_key
 from storage.scripts import READ_STORE, Script
 from storage.silence import SilenceWatch
+from telemetry import traces
 
 PIPELINES = 2
 """With only one pipeline, a long recovery would delay every hold.
@@ -132,6 +134,8 @@ class ScriptClient:
         if len(self._waiting) >= MAX_WAITING:
             raise TemporarilyUnavailable("Too many requests are waiting for the stock store")
         call = Call(script, keys, args, self._loop.create_future(), units)
+        if traces.active is not None:
+            _trace(traces.active, call)
         self._waiting.append(call)
         self._schedule_batch()
         return call.answer
@@ -194,3 +198,26 @@ class ScriptClient:
     def _refuse_waiting(self) -> None:
         while self._waiting:
             self._waiting.popleft().fail(self._silence.refusal())
+
+
+def _trace(tracing: traces.Tracing, call: Call) -> None:
+    """Trace the call if it belongs to a trace, until it is answered."""
+    concert_id, script = concert_of_key(call.keys[0]), call.script.name
+    attributes = {"db.system.name": "redis", "onsale.script": script}
+    if concert_id is not None:
+        attributes[traces.CONCERT_ID] = concert_id
+    span = tracing.begin_call(f"redis {script}", attributes)
+    if span is not None:
+        call.span = span
+        call.answer.add_done_callback(partial(_end, span))
+
+
+def _end(span: traces.Span, answer: "asyncio.Future[list[Any]]") -> None:
+    if answer.cancelled():
+        span.fail("canceled")
+    elif (error := answer.exception()) is not None:
+        span.fail(type(error).__name__)
+    else:
+        # This runs before the caller, which removes the word from the reply.
+        span.set({"onsale.reply": str(answer.result()[0], "ascii")})
+    span.end()

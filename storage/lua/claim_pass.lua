@@ -3,12 +3,14 @@ claim returns the same pass.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
+ARGV[3]   traceparent  of the caller, or ''
 Replies   ENTRY record grace_until_ms position epoch version | NOT_CALLED position
           | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock holds notify queue_state entry_state entries
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
+traceparent = ARGV[3]
 local entry = read_entry(ARGV[2])
 if not is_active(ARGV[2], entry) then return {'NO_ENTRY'} end
 if entry.state == 'WAITING' then return {'NOT_CALLED', position_of(entry)} end

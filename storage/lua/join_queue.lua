@@ -7,6 +7,7 @@ ARGV[2]   person
 ARGV[3]   address   of the caller, or ''
 ARGV[4]   rates     see lib/rates.lua
 ARGV[5]   proof_ms  when the solved challenge expires; 0 if none was solved, '' if none is needed
+ARGV[6]   traceparent  of the caller, or ''
 Replies   ENTRY record grace_until_ms position epoch version
           | NOT_OPEN room_status until_ms
           | CHALLENGE_REQUIRED  (no challenge was solved, or it was used before)
@@ -15,6 +16,7 @@ Replies   ENTRY record grace_until_ms position epoch version
 -- @include prologue stock holds notify queue_state entry_state entries rates
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
+traceparent = ARGV[6]
 local person, room = ARGV[2], queue_state()
 local status, until_ms = room_status()
 if status == 'SUSPENDED' or status == 'CLOSED' then return {'NOT_OPEN', status, until_ms} end

@@ -3,11 +3,13 @@ immediately. An entry that has already ended is returned unchanged.
 KEYS      of the concert, in the order of keys.py
 ARGV[1]   incarnation  as seen by this connection
 ARGV[2]   person
+ARGV[3]   traceparent  of the caller, or ''
 Replies   ENTRY record grace_until_ms position epoch version | NO_ENTRY | UNKNOWN | RECOVERING
 ]]
 -- @include prologue stock holds notify queue_state entry_state entries admission
 local refusal = check_incarnation(ARGV[1], '')
 if refusal then return refusal end
+traceparent = ARGV[3]
 local entry = read_entry(ARGV[2])
 if not entry then return {'NO_ENTRY'} end
 if is_active(ARGV[2], entry) then

@@ -11,7 +11,8 @@ ARGV[3]   order_id       the same as the hold's id
 ARGV[4]   person
 ARGV[5]   order_version
 ARGV[6]   stock_state    what the order means for the stock: BUYING, SOLD, WITHDRAWN or ENDED
-ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of the hold, if the store lacks it
+ARGV[7]   origin         JSON {lines, created_ms, digest, pass} of the hold, if the store lacks it,
+                         and {traceparent} of the purchase, if it was traced
 ARGV[8]   pay_until_ms   deadline of the payment, for BUYING; otherwise ''
 ARGV[9*]  units          of the order as it is now; none if it has ended
 Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
@@ -19,6 +20,7 @@ Replies   RECORDED | KNOWN | UNKNOWN | RECOVERING
 -- @include prologue stock holds notify queue_state entry_state entries admission order_units
 local refusal = check_incarnation(ARGV[1], ARGV[2])
 if refusal then return refusal end
+if string.find(ARGV[7], 'traceparent', 1, true) then traceparent = cjson.decode(ARGV[7]).traceparent end
 local id, version, stock_state, mine = ARGV[3], tonumber(ARGV[5]), ARGV[6], '=' .. ARGV[3]
 local record = read_or_make_hold(id, ARGV[4], ARGV[7], stock_state, list_from(ARGV, 9))
 if record.order_version > version then return {'KNOWN'} end

@@ -57,6 +57,8 @@ def order_document(order: Order) -> Document:
         document["workAt"] = order.work_at
     if order.effects_at is not None:
         document["effectsAt"] = order.effects_at
+    if order.traceparent is not None:
+        document["traceparent"] = order.traceparent
     return document | ticket_fields(order)
 
 
@@ -98,6 +100,7 @@ def order_from_document(document: Document) -> Order:
         tickets=tickets_from_document(document),
         revocations=revocations_from_document(document),
         effects_at=document.get("effectsAt"),
+        traceparent=document.get("traceparent"),
     )
 
 

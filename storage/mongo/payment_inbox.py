@@ -224,6 +224,8 @@ def _document(event: InboxEvent) -> Document:
     }
     if event.due_at is not None:
         document["dueAt"] = event.due_at
+    if event.traceparent is not None:
+        document["traceparent"] = event.traceparent
     return document
 
 
@@ -242,4 +244,5 @@ def _event(document: Document) -> InboxEvent:
         state=InboxState(document["state"]),
         due_at=document.get("dueAt"),
         problem=document["problem"],
+        traceparent=document.get("traceparent"),
     )

@@ -19,8 +19,10 @@ from storage.hot.replies import is_recorded
 from storage.mongo.client import raises_unavailable
 from storage.mongo.orders import OrderStore
 from storage.sync.concert_cache import ConcertCache
+from telemetry.outage_log import OutageLog
 
 log = logging.getLogger(__name__)
+_outage = OutageLog(log, "recording orders in the hot state")
 
 BATCH = 500
 _HOLD_STATES = {
@@ -56,11 +58,13 @@ class OrderSync:
         try:
             word = await self._hot_state.record_order(order)
             if is_recorded(word):
+                _outage.succeeded(order.concert_id)
                 return True
         except Exception as error:
             # The order exists despite the error, and must still be returned to its buyer.
             word = describe_cause(error)
-        log.warning("order %s is not yet recorded in the hot state: %s", order.id, word)
+        log.debug("order %s is not yet recorded in the hot state: %s", order.id, word)
+        _outage.failed(order.concert_id, word, about=f"order {order.id}")
         return False
 
     async def sync_all(self, orders: Iterable[Order]) -> bool:

@@ -3,9 +3,7 @@
 import os
 import re
 import signal
-import uuid
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx2
 import pytest
@@ -14,16 +12,13 @@ import pytest_asyncio
 from payments.embedded_sandbox import FOLDER, find_embedded_sandbox
 from settings import PaymentSettings
 from storage.embedded.ports import accepts_connections
+from tests.support.app_buyer import sign_in
 from tests.support.application import Application, started
 from tests.support.ticket_documents import scan_codes
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CONCERT = """{ concert(slug: "vesna-korda-paradiso") { id tiers { id } } }"""
-BUY = """mutation ($input: PurchaseTicketsInput!) { purchaseTickets(input: $input) {
-  ... on PurchaseTicketsSuccess { order { id status payment { testPaymentUrl } } }
-  ... on DomainError { code message } } }"""
 STATUS = """query ($id: ID!) { order(id: $id) { status document { pdfUrl ticketCount } } }"""
 
 
@@ -56,35 +51,9 @@ async def _pending(url: str) -> list[dict[str, object]]:
         return found
 
 
-class Buyer:
-    def __init__(self, client: httpx2.AsyncClient, token: str) -> None:
-        self._client = client
-        self._headers = {"Authorization": f"Bearer {token}"}
-
-    async def ask(self, document: str, **variables: object) -> dict[str, Any]:
-        body = {"query": document, "variables": variables}
-        answer = (await self._client.post("/graphql", json=body, headers=self._headers)).json()
-        assert "errors" not in answer, answer["errors"]
-        return dict(answer["data"])
-
-    async def buy_two(self, **changes: str) -> dict[str, Any]:
-        """Buy two tickets that are not free, and return the order."""
-        concert = (await self.ask(CONCERT))["concert"]
-        lines = [{"tierId": concert["tiers"][0]["id"], "quantity": 2}]
-        person = {"customerName": "Alice", "customerEmail": "alice@onsale.example"}
-        input_ = {"concertId": concert["id"], "lines": lines, "idempotencyKey": uuid.uuid4().hex, **person, **changes}
-        return dict((await self.ask(BUY, input=input_))["purchaseTickets"]["order"])
-
-
-async def _sign_in(client: httpx2.AsyncClient) -> Buyer:
-    fields = {"grant_type": "password", "client_id": "onsale-web", "username": "alice", "password": "alice"}
-    answer = await client.post("/realms/onsale/protocol/openid-connect/token", data=fields)
-    return Buyer(client, answer.json()["access_token"])
-
-
 async def test_order_paid_on_its_test_page_gets_its_document(application: Application) -> None:
     async with httpx2.AsyncClient(base_url=application.url, timeout=60) as client:
-        buyer = await _sign_in(client)
+        buyer = await sign_in(client)
         order = await buyer.buy_two()
         assert order["status"] == "PENDING_PAYMENT"
 
@@ -104,7 +73,7 @@ async def test_order_paid_on_its_test_page_gets_its_document(application: Applic
 
 async def test_tickets_mailed_for_a_paid_order_can_be_scanned(application: Application) -> None:
     async with httpx2.AsyncClient(base_url=application.url, timeout=60) as client:
-        buyer = await _sign_in(client)
+        buyer = await sign_in(client)
         order = await buyer.buy_two(customerName="Mail Reader", locale="de-AT")
         await client.post(order["payment"]["testPaymentUrl"], data={"payment_method": "pm_card_visa"})
         found: list[str] = []

@@ -204,12 +204,12 @@ class History:
         await self._shop.hot.expire_holds(self._shop.concert.id, limit=3)
 
     async def _join(self, person: str, _: int) -> None:
-        await self._shop.client.call(scripts.JOIN_QUEUE, self._shop.concert.id, person, "", "", "")
+        await self._shop.client.call(scripts.JOIN_QUEUE, self._shop.concert.id, person, "", "", "", "")
 
     async def _admit(self, _: None, __: int) -> None:
         await self._shop.hot.run_admission(self._shop.concert.id, bound=10)
         for person in PEOPLE:
-            await self._shop.client.call(scripts.CLAIM_PASS, self._shop.concert.id, person)
+            await self._shop.client.call(scripts.CLAIM_PASS, self._shop.concert.id, person, "")
 
     async def _set_rules(self, tier_rules: TierRules, number: int) -> None:
         tiers = list(self._shop.concert.tiers)

@@ -1,5 +1,6 @@
 """Which mails an order causes, and to whom they go."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from domain.ids import PersonId, TicketId, ticket_id
@@ -52,6 +53,18 @@ def test_the_address_of_a_holder_is_stored_with_the_ticket() -> None:
     document = order_document(passed_on())
     assert order_from_document(document).tickets == passed_on().tickets
     assert "bob@example.org" not in repr(passed_on().tickets)
+
+
+def test_mails_of_an_order_belong_to_the_trace_of_its_purchase() -> None:
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    order = order_from_document(order_document(replace(paid_order(), traceparent=traceparent)))
+    assert [mail.traceparent for mail in mails_of(order, NOW)] == [traceparent]
+
+
+def test_order_of_an_earlier_version_and_its_mails_have_no_trace() -> None:
+    document = order_document(paid_order())
+    assert "traceparent" not in document
+    assert [mail.traceparent for mail in mails_of(order_from_document(document), NOW)] == [None]
 
 
 def first_ticket() -> TicketId:

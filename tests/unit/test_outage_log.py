@@ -41,6 +41,12 @@ def test_long_outage_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -
     assert caplog.messages[1] == f"the store has failed for {SUMMARY_EVERY_S:.0f} s, 241 attempts: refused"
 
 
+def test_line_names_what_the_failure_is_about(caplog: pytest.LogCaptureFixture) -> None:
+    log = OutageLog(LOG, "recording orders")
+    log.failed("concert", "RECOVERING", about="order a")
+    assert caplog.messages == ["recording orders failed, trying again: order a: RECOVERING"]
+
+
 def test_next_outage_is_logged_too(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage()
     for _ in range(2):

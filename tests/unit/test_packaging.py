@@ -35,7 +35,7 @@ def test_no_test_folder_uses_our_package_names() -> None:
     assert folders & set(FIRST_PARTY) == set()
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-traces.lock", "requirements-dev.lock"])
 def test_lock_file_has_pins_and_hashes_but_no_urls(name: str) -> None:
     lines = [line for line in (ROOT / name).read_text().splitlines() if line and not line.lstrip().startswith("#")]
     pins = [line for line in lines if not line.startswith(" ")]

@@ -14,6 +14,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from telemetry import traces
 from web.fast_path.answers import Answer, FastPath, make_answer
 from web.fast_path.header_lines import write_headers
 from web.fast_path.request_heads import END, MAX_HEAD_BYTES, PATH, START, Peer, RequestHead
@@ -183,6 +184,8 @@ class HttpProtocol(HttpToolsProtocol):
         self, fast_path: FastPath, head: RequestHead, authorization: bytes, body: bytes | asyncio.Future[bytes]
     ) -> None:
         exchange = Exchange("POST", PATH, given_id=head.request_id, is_secure=head.is_secure)
+        if traces.active is not None:
+            exchange.begin_span(traces.active, head.traceparent)
         token = request_id.set(exchange.id)
         try:
             answer = await fast_path.answer(head, authorization, body, exchange)

@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from auth.bearer import TokenDigest, digest_bearer
 from domain.limits.recently_used import RecentlyUsed
+from telemetry.operation_spans import find_traceparent
 from web.fast_path.header_lines import HeaderLines, make_header_lines
 from web.graphql import JsonFormat
 from web.middleware import REQUEST_ID
@@ -71,6 +72,8 @@ class RequestHead:
     lines: HeaderLines
     """The header lines of the answer."""
     accepted_encodings: str
+    traceparent: str | None
+    """The trace of the client, not yet checked."""
 
 
 class RequestHeads:
@@ -125,6 +128,7 @@ class RequestHeads:
             format=format_,
             lines=make_header_lines(format_, is_secure=is_secure),
             accepted_encodings=encodings,
+            traceparent=find_traceparent(sent),
         )
 
 

@@ -23,6 +23,7 @@ from payments.saga.order_changes import OrderChanges
 from payments.saga.order_payments import now_ms
 from storage.connect import Stores
 from storage.mongo.order_work import LEASE
+from telemetry import traces
 from telemetry.alarms import Alarm, raise_alarm
 from telemetry.outage_log import OutageLog
 from workers.effects.handlers import EffectHandlers
@@ -170,16 +171,19 @@ class EffectsWorker:
         """
         due = [order for order in orders if name in due_effects(order)]
         try:
-            async with asyncio.timeout(HANDLER_WITHIN.total_seconds()):
-                return await self._handlers[name](stores, due)
+            with traces.continue_traces(f"effect {name}", [order.traceparent for order in due]) as spans:
+                async with asyncio.timeout(HANDLER_WITHIN.total_seconds()):
+                    answers = await self._handlers[name](stores, due)
+                _mark_failures(answers, due, spans)
+            return answers
         except Exception as error:
             if len(due) == 1 or isinstance(error, (TemporarilyUnavailable, TimeoutError)):
                 return {order.id: _describe(order, name, error) for order in due}
         # One order that cannot be handled must not stop the others.
-        answers: dict[OrderId, str | None] = {}
+        found: dict[OrderId, str | None] = {}
         for order in due:
-            answers |= await self._call(stores, name, [order])
-        return answers
+            found |= await self._call(stores, name, [order])
+        return found
 
     async def _finish(self, stores: Stores, order: Order, results: Mapping[str, Mapping[OrderId, str | None]]) -> Order:
         """Record in the order what was done, and return the stored order."""
@@ -232,6 +236,14 @@ class EffectsWorker:
 
     def _changes(self, stores: Stores) -> OrderChanges:
         return OrderChanges(stores, self._reached)
+
+
+def _mark_failures(
+    answers: Mapping[OrderId, str | None], orders: Sequence[Order], spans: Sequence[traces.Span | None]
+) -> None:
+    for order, span in zip(orders, spans, strict=True):
+        if span is not None and answers.get(order.id) is not None:
+            span.fail("effect failed")
 
 
 def _describe(order: Order, name: str, error: Exception) -> str:

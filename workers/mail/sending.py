@@ -23,7 +23,7 @@ from mail.smtp import MailRefused, ServerUnavailable, SmtpConnection, SmtpServer
 from payments.saga.order_payments import now_ms
 from storage.connect import Stores
 from storage.mongo.mails.outbox import LEASE, MailLease
-from telemetry import counters
+from telemetry import counters, traces
 from telemetry.alarms import Alarm, raise_alarm
 from telemetry.outage_log import OutageLog
 
@@ -175,6 +175,14 @@ class _Sender:
 
     async def _decide(self, mail: Mail, connections: "_Connections") -> Mail:
         """Send a mail if it is still true, and return it with its new state."""
+        about: traces.Attributes = {traces.CONCERT_ID: mail.concert_id, "onsale.mail": mail.kind.value}
+        with traces.continue_trace("send mail", mail.traceparent, about) as span:
+            decided = await self._try(mail, connections)
+            if span is not None:
+                span.set({"onsale.result": decided.state.value})
+        return decided
+
+    async def _try(self, mail: Mail, connections: "_Connections") -> Mail:
         try:
             async with asyncio.timeout(SEND_WITHIN_S):
                 return await self._send(mail, connections)

@@ -2,6 +2,8 @@
 -- idle workers. A script that has changed data shown to people must end with `commit`.
 local MAX_EVENTS = 1000000
 local MAX_CHANGES, KEPT_CHANGES = 8000, 6000
+-- The trace of the call that causes events, which is stored in them; '' if it is not traced.
+local traceparent = ''
 
 -- Publishes a hint with the epoch and the version, unless no hub has called read_snapshot since the
 -- last hint. The version has already been raised.
@@ -23,8 +25,9 @@ end
 -- Appends an event to the concert's stream. Consumers trim the stream; if there are none, the
 -- oldest events beyond a million are dropped.
 local function append_event(event, person, entry_id, round, ...)
-  redis.call('XADD', EVENTS, 'MAXLEN', '~', MAX_EVENTS, '*', 'event', event, 'person', person, 'place', entry_id,
-    'round', round, ...)
+  local words = {'event', event, 'person', person, 'place', entry_id, 'round', round, ...}
+  if traceparent ~= '' then words[#words + 1], words[#words + 2] = 'traceparent', traceparent end
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', MAX_EVENTS, '*', unpack(words))
 end
 
 -- Returns what `commit` needs: epoch, next version, the people whose entries or holds have changed,

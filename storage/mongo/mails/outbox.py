@@ -153,6 +153,8 @@ def _document(mail: Mail) -> Document:
         document["dueAt"] = mail.due_at
     if mail.secret is not None:
         document["secret"] = mail.secret
+    if mail.traceparent is not None:
+        document["traceparent"] = mail.traceparent
     return document
 
 
@@ -174,4 +176,5 @@ def _mail(document: Document) -> Mail:
         failing_since=document["failingSince"],
         unanswered=document.get("unanswered", 0),
         problem=document["problem"],
+        traceparent=document.get("traceparent"),
     )
