@@ -11,8 +11,9 @@ import httpx2
 
 from bench.clients.child_processes import find_children
 from storage.embedded.ports import free_port
-from tests.support.application import Application
+from tests.support.application import START_TIMEOUT_S, Application
 from tests.support.exposed_metrics import read_samples
+from tests.support.waiting import wait_until
 
 
 class ManyProcesses(Application):
@@ -22,6 +23,11 @@ class ManyProcesses(Application):
         self.metrics_port = free_port()
         chosen: dict[str, Any] = {"PROCESSES": 2, "METRICS_PORT": self.metrics_port, **settings}
         super().__init__(data_dir, **chosen)
+
+    async def ready(self) -> None:
+        """Wait until all processes work. Some answer earlier."""
+        await super().ready()
+        await wait_until(lambda: "Onsale is running" in self.output, timeout=START_TIMEOUT_S, what="all processes")
 
     def servers(self) -> list[int]:
         return find_children(self.process.pid, "server")
