@@ -14,11 +14,10 @@ from redis.exceptions import RedisError
 
 from domain.errors import TemporarilyUnavailable
 from storage.hot.script_client import ScriptClient
-from storage.keys import READINESS_KEYS
 from storage.layout import LAYOUT, OLDER
 from storage.mongo.installation import InstallationStore
 from storage.mongo.writes.checked_database import CheckedDatabase
-from storage.scripts import READ_STORE
+from storage.readiness.redis_state import read_redis_state
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +80,10 @@ class LayoutCheck:
 
     async def _check_redis(self) -> None:
         try:
-            _, (number, *_) = await self._client.call_with_keys(READ_STORE, READINESS_KEYS)
+            state = await read_redis_state(self._client)
         except (TemporarilyUnavailable, RedisError, OSError):
             return
-        self._note("Redis", int(number))
+        self._note("Redis", state.layout)
 
     async def _check_mongodb(self) -> None:
         with suppress(PyMongoError):

@@ -30,6 +30,7 @@ from storage.hot.rate_limits import CallCounter
 from storage.hot.script_client import Reply
 from storage.hot.snapshots import CHANGES_PAGE_SIZE, SnapshotStore
 from storage.readiness.hot_store import HotStoreCheck
+from storage.readiness.redis_state import read_redis_state
 from storage.scripts import Script, ScriptReplyError
 from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER, TIER
 
@@ -85,6 +86,7 @@ AFTER_WORD: dict[str, Any] = {
     "RAN": [0, 0, 0],
     "CALLED": [1],
     "MARKED": [b"incarnation"],
+    "STORE": [1, 1, 0],
     "FROZEN": [1, b"digest"],
     "QUEUE": [QUEUE],
     "ROOM": [[*QUEUE[:6], 0, *QUEUE[7:]]],
@@ -191,6 +193,7 @@ CALLS: dict[Script, Call] = {
     scripts.CLAIM_STORE: lambda client: HotStoreCheck(client, "redis://any", declares_noeviction=False).claim(
         KEY, within_s=60
     ),
+    scripts.READ_STORE: read_redis_state,
     scripts.APPLY_CONCERT: lambda client: HotState(client).apply_concert(CONCERT),
     scripts.RECORD_ORDER: lambda client: HotState(client).record_order(ORDER),
     scripts.TAKE_AGAIN: lambda client: HotState(client).take_again(ORDER, starts_at=NOW),
