@@ -51,7 +51,8 @@ class LayoutCheck:
         """Return a sentence if a store has a newer layout: which, its number, and what to do."""
         if not self._newer:
             return None
-        found = " and ".join(f"{self._names[store]} has layout {number}" for store, number in self._newer.items())
+        newer = [(name, self._newer[store]) for store, name in self._names.items() if store in self._newer]
+        found = " and ".join(f"{name} has layout {number}" for name, number in newer)
         return (
             f"{found}, written by a newer version of Onsale, but this process knows only layouts up to {LAYOUT},"
             " so it uses neither store; upgrade this process, or restore a backup from before the upgrade"
