@@ -16,10 +16,8 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from domain.errors import TemporarilyUnavailable
-from storage.hot.script_client import ScriptClient
-from storage.keys import READINESS_KEYS
 from storage.mongo.client import Database
-from storage.scripts import READ_STORE
+from storage.readiness.redis_state import ScriptCaller, read_redis_state
 from telemetry.metrics import clock_offsets
 
 log = logging.getLogger(__name__)
@@ -81,7 +79,7 @@ def _apart_s(one: ClockOffset, other: ClockOffset) -> float:
 class ClockCheck:
     """The last comparison. `problem` and `warning` are sentences for `/readyz`, or None."""
 
-    def __init__(self, client: ScriptClient, database: Database, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, client: ScriptCaller, database: Database, *, now: Callable[[], float] = time.time) -> None:
         self.problem: str | None = None
         self.warning: str | None = None
         self._client = client
@@ -113,8 +111,7 @@ class ClockCheck:
         return None if after_s < before_s else ClockOffset.measure(store_s, before_s=before_s, after_s=after_s)
 
     async def _read_redis(self) -> float:
-        _, (_, seconds, microseconds) = await self._client.call_with_keys(READ_STORE, READINESS_KEYS)
-        return int(seconds) + int(microseconds) / 1e6
+        return (await read_redis_state(self._client)).time_s
 
     async def _read_mongodb(self) -> float:
         hello = await self._database.command("hello")

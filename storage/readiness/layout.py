@@ -14,11 +14,10 @@ from redis.exceptions import RedisError
 
 from domain.errors import TemporarilyUnavailable
 from storage.hot.script_client import ScriptClient
-from storage.keys import READINESS_KEYS
 from storage.layout import LAYOUT, OLDER
 from storage.mongo.installation import InstallationStore
 from storage.mongo.writes.checked_database import CheckedDatabase
-from storage.scripts import READ_STORE
+from storage.readiness.redis_state import read_redis_state
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,8 @@ class LayoutCheck:
         """Return a sentence if a store has a newer layout: which, its number, and what to do."""
         if not self._newer:
             return None
-        found = " and ".join(f"{self._names[store]} has layout {number}" for store, number in self._newer.items())
+        newer = [(name, self._newer[store]) for store, name in self._names.items() if store in self._newer]
+        found = " and ".join(f"{name} has layout {number}" for name, number in newer)
         return (
             f"{found}, written by a newer version of Onsale, but this process knows only layouts up to {LAYOUT},"
             " so it uses neither store; upgrade this process, or restore a backup from before the upgrade"
@@ -81,10 +81,10 @@ class LayoutCheck:
 
     async def _check_redis(self) -> None:
         try:
-            _, (number, *_) = await self._client.call_with_keys(READ_STORE, READINESS_KEYS)
+            state = await read_redis_state(self._client)
         except (TemporarilyUnavailable, RedisError, OSError):
             return
-        self._note("Redis", int(number))
+        self._note("Redis", state.layout)
 
     async def _check_mongodb(self) -> None:
         with suppress(PyMongoError):

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 import redis.asyncio
-from motor.motor_asyncio import AsyncIOMotorCollection
 
 from domain.concerts import Concert
 from domain.errors import TemporarilyUnavailable
@@ -21,7 +20,6 @@ from storage.embedded import supervisor
 from storage.embedded.process import ServerProcess
 from storage.keys import LAYOUT_KEY
 from storage.layout import LAYOUT, OLDER
-from storage.mongo.writes.checked_database import WRITES, CheckedCollection
 from storage.readiness import layout
 from tests.support.databases import DatabasePool
 from tests.support.sale import buy, check_invariants, draft, hold, on_sale, organizer, stock
@@ -123,9 +121,11 @@ async def test_process_that_meets_a_newer_layout_takes_no_writes(
 async def test_both_newer_stores_are_named(stores: Stores, server: ServerProcess) -> None:
     for store in ("Redis", "MongoDB"):
         await write_layout(stores, server, store, NEWER)
-    await stores.layout.check()
-    assert stores.layout.problem is not None
-    assert f"has layout {NEWER} and " in stores.layout.problem
+    for _ in range(2):
+        await stores.layout.check()
+        assert stores.layout.problem is not None
+        assert stores.layout.problem.startswith("Redis at ")
+        assert f"has layout {NEWER} and MongoDB at " in stores.layout.problem
 
 
 async def test_process_migrates_nothing_in_a_newer_database(
@@ -135,7 +135,7 @@ async def test_process_migrates_nothing_in_a_newer_database(
     async with connect_stores(server.url, mongo_url, fresh_database) as maker:
         await write_layout(maker, server, "MongoDB", NEWER)
         async with open_stores(server.url, mongo_url, fresh_database) as late:
-            assert late.layout.problem is not None
+            await until_refused(late)
             assert await late.layout.claim() is False
             assert await late.mongo.list_collection_names() == ["installation"]
             assert await late.installation.read_layout() == NEWER
@@ -191,20 +191,3 @@ async def test_older_numbers_are_raised_before_documents_are_converted(
     await until_refused(stores)
     await write_layout(stores, server, "MongoDB", LAYOUT)
     await until_used(stores)
-
-
-READS = {
-    "aggregate", "aggregate_raw_batches", "codec_options", "count_documents", "distinct",
-    "estimated_document_count", "find", "find_one", "find_raw_batches", "full_name", "get_io_loop",
-    "index_information", "list_indexes", "list_search_indexes", "name", "options", "read_concern",
-    "read_preference", "watch", "with_options", "wrap", "write_concern",
-}  # fmt: skip
-
-
-def test_every_method_that_can_write_is_checked() -> None:
-    methods = {name for name in dir(AsyncIOMotorCollection) if not name.startswith("_")}
-    changed = {
-        name for name in methods if getattr(CheckedCollection, name) is not getattr(AsyncIOMotorCollection, name)
-    }
-    assert changed == set(WRITES)
-    assert methods - changed == READS

@@ -59,6 +59,7 @@ THIRD_PARTY_USERS = {
         "app.py",
         "web/server.py",
         "web/fast_path/protocol.py",
+        "web/monitoring/scrape_protocol.py",
         "subscriptions/sockets/ws_protocol.py",
         "payments/sandbox/__main__.py",
     },

@@ -31,6 +31,7 @@ from storage.hot.snapshots import CHANGES_PAGE_SIZE, SnapshotStore
 from storage.logins.issuer_logins import IssuerLogins
 from storage.logins.login_sessions import LoginSessions
 from storage.readiness.hot_store import HotStoreCheck
+from storage.readiness.redis_state import read_redis_state
 from storage.scripts import Script, ScriptReplyError
 from tests.support.snapshots import ALICE, CONCERT, NOW, ORDER, TIER
 
@@ -86,6 +87,7 @@ AFTER_WORD: dict[str, Any] = {
     "RAN": [0, 0, 0],
     "CALLED": [1],
     "MARKED": [b"incarnation"],
+    "STORE": [1, 1, 0],
     "FROZEN": [1, b"digest"],
     "QUEUE": [QUEUE],
     "ROOM": [[*QUEUE[:6], 0, *QUEUE[7:]]],
@@ -202,6 +204,7 @@ CALLS: dict[Script, Call] = {
     scripts.CLAIM_STORE: lambda client: HotStoreCheck(client, "redis://any", declares_noeviction=False).claim(
         KEY, within_s=60
     ),
+    scripts.READ_STORE: read_redis_state,
     scripts.APPLY_CONCERT: lambda client: HotState(client).apply_concert(CONCERT),
     scripts.RECORD_ORDER: lambda client: HotState(client).record_order(ORDER),
     scripts.TAKE_AGAIN: lambda client: HotState(client).take_again(ORDER, starts_at=NOW),
