@@ -8,11 +8,10 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,22 +23,18 @@ from auth.login import login_routes
 from auth.passes import jwks_routes
 from auth.revocation import backchannel_logout
 from mail.opening import make_mailer
-from payments.embedded_sandbox import find_embedded_sandbox, run_embedded_sandbox
 from payments.opening import open_payments
-from resolvers.context import Resources
-from resolvers.demo import load_demo
 from schema import Engine
-from settings import PaymentSettings, Settings, SettingsError
+from settings import Settings, SettingsError
 from storage.connect import Stores
 from storage.embedded.process import ServerStartError
-from storage.embedded.supervisor import lock_data_dir, run_stores
 from telemetry.loop_lag import measure_loop_lag
 from tickets.concert_keys import ConcertKeys
 from tickets.documents.library import open_library
-from web import health, home, logs, payment_webhooks
+from web import health, logs, payment_webhooks
 from web.configuration.app_state import AppState, open_app_state
 from web.configuration.engine import make_engine
-from web.configuration.keys import make_pass_signer, make_ticket_keys
+from web.configuration.keys import make_ticket_keys
 from web.configuration.payment import make_checkout
 from web.configuration.sign_in import make_issuer_routes
 from web.configuration.stores import open_configured_stores
@@ -48,11 +43,17 @@ from web.graphql_service import GraphQLService
 from web.images import media, uploads
 from web.middleware import DirectRoute, RequestMiddleware, compress
 from web.monitoring.metrics import metrics_routes, open_metrics_listener, serve_metrics
+from web.open_files import raise_open_file_limit
 from web.organizers import order_exports
 from web.pages.files import file_routes
 from web.pages.shop import ShopPages
+from web.processes.machine import open_machine
+from web.processes.server_process import complete_settings, serve_supervised
+from web.processes.serving import serve_until_canceled
+from web.processes.supervised import OPTION, SERVER, Inheritance, supervised, work_supervised
+from web.processes.supervisor import run_processes
 from web.proxies import ProxyMiddleware
-from web.server import Server, configure_gc, make_config, open_listener, run_program
+from web.server import Server, configure_gc, make_config, run_program
 from web.tickets import downloads, gate_files
 from workers.documents.mailed_files import AttachedDocuments
 from workers.effects.handlers import open_effect_handlers
@@ -118,6 +119,7 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
 async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) -> AsyncIterator[AppState]:
     logs.configure(settings.log_format)
     configure_gc()
+    raise_open_file_limit()
     if settings.redis_url is None or settings.mongo_url is None:
         raise SettingsError("ONSALE_REDIS_URL and ONSALE_MONGO_URL are required; `make run` starts its own stores")
     async with AsyncExitStack() as stack:
@@ -144,48 +146,40 @@ class _GraphQL:
 
 
 async def run(settings: Settings) -> None:
-    """Run everything on one machine until canceled.
+    """Run everything on one machine in this process, until canceled.
 
-    The application and the workers share one set of stores. Resources are closed in reverse order
-    of opening.
+    The application and the workers share one set of stores.
     """
     logs.configure(settings.log_format)
     engine = make_engine(settings)
     async with AsyncExitStack() as stack:
-        owns_data = settings.redis_url is None or settings.mongo_url is None
-        if owns_data:
-            stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
-            _write(home.starting(settings))
-        listener = stack.enter_context(open_listener(settings.host, settings.port, setting="ONSALE_PORT"))
-        metrics_listener = stack.enter_context(open_metrics_listener(settings))
-        urls = await stack.enter_async_context(
-            run_stores(settings.data_dir, redis_url=settings.redis_url, mongo_url=settings.mongo_url)
-        )
-        settings = replace(settings, redis_url=urls.redis, mongo_url=urls.mongo)
-        stores = await stack.enter_async_context(open_configured_stores(settings, urls.redis, urls.mongo))
-        await stack.enter_async_context(serve_metrics(metrics_listener, settings, stores))
-        if settings.loads_demo:
-            await load_demo(Resources(stores, make_pass_signer(settings)).context(None, "demo"))
-        payment = await stack.enter_async_context(_open_sandbox(settings, owns_data=owns_data))
-        settings = replace(settings, payment=payment)
-        work = await stack.enter_async_context(_open_workers(settings, stores, urls.redis))
+        machine = await stack.enter_async_context(open_machine(settings))
+        settings, stores = machine.settings, machine.stores
+        await stack.enter_async_context(serve_metrics(machine.metrics_listener, settings, stores))
+        work = await stack.enter_async_context(_open_workers(settings, stores, machine.redis_url))
         async with asyncio.TaskGroup() as group:
             workers = group.create_task(work)
-            await _serve(_Server(settings, stores, engine), listener, drain_s=settings.drains_for_s)
+            server = Server(make_config(create_app(settings, stores=stores, engine=engine)))
+            await serve_until_canceled(server, machine.listener, settings)
             workers.cancel()
 
 
-@asynccontextmanager
-async def _open_sandbox(settings: Settings, *, owns_data: bool) -> AsyncIterator[PaymentSettings]:
-    """Run the payment sandbox beside embedded stores, or find one that runs already. Yields the
-    settings with its address.
-    """
-    if not owns_data:
-        yield find_embedded_sandbox(settings.payment, settings.data_dir)
-        return
-    running = run_embedded_sandbox(settings.payment, settings.data_dir, app_host=settings.host, app_port=settings.port)
-    async with running as payment:
-        yield payment
+async def _run_child(settings: Settings, inheritance: Inheritance) -> None:
+    """Run a process that a supervisor has started."""
+    logs.configure(settings.log_format)
+    settings = complete_settings(settings)
+    redis_url, mongo_url = settings.redis_url, settings.mongo_url
+    if redis_url is None or mongo_url is None:
+        raise SettingsError("a child process needs ONSALE_REDIS_URL and ONSALE_MONGO_URL")
+    async with (
+        supervised(inheritance) as supervisor,
+        open_configured_stores(settings, redis_url, mongo_url) as stores,
+    ):
+        if inheritance.kind == SERVER:
+            await serve_supervised(create_app(settings, stores=stores), inheritance, supervisor)
+        else:
+            async with _open_workers(settings, stores, redis_url) as work:
+                await work_supervised(work, supervisor)
 
 
 @asynccontextmanager
@@ -203,49 +197,28 @@ async def _open_workers(settings: Settings, stores: Stores, redis_url: str) -> A
         )
 
 
-async def _serve(server: Server, listener: socket.socket, *, drain_s: int) -> None:
-    """Serve until canceled. Then be not ready for `drain_s` seconds, and stop. Another cancellation
-    ends the wait.
-    """
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        await asyncio.shield(serving)
-    except asyncio.CancelledError:
-        server.announce_departure()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait([serving], timeout=drain_s)
-        server.should_exit = True
-        await serving
-        raise
-
-
-class _Server(Server):
-    def __init__(self, settings: Settings, stores: Stores, engine: Engine) -> None:
-        super().__init__(make_config(create_app(settings, stores=stores, engine=engine)))
-        self._settings = settings
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        _write(home.banner(self._settings))
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-async def _run_until_signaled(settings: Settings) -> None:
-    loop, running = asyncio.get_running_loop(), asyncio.ensure_future(run(settings))
+async def _run_until_signaled(program: Coroutine[Any, Any, None]) -> None:
+    loop, running = asyncio.get_running_loop(), asyncio.ensure_future(program)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, running.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await running
 
 
+def _choose_program(settings: Settings, arguments: Sequence[str]) -> Coroutine[Any, Any, None]:
+    match arguments:
+        case [option, inheritance] if option == OPTION:
+            return _run_child(settings, Inheritance.parse(inheritance))
+        case _ if settings.processes > 1:
+            return _run_until_signaled(run_processes(settings, Path(__file__)))
+        case _:
+            return _run_until_signaled(run(settings))
+
+
 def main() -> None:
     try:
         settings = Settings.from_env(os.environ)
-        run_program(_run_until_signaled(settings))
+        run_program(_choose_program(settings, sys.argv[1:]))
     except (SettingsError, ServerStartError) as error:
         sys.exit(f"Onsale cannot start: {error}")
 

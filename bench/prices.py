@@ -33,7 +33,8 @@ from bench.queueing.users import User, credentials_of, make_users
 from bench.subscribers import Subscribers, open_subscribers
 from storage.embedded.process import ServerStartError
 from storage.embedded.supervisor import StoreUrls
-from web.server import configure_gc, raise_open_file_limit, run_program
+from web.open_files import raise_open_file_limit
+from web.server import configure_gc, run_program
 
 RESULTS = Path(__file__).parent / "results" / "prices.json"
 TIME_LIMIT_S = 290.0

@@ -26,7 +26,7 @@ from bench.clients.tokens import sign_in
 from bench.runs import resident_kib
 from bench.subscribers import open_subscribers
 from domain.queues import NO_ROOM
-from web.server import raise_open_file_limit
+from web.open_files import raise_open_file_limit
 
 RESULTS = Path(__file__).parent / "results" / "sockets.json"
 HOLDS_PER_S = 10

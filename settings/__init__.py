@@ -148,7 +148,8 @@ class Settings:
 
     @property
     def shows_metrics_on_main_port(self) -> bool:
-        return self.metrics_port is None and not self.is_production
+        # With several processes, each request would be answered by another one.
+        return self.metrics_port is None and not self.is_production and self.processes == 1
 
     @property
     def drains_for_s(self) -> int:

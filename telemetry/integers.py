@@ -23,6 +23,10 @@ class Counts:
         """Count one. There is a value for each label."""
         self.values[values] = self.values.get(values, 0) + 1
 
+    def show(self, *values: str) -> None:
+        """Show 0 until something is counted, so that the first count is an increase."""
+        self.values.setdefault(values, 0)
+
     @property
     def total(self) -> int:
         return sum(self.values.values())

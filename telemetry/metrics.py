@@ -45,6 +45,10 @@ estimate_error_seconds = Histograms(
     "onsale_wait_estimate_error_seconds", "Estimated wait (p50) minus true wait, for samples of people.", _ERRORS_S
 )
 loop_lag_seconds = Histograms("onsale_event_loop_lag_seconds", "How late the event loop ran a timer.", _SECONDS)
+process_restarts = Counts("onsale_process_restarts", "Restarts of processes that had ended, by process.", "process")
+process_silences = Counts(
+    "onsale_process_silences", "Scrapes that a process did not answer in half a second, by process.", "process"
+)
 
 COUNTS = (
     requests,
@@ -57,6 +61,8 @@ COUNTS = (
     script_calls,
     holds,
     orders,
+    process_restarts,
+    process_silences,
 )
 HISTOGRAMS = (
     request_seconds,

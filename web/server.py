@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import gc
-import resource
 import socket
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from settings import SettingsError
 from subscriptions.sockets.ws_protocol import SocketProtocol
 from web.fast_path.protocol import HttpProtocol
 from web.health import Departure
+from web.open_files import raise_open_file_limit
 
 R = TypeVar("R")
 
@@ -65,9 +65,18 @@ class Server(uvicorn.Server):
     order.
     """
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.has_started = asyncio.Event()
+        """Set when the server accepts requests."""
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.has_started.set()
 
     def announce_departure(self) -> None:
         """Make the application not ready. It serves requests until `should_exit` is set."""
@@ -106,12 +115,3 @@ def configure_gc() -> None:
     """
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-
-
-def raise_open_file_limit() -> None:
-    """Raise the limit on open files to the hard limit, which the administrator has set.
-
-    Every socket counts as an open file, and shells usually allow only a thousand.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -32,6 +32,7 @@ from tickets.documents.library import open_library
 from web import logs
 from web.configuration.keys import make_ticket_keys
 from web.configuration.stores import open_configured_stores
+from web.open_files import raise_open_file_limit
 from workers.commands import deadletters, mails, paymentevents, rebuild
 from workers.documents.mailed_files import AttachedDocuments
 from workers.effects.handlers import open_effect_handlers
@@ -139,6 +140,7 @@ def _run(work: Callable[[Settings], Coroutine[Any, Any, int | None]]) -> int:
     try:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_format)
+        raise_open_file_limit()
         return asyncio.run(work(settings)) or 0
     except (SettingsError, ServerStartError, PortTaken) as error:
         sys.stderr.write(f"{error}\n")

@@ -31,7 +31,7 @@ from bench.runs import Result, run_benchmark, summarize
 from bench.stock_sale import HOLD, STOCK_CHANGED, store_versions
 from bench.subscribers import open_subscribers
 from domain.concerts import TierDraft
-from web.server import raise_open_file_limit
+from web.open_files import raise_open_file_limit
 
 RESULTS = Path(__file__).parents[1] / "results" / "pages.json"
 QUICK_RESULTS = RESULTS.with_name("pages-quick.json")

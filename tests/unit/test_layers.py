@@ -32,7 +32,13 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Programs may import these too; the other modules of their package may not.
 PROGRAMS = {
-    "workers/__main__.py": ("settings.", "web.logs", "web.configuration.keys", "web.configuration.stores"),
+    "workers/__main__.py": (
+        "settings.",
+        "web.logs",
+        "web.open_files",
+        "web.configuration.keys",
+        "web.configuration.stores",
+    ),
     "bench/hold_layers/__main__.py": ("app.create_app",),
 }
 

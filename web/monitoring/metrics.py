@@ -1,14 +1,15 @@
 """`/metrics` in Prometheus format, for operators only: the metrics of this process, and gauges that
 are read from the stores.
 
-In production it has a port of its own. The port is served by the event loop of the process, with a
-limit on connections, so a scraper that hangs stops nothing else.
+In production it has a port of its own. The port is served by the event loop of the process, or of
+the supervisor if there is one, with a limit on connections, so a scraper that hangs stops nothing
+else.
 """
 
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypedDict
 
@@ -47,8 +48,16 @@ def open_metrics_listener(settings: Settings) -> Iterator[socket.socket | None]:
 
 
 @asynccontextmanager
-async def serve_metrics(listener: socket.socket | None, settings: Settings, stores: Stores) -> AsyncIterator[None]:
-    """Serve `/metrics` on the port during the block."""
+async def serve_metrics(
+    listener: socket.socket | None,
+    settings: Settings,
+    stores: Stores,
+    *,
+    show_processes: Callable[[], Awaitable[bytes]] | None = None,
+) -> AsyncIterator[None]:
+    """Serve `/metrics` on the port during the block. `show_processes` returns the metrics of all
+    processes; without it, those of this process are served.
+    """
     if listener is None:
         yield
         return
@@ -57,7 +66,8 @@ async def serve_metrics(listener: socket.socket | None, settings: Settings, stor
     async def lifespan(_: Starlette) -> AsyncIterator[_State]:
         yield _State(stores=stores)
 
-    app = Starlette(routes=metrics_routes(settings.metrics_from), lifespan=lifespan)
+    routes = metrics_routes(settings.metrics_from, show_processes or _show_process)
+    app = Starlette(routes=routes, lifespan=lifespan)
     server = Server(make_config(app, limit_concurrency=MAX_CONNECTIONS, ws="none"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -67,7 +77,13 @@ async def serve_metrics(listener: socket.socket | None, settings: Settings, stor
         await serving
 
 
-def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
+async def _show_process() -> bytes:
+    return generate_latest(PROCESS_REGISTRY)
+
+
+def metrics_routes(
+    readers: Sequence[str], show_processes: Callable[[], Awaitable[bytes]] = _show_process
+) -> list[BaseRoute]:
     """Return the route. Only clients in the networks `readers` see the metrics; others get 404.
 
     Requests that an unknown proxy has forwarded get 404 too. A proxy on this machine that is not in
@@ -84,7 +100,7 @@ def metrics_routes(readers: Sequence[str]) -> list[BaseRoute]:
             return PlainTextResponse("Not Found", status_code=404)
         stores: Stores | None = getattr(request.state, "stores", None)
         shared = [] if stores is None else await asyncio.gather(*(each.show(stores) for each in gauges))
-        content = generate_latest(PROCESS_REGISTRY) + b"".join(shared)
+        content = await show_processes() + b"".join(shared)
         return Response(content, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
     return [Route("/metrics", metrics)]
