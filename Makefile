@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-silence prove-stores test-keycloak test-pages test-programs screenshots page-types page-sizes prove-http test-switched-off
+.PHONY: audit audit-packages sbom fuzz bench-auth bench-hostile bench-documents bench-orders bench-prices bench-queue bench-sockets bench-fanout bench-hold bench-layers bench-memory bench-mixed bench-pages bench-peers bench-report help proof run test check format lint types unit sale simulate watch schema schema-changes frontend keycloak lock pages prove-room prove-plans prove-processes prove-silence prove-stores test-keycloak test-pages test-programs screenshots page-types page-sizes prove-http test-switched-off
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -131,6 +131,9 @@ prove-silence: .venv/run.stamp ## stop Redis for a while under a load of holds, 
 
 prove-stores: .venv/run.stamp ## break each store in the middle of a sale, in eight ways, and check that it is named, nothing is lost and sales go on (SECONDS=10)
 	@exec $(BIN)/python -m proofs.store_faults $(or $(SECONDS),10)
+
+prove-processes: .venv/run.stamp ## replace and kill four server processes behind nginx, with 2,000 sockets and a sale (PROCESSES=4 SOCKETS=2000; needs nginx)
+	@exec $(BIN)/python -m proofs.processes $(if $(PROCESSES),--processes $(PROCESSES)) $(if $(SOCKETS),--sockets $(SOCKETS))
 
 proof: .venv/run.stamp ## kill everything while thousands of people pay, and compare the bank with the orders (BUYERS=2000 SEEDS="1 2")
 	@exec $(BIN)/python -m proofs.payments $(if $(BUYERS),--buyers $(BUYERS)) $(if $(SEEDS),--seeds $(SEEDS))

@@ -12,12 +12,14 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
+from uvicorn.config import STARTUP_FAILURE
 
 from auth.login import login_routes
 from auth.passes import jwks_routes
@@ -42,7 +44,7 @@ from web.development import mailbox_page
 from web.graphql_service import GraphQLService
 from web.images import media, uploads
 from web.middleware import DirectRoute, RequestMiddleware, compress
-from web.monitoring.metrics import metrics_routes, open_metrics_listener, serve_metrics
+from web.monitoring.metrics import metrics_routes, open_unit_metrics_listener, serve_metrics
 from web.open_files import raise_open_file_limit
 from web.organizers import order_exports
 from web.pages.files import file_routes
@@ -69,17 +71,27 @@ def __getattr__(name: str) -> Starlette:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return create_app(Settings.from_env(os.environ))
+        settings = Settings.from_env(os.environ)
+        return create_app(settings, metrics_listener=open_unit_metrics_listener(settings))
     except SettingsError as error:
-        # Uvicorn would show any other error with its traceback.
-        raise SystemExit(f"Onsale cannot start: {error}") from None
+        # Uvicorn would show any other error with its traceback, and `--workers` would start a
+        # process that ends with another status again and again.
+        sys.stderr.write(f"Onsale cannot start: {error}\n")
+        sys.exit(STARTUP_FAILURE)
 
 
-def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engine | None = None) -> Starlette:
+def create_app(
+    settings: Settings,
+    *,
+    stores: Stores | None = None,
+    engine: Engine | None = None,
+    metrics_listener: socket | None = None,
+) -> Starlette:
     """Return the ASGI application. Raises SettingsError.
 
-    The caller owns `stores`. If it is None, the application opens its own stores. If `engine` is
-    None, the application builds its own.
+    The caller owns `stores`. If it is None, the application opens its own stores, and serves its
+    metrics on `metrics_listener`, which it then owns. If `engine` is None, the application builds
+    its own.
     """
     engine = engine or make_engine(settings)
     checkout = make_checkout(settings.payment)
@@ -111,12 +123,14 @@ def create_app(settings: Settings, *, stores: Stores | None = None, engine: Engi
             Middleware(DirectRoute, "/graphql", _GraphQL()),
             Middleware(compress),
         ],
-        lifespan=lambda _: _lifespan(settings, stores, engine),
+        lifespan=lambda _: _lifespan(settings, stores, engine, metrics_listener),
     )
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) -> AsyncIterator[AppState]:
+async def _lifespan(
+    settings: Settings, given: Stores | None, engine: Engine, metrics_listener: socket | None
+) -> AsyncIterator[AppState]:
     logs.configure(settings.log_format)
     configure_gc()
     raise_open_file_limit()
@@ -125,7 +139,6 @@ async def _lifespan(settings: Settings, given: Stores | None, engine: Engine) ->
     async with AsyncExitStack() as stack:
         stores = given
         if stores is None:
-            metrics_listener = stack.enter_context(open_metrics_listener(settings))
             opening = open_configured_stores(settings, settings.redis_url, settings.mongo_url)
             stores = await stack.enter_async_context(opening)
             await stack.enter_async_context(serve_metrics(metrics_listener, settings, stores))
@@ -176,7 +189,7 @@ async def _run_child(settings: Settings, inheritance: Inheritance) -> None:
         open_configured_stores(settings, redis_url, mongo_url) as stores,
     ):
         if inheritance.kind == SERVER:
-            await serve_supervised(create_app(settings, stores=stores), inheritance, supervisor)
+            await serve_supervised(create_app(settings, stores=stores), settings, inheritance, supervisor)
         else:
             async with _open_workers(settings, stores, redis_url) as work:
                 await work_supervised(work, supervisor)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gc
 import socket
+import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -25,6 +26,11 @@ BACKLOG = 2_048
 # A hold takes milliseconds. A client that has no answer after this time is disconnected, and learns
 # the outcome by repeating the request.
 GRACE_S = 3
+LINGER_S = 6.0
+"""How long a server that has closed its port lets connections end by themselves. An idle connection
+of a proxy ends after 5 seconds, uvicorn's time limit.
+"""
+LOOK_EVERY_S = 0.1
 GC_THRESHOLDS = (10_000, 20, 5)
 """Thresholds: numbers of allocated objects, young collections and middle collections.
 
@@ -69,6 +75,10 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.has_started = asyncio.Event()
         """Set when the server accepts requests."""
+        self.linger_s = 0.0
+        """How long connections may end by themselves once the port is closed: each after its next
+        response. A request that a proxy sends just then is still answered.
+        """
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -92,7 +102,27 @@ class Server(uvicorn.Server):
         streams = self.lifespan.state.get("event_streams")
         if streams is not None:
             streams.stop_all()
+        if self.linger_s:
+            await self._linger(sockets or [])
         await super().shutdown(sockets)
+
+    async def _linger(self, sockets: list[socket.socket]) -> None:
+        """Accept no more connections, end sockets, and let other connections end by themselves."""
+        for server in self.servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+        ends_s, seen = time.monotonic() + self.linger_s, set[object]()
+        while time.monotonic() < ends_s:
+            for connection in self.server_state.connections - seen:
+                seen.add(connection)
+                if isinstance(connection, HttpProtocol):
+                    connection.close_after_response()
+                else:
+                    connection.shutdown()
+            if not any(isinstance(connection, HttpProtocol) for connection in self.server_state.connections):
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def run_program(program: Coroutine[Any, Any, R]) -> R:

@@ -31,6 +31,17 @@ function create(user, password, roles) {
 }
 create("admin", process.env.ADMIN_PASSWORD, ["root"]);
 users.auth("admin", process.env.ADMIN_PASSWORD);
-create("onsale", process.env.ONSALE_PASSWORD, [{ role: "readWrite", db: "onsale" }]);
+// Onsale sets the schema of its collection orders, which readWrite does not allow.
+try {
+  users.createRole({
+    role: "onsale",
+    privileges: [{ resource: { db: "onsale", collection: "orders" }, actions: ["collMod"] }],
+    roles: [{ role: "readWrite", db: "onsale" }],
+  });
+} catch (error) {
+  // MongoDB's code for a role that exists.
+  if (error.code !== 51002) throw error;
+}
+create("onsale", process.env.ONSALE_PASSWORD, ["onsale"]);
 create("backup", process.env.BACKUP_PASSWORD, ["backup"]);
 print(`The replica set has ${members.length} member(s); the users admin, onsale and backup exist.`);

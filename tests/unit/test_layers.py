@@ -103,6 +103,7 @@ SEPARATED = (
     ("proofs.sale.records", ("proofs.",), ("proofs.sale.records.",)),
     ("proofs.waiting_room", ("proofs.",), ("proofs.waiting_room.", "proofs.wait_until.")),
     ("proofs.store_faults", ("proofs.",), ("proofs.store_faults.", "proofs.waiting_room.", "proofs.wait_until.")),
+    ("proofs.processes", ("proofs.",), ("proofs.processes.", "proofs.wait_until.")),
     ("proofs.simulation", ("proofs.",), ("proofs.simulation.",)),
 )
 MAX_MODULES = 18

@@ -43,6 +43,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_answering = False
         """Whether a request on the fast path is being answered."""
         self._is_stopping = False
+        """Whether the connection is closed after the current or the next response."""
         self._missing_bytes = 0
         """The size of the rest of a body on the fast path. It is discarded after an answer."""
         self._body = bytearray()
@@ -110,6 +111,17 @@ class HttpProtocol(HttpToolsProtocol):
             self._set_timer(left_s)
         else:
             super().timeout_keep_alive_handler()
+
+    def close_after_response(self) -> None:
+        """Close the connection after its current or next response. Until then, it may be idle."""
+        self._is_stopping = True
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self._is_stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def shutdown(self) -> None:
         if self._is_answering:

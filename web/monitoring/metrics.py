@@ -8,6 +8,7 @@ else.
 
 import asyncio
 import ipaddress
+import multiprocessing
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -19,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from settings import Settings
+from settings import Settings, SettingsError
 from storage.connect import Stores
 from telemetry.collector import PROCESS_REGISTRY
 from web.monitoring.payment_gauges import PaymentGauges
@@ -45,6 +46,20 @@ def open_metrics_listener(settings: Settings) -> Iterator[socket.socket | None]:
         return
     with open_listener(settings.host, settings.metrics_port, setting="ONSALE_METRICS_PORT") as listener:
         yield listener
+
+
+def open_unit_metrics_listener(settings: Settings) -> socket.socket | None:
+    """Open the port of the metrics for a process that `uvicorn` runs. Raises SettingsError."""
+    if settings.metrics_port is None:
+        return None
+    try:
+        return open_listener(settings.host, settings.metrics_port, setting="ONSALE_METRICS_PORT")
+    except SettingsError as error:
+        if multiprocessing.parent_process() is None:
+            raise
+        raise SettingsError(
+            f"{error}. Processes of `uvicorn --workers` cannot share it: run `python app.py` with ONSALE_PROCESSES"
+        ) from error
 
 
 @asynccontextmanager

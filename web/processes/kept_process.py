@@ -21,6 +21,11 @@ SUSPECT_ENDS = 3
 """After as many early ends, a cause that does not go away is likely, and is reported."""
 
 
+def choose_pause_s(early_ends: int) -> float:
+    """Return the pause before a restart, after so many early ends in a row."""
+    return float(early_ends) if early_ends < SUSPECT_ENDS else LONGEST_PAUSE_S
+
+
 class ReplacementFailed(Exception):
     """The new process is not ready, so the earlier one goes on."""
 
@@ -63,7 +68,7 @@ class KeptProcess:
                 began_s = time.monotonic()
                 continue
             early_ends = early_ends + 1 if time.monotonic() - began_s < STABLE_AFTER_S else 0
-            pause_s = min(float(early_ends), LONGEST_PAUSE_S) if early_ends < SUSPECT_ENDS else LONGEST_PAUSE_S
+            pause_s = choose_pause_s(early_ends)
             self._report(child, code, early_ends, pause_s)
             await asyncio.sleep(pause_s)
             if child is self._child:

@@ -45,14 +45,19 @@ class ProcessMetrics:
         }
         current[SUPERVISOR] = _own_levels(SUPERVISOR, PROCESS_REGISTRY.collect())
         leaving = [process.leaving.metrics for process in self._processes if process.leaving is not None]
-        registry = CollectorRegistry()
-        registry.register(_Families([up, *self._merged.merge(current, leaving)]))
-        return generate_latest(registry)
+        return expose([up, *self._merged.merge(current, leaving)])
+
+
+def expose(families: Iterable[Metric]) -> bytes:
+    """Return the families in Prometheus format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families(families))
+    return generate_latest(registry)
 
 
 class _Families(Collector):
     def __init__(self, families: Iterable[Metric]) -> None:
-        self._families = families
+        self._families = list(families)
 
     def collect(self) -> Iterator[Metric]:
         yield from self._families

@@ -10,7 +10,7 @@ from settings import Settings
 from storage.connect import Stores
 from web.processes.messages import MessageKind
 from web.processes.supervised import Inheritance, Supervised
-from web.server import Server, make_config
+from web.server import LINGER_S, Server, make_config
 
 CHECK_READINESS_EVERY_S = 0.5
 
@@ -20,7 +20,7 @@ def complete_settings(settings: Settings) -> Settings:
     return replace(settings, payment=find_embedded_sandbox(settings.payment, settings.data_dir))
 
 
-async def serve_supervised(app: ASGIApp, inheritance: Inheritance, supervisor: Supervised) -> None:
+async def serve_supervised(app: ASGIApp, settings: Settings, inheritance: Inheritance, supervisor: Supervised) -> None:
     """Serve the application on the inherited port until the supervisor stops it or is gone."""
     server = Server(make_config(app))
     serving = asyncio.create_task(server.serve(sockets=[inheritance.take_listener()]))
@@ -31,6 +31,8 @@ async def serve_supervised(app: ASGIApp, inheritance: Inheritance, supervisor: S
     ]
     try:
         await asyncio.wait([serving, helpers[-1]], return_when=asyncio.FIRST_COMPLETED)
+        # A server that is replaced disturbs no one; a developer who stops everything does not wait.
+        server.linger_s = LINGER_S if settings.drains_for_s or not supervisor.leaving.is_set() else 0
         server.should_exit = True
         await serving
     finally:

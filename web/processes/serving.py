@@ -7,13 +7,14 @@ from socket import socket
 from settings import Settings
 from web import home
 from web.processes.terminal import write
-from web.server import Server
+from web.server import LINGER_S, Server
 
 
 async def serve_until_canceled(server: Server, listener: socket, settings: Settings) -> None:
     """Serve until canceled. Then be not ready for ONSALE_DRAIN_S seconds, and stop. Another
     cancellation ends the wait.
     """
+    server.linger_s = LINGER_S if settings.drains_for_s else 0
     greeting = asyncio.create_task(_greet(server, settings))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
