@@ -24,7 +24,11 @@ async def test_processes_read_the_addresses_of_stores_from_files(
     monkeypatch.setenv(FOLDER, str(folder))
     async with started(ManyProcesses(tmp_path / "onsale")) as application:
         processes = [*application.servers(), *application.workers()]
-        environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in processes]
+        environments = [_environment(pid) for pid in processes]
     assert len(environments) == 3
     assert [text for text in environments if b"ONSALE_REDIS_URL" in text or b"ONSALE_MONGO_URL" in text] == []
     assert not (tmp_path / "onsale" / "valkey").exists()
+
+
+def _environment(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()

@@ -1,6 +1,4 @@
-"""promtool accepts the shipped alert rules, and each rule fires for an example and is silent without
-its cause.
-"""
+"""promtool accepts the shipped alert rules. Each fires for an example, and none in a quiet shop."""
 
 import json
 import shutil

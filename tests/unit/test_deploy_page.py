@@ -65,9 +65,7 @@ def test_shipped_settings_and_the_credentials_of_the_page_suffice(tmp_path: Path
 
 
 def _without_commands(value: str) -> str:
-    """Return the value with a word for each command, and without the files of certificates, which do
-    not exist here.
-    """
+    """Return the value with a word for each command. The certificates do not exist here."""
     replaced = re.sub(r"\$\(cat [^)]*\)", "word", value)
     return re.sub(r"[?&](ssl_ca_certs|tlsCAFile)=[^&]*", "", replaced)
 
