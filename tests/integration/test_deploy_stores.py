@@ -50,7 +50,7 @@ async def test_shop_sells_with_the_rights_of_its_users(shipped: ShippedStores) -
 
 
 async def test_holds_survive_a_kill_of_redis(shipped: ShippedStores) -> None:
-    # Redis replays its log as the user `default`, and checks the rights of that user in transactions.
+    # Redis replays its log as the user `default`, and checks its rights in transactions.
     async with open_stores(shipped.redis_url, shipped.mongo_url, "onsale") as stores:
         await wait_until(lambda: is_ready(stores), what="readiness")
         concert = await on_sale(stores, 5)
