@@ -21,7 +21,7 @@ from bench.clients.ledger import Ledger, Step, percentile
 from bench.clients.queue_client import JOIN
 from bench.clients.tokens import sign_in
 from domain.queues import NO_ROOM
-from proofs.processes.watchers import Watcher, Watchers
+from proofs.processes.followers import Follower, Followers
 from proofs.wait_until import wait_until
 
 STOCK = 100_000
@@ -60,7 +60,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What people noticed of one event."""
+    """One event, as people noticed it."""
 
     name: str
     seconds: float | None
@@ -93,7 +93,7 @@ class Outcome:
     sockets_per_process: Sequence[int]
     """At the beginning."""
     changed_places: Sequence[str]
-    refusals: Sequence[str]
+    refused: Sequence[str]
     falls: Sequence[str]
     """Totals in the metrics that fell."""
 
@@ -101,7 +101,7 @@ class Outcome:
         for phase in self.phases:
             yield from phase.violations()
         yield from self.changed_places
-        yield from self.refusals
+        yield from self.refused
         yield from self.falls
 
 
@@ -110,7 +110,7 @@ class Holds:
 
     def __init__(self, client: Client, ledger: Ledger, concert: SaleConcert, tokens: Sequence[str]) -> None:
         self.took_ms: list[float] = []
-        self.refusals: list[str] = []
+        self.refused: list[str] = []
         self._client, self._ledger, self._concert, self._tokens = client, ledger, concert, tokens
         self._asking = set[asyncio.Task[None]]()
         self._count = 0
@@ -137,13 +137,13 @@ class Holds:
         answer = await self._client.ask(Step.HOLD, HOLD, {"input": input_}, token)
         self.took_ms.append((time.monotonic() - began_s) * 1000)
         if not isinstance(answer, dict) or answer["__typename"] != "HoldTicketsSuccess":
-            self.refusals.append(f"hold {number} was refused: {answer}")
+            self.refused.append(f"hold {number} was refused: {answer}")
 
 
 class Proof:
-    def __init__(self, site: Site, plan: Plan, holds: Holds, watchers: Watchers) -> None:
+    def __init__(self, site: Site, plan: Plan, holds: Holds, followers: Followers) -> None:
         self._site, self._plan = site, plan
-        self._holds, self._watchers = holds, watchers
+        self._holds, self._followers = holds, followers
         self._totals: dict[str, float] = {}
         self.falls: list[str] = []
 
@@ -170,14 +170,14 @@ class Proof:
         return lines
 
     async def _observe(self, name: str, event: Callable[[], Awaitable[bool]], *, is_planned: bool) -> Phase:
-        holds, watchers = self._holds, self._watchers
-        asked, repeated, lost = len(holds.took_ms), holds.repeated.copy(), watchers.lost.copy()
+        holds, followers = self._holds, self._followers
+        asked, repeated, lost = len(holds.took_ms), holds.repeated.copy(), followers.lost.copy()
         await self.read_metrics()
         began_s = time.monotonic()
         done = await event()
         seconds = time.monotonic() - began_s if done else None
         is_back = await wait_until(
-            lambda: watchers.open_count == len(watchers.all), within_s=BACK_WITHIN_S, poll_interval_s=POLL_S
+            lambda: followers.open_count == len(followers.all), within_s=BACK_WITHIN_S, poll_interval_s=POLL_S
         )
         await asyncio.sleep(SETTLE_S)
         await self.read_metrics()
@@ -186,9 +186,9 @@ class Proof:
             seconds=seconds,
             holds_ms=holds.took_ms[asked:],
             repeated=holds.repeated - repeated,
-            lost_sockets=watchers.lost - lost,
-            away_s=watchers.longest_away_s(time.monotonic()),
-            missing_sockets=0 if is_back else len(watchers.all) - watchers.open_count,
+            lost_sockets=followers.lost - lost,
+            away_s=followers.longest_away_s(time.monotonic()),
+            missing_sockets=0 if is_back else len(followers.all) - followers.open_count,
             is_planned=is_planned,
         )
 
@@ -224,32 +224,32 @@ async def prove(site: Site, plan: Plan) -> Outcome:
         organizer, people = tokens.pop("olivia"), list(tokens.values())
         concert = await _open_concert(client, organizer)
         queue = await _open_queue(client, organizer, people[: plan.in_queue])
-        strangers = [Watcher(concert.id, None) for _ in range(plan.sockets - plan.in_queue)]
-        queueing = [Watcher(queue.id, token) for token in people[: plan.in_queue]]
+        strangers = [Follower(concert.id, None) for _ in range(plan.sockets - plan.in_queue)]
+        queueing = [Follower(queue.id, token) for token in people[: plan.in_queue]]
         holds = Holds(client, ledger, concert, people[:BUYERS])
-        async with _watching(site, [*strangers, *queueing]) as watchers, _selling(holds, plan.holds_per_s):
-            proof = Proof(site, plan, holds, watchers)
+        async with _following(site, [*strangers, *queueing]) as followers, _selling(holds, plan.holds_per_s):
+            proof = Proof(site, plan, holds, followers)
             per_process = _count_sockets(await proof.read_metrics())
             phases = await proof.run()
         changed = [
-            f"a person in the queue has had the numbers {watcher.numbers} and was last seen as {watcher.seen}"
-            for watcher in queueing
-            if len(watcher.numbers) != 1 or watcher.seen is None or watcher.seen["state"] != "WAITING"
+            f"a person in the queue has had the numbers {follower.numbers} and was last seen as {follower.seen}"
+            for follower in queueing
+            if len(follower.numbers) != 1 or follower.seen is None or follower.seen["state"] != "WAITING"
         ]
-        refusals = [*holds.refusals, *watchers.surprises]
-        return Outcome(phases, per_process, changed_places=changed, refusals=refusals, falls=proof.falls)
+        refused = [*holds.refused, *followers.surprises]
+        return Outcome(phases, per_process, changed_places=changed, refused=refused, falls=proof.falls)
 
 
 @asynccontextmanager
-async def _watching(site: Site, people: list[Watcher]) -> AsyncIterator[Watchers]:
+async def _following(site: Site, people: list[Follower]) -> AsyncIterator[Followers]:
     """Open all sockets, and close them at the end of the block."""
-    watchers = Watchers(site.url, people)
+    followers = Followers(site.url, people)
     try:
-        if not await wait_until(lambda: watchers.open_count == len(people), within_s=WITHIN_S, poll_interval_s=POLL_S):
-            watchers.surprises.append(f"only {watchers.open_count} of {len(people)} sockets could be opened")
-        yield watchers
+        if not await wait_until(lambda: followers.open_count == len(people), within_s=WITHIN_S, poll_interval_s=POLL_S):
+            followers.surprises.append(f"only {followers.open_count} of {len(people)} sockets could be opened")
+        yield followers
     finally:
-        await watchers.aclose()
+        await followers.aclose()
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx2
 
@@ -19,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 SUPERVISOR = ("app.py",)
 START_TIMEOUT_S = 180.0
 ANSWER_TIMEOUT_S = 60.0
+
+
+AnyApplication = TypeVar("AnyApplication", bound="Application")
 
 
 class Application:
@@ -96,7 +100,7 @@ class Application:
 
 
 @asynccontextmanager
-async def started(application: Application) -> AsyncIterator[Application]:
+async def started(application: AnyApplication) -> AsyncIterator[AnyApplication]:
     """Start the application, and stop it at the end of the block."""
     await application.start()
     try:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -19,7 +20,8 @@ class ManyProcesses(Application):
 
     def __init__(self, data_dir: Path, **settings: object) -> None:
         self.metrics_port = free_port()
-        super().__init__(data_dir, **{"PROCESSES": 2, "METRICS_PORT": self.metrics_port, **settings})
+        chosen: dict[str, Any] = {"PROCESSES": 2, "METRICS_PORT": self.metrics_port, **settings}
+        super().__init__(data_dir, **chosen)
 
     def servers(self) -> list[int]:
         return find_children(self.process.pid, "server")

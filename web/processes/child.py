@@ -21,6 +21,8 @@ from telemetry.snapshots import read_snapshot
 from web.processes.messages import MessageKind, MessageStream
 from web.processes.supervised import OPTION, Inheritance
 
+LAST_WORDS_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -48,7 +50,7 @@ class Child:
         """The last metrics that it has sent."""
         self._answered = asyncio.Event()
         self._is_asked = False
-        self._ended = asyncio.create_task(self._listen())
+        self._ended = asyncio.create_task(self._run())
 
     @classmethod
     async def start(
@@ -58,13 +60,15 @@ class Child:
         it has ended. Raises OSError if it cannot be started.
         """
         ours, theirs = socketpair()
-        try:
-            with theirs:
+        with theirs:
+            messages = await MessageStream.open(ours)
+            try:
                 process = await _execute(command, kind, theirs, listener)
-            return cls(process, await MessageStream.open(ours), on_end)
-        except BaseException:
-            ours.close()
-            raise
+            except BaseException:
+                await messages.close()
+                raise
+        # Nothing is awaited between the start and this, so that a process is never forgotten.
+        return cls(process, messages, on_end)
 
     @property
     def pid(self) -> int:
@@ -117,7 +121,19 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
 
-    async def _listen(self) -> int:
+    async def _run(self) -> int:
+        listening = asyncio.create_task(self._listen())
+        code = await self._process.wait()
+        # Its last metrics may still be on their way. A process that it has started may hold the
+        # connection open, so its end is not awaited.
+        await asyncio.wait([listening], timeout=LAST_WORDS_S)
+        listening.cancel()
+        await asyncio.wait([listening])
+        await self._messages.close()
+        self._on_end(self)
+        return code
+
+    async def _listen(self) -> None:
         async for kind, content in self._messages.receive():
             match kind:
                 case MessageKind.STARTED:
@@ -130,10 +146,6 @@ class Child:
                     self._answered.set()
                 case MessageKind.LEAVING:
                     pass  # only the supervisor says this
-        await self._messages.close()
-        code = await self._process.wait()
-        self._on_end(self)
-        return code
 
 
 async def _execute(command: Command, kind: str, theirs: socket, listener: socket | None) -> asyncio.subprocess.Process:

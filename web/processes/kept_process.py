@@ -11,7 +11,8 @@ from web.processes.child import Child
 
 log = logging.getLogger(__name__)
 
-START_WITHIN_S = 60.0
+START_WITHIN_S = 120.0
+"""Long enough for a busy machine on which many processes start at once."""
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
 """Longer than a server needs for its last requests, its sockets and its stores."""
@@ -38,7 +39,9 @@ class KeptProcess:
         process_restarts.show(name)
         self._child: Child | None = None
         self.leaving: Child | None = None
-        """The child that was replaced, until it has ended."""
+        """The child that was replaced. It may have ended."""
+        self._successor: Child | None = None
+        """The child that replaces the current one as soon as it is ready."""
 
     @property
     def child(self) -> Child | None:
@@ -81,15 +84,10 @@ class KeptProcess:
         Raises ReplacementFailed if the new one does not become ready; it is then stopped.
         """
         try:
-            new = await self._start_child()
+            new = self._successor = await self._start_child()
         except OSError as error:
             raise ReplacementFailed(f"{self.name} cannot be started: {error.strerror}") from error
-        try:
-            is_ready = await new.wait_for(new.ready, START_WITHIN_S + READY_WITHIN_S)
-        except asyncio.CancelledError:
-            await new.kill()
-            raise
-        if not is_ready:
+        if not await new.wait_for(new.ready, START_WITHIN_S + READY_WITHIN_S):
             what = f"ended with {await new.wait()}" if new.has_ended else "is not ready; its /readyz would say why"
             await new.stop(STOP_WITHIN_S)
             raise ReplacementFailed(f"the new {self.name} {what}")
@@ -100,9 +98,9 @@ class KeptProcess:
             self.leaving = None
 
     async def stop(self) -> None:
-        for child in (self._child, self.leaving):
-            if child is not None:
-                await child.stop(STOP_WITHIN_S)
+        """Stop the process. `keep_running` and `replace` must have been canceled."""
+        children = (self._child, self.leaving, self._successor)
+        await asyncio.gather(*(child.stop(STOP_WITHIN_S) for child in children if child is not None))
 
     async def _restart(self, ended: Child) -> None:
         process_restarts.add(self.name)

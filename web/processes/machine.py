@@ -14,7 +14,7 @@ from settings import PaymentSettings, Settings
 from storage.connect import Stores
 from storage.embedded.supervisor import lock_data_dir, run_stores
 from web import home
-from web.configuration.keys import make_pass_signer
+from web.configuration.keys import make_pass_signer, make_ticket_keys
 from web.configuration.stores import open_configured_stores
 from web.monitoring.metrics import open_metrics_listener
 from web.processes.terminal import write
@@ -43,6 +43,8 @@ async def open_machine(settings: Settings) -> AsyncIterator[Machine]:
         if owns_data:
             stack.enter_context(lock_data_dir(settings.data_dir, app_port=settings.port))
             write(home.starting(settings))
+        # A wrong key is reported before anything is started, and the keys of development are made.
+        passes, _ = make_pass_signer(settings), make_ticket_keys(settings)
         listener = stack.enter_context(open_listener(settings.host, settings.port, setting="ONSALE_PORT"))
         metrics_listener = stack.enter_context(open_metrics_listener(settings))
         urls = await stack.enter_async_context(
@@ -51,7 +53,7 @@ async def open_machine(settings: Settings) -> AsyncIterator[Machine]:
         settings = replace(settings, redis_url=urls.redis, mongo_url=urls.mongo)
         stores = await stack.enter_async_context(open_configured_stores(settings, urls.redis, urls.mongo))
         if settings.loads_demo:
-            await load_demo(Resources(stores, make_pass_signer(settings)).context(None, "demo"))
+            await load_demo(Resources(stores, passes).context(None, "demo"))
         payment = await stack.enter_async_context(_open_sandbox(settings, owns_data=owns_data))
         settings = replace(settings, payment=payment)
         yield Machine(settings, urls.redis, urls.mongo, listener, metrics_listener, stores)

@@ -44,7 +44,12 @@ class ProcessMetrics:
             if (child := process.child) is not None
         }
         current[SUPERVISOR] = _own_levels(SUPERVISOR, PROCESS_REGISTRY.collect())
-        leaving = [process.leaving.metrics for process in self._processes if process.leaving is not None]
+        leaving = [
+            process.leaving.metrics
+            for process in self._processes
+            # Those that have ended are counted already.
+            if process.leaving is not None and not process.leaving.has_ended
+        ]
         return expose([up, *self._merged.merge(current, leaving)])
 
 

@@ -32,8 +32,12 @@ async def run_processes(settings: Settings, program: Path) -> None:
     `program` is `app.py`. Raises SettingsError or ServerStartError.
     """
     logs.configure(settings.log_format)
+    asked = asyncio.Event()
+    if not has_terminal():
+        # A terminal sends the same signal when it is closed, which must end the program.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
     async with open_machine(settings) as machine:
-        supervisor = Supervisor(machine, program)
+        supervisor = Supervisor(machine, program, replace_when=asked)
         serving = serve_metrics(
             machine.metrics_listener, settings, machine.stores, show_processes=supervisor.metrics.show
         )
@@ -47,7 +51,9 @@ async def run_processes(settings: Settings, program: Path) -> None:
 
 
 class Supervisor:
-    def __init__(self, machine: Machine, program: Path) -> None:
+    """`replace_when` is set to ask for a replacement of all processes."""
+
+    def __init__(self, machine: Machine, program: Path, *, replace_when: asyncio.Event) -> None:
         self._settings = machine.settings
         self._listener = machine.listener
         self._command = Command(program, _environment(machine))
@@ -55,7 +61,7 @@ class Supervisor:
         self._workers = self._keep(WORKERS, WORKERS)
         self._all = [*self._servers, self._workers]
         self.metrics = ProcessMetrics(self._all)
-        self._roll = asyncio.Event()
+        self._replace_when = replace_when
 
     async def start(self) -> None:
         """Start all processes, and return when they work. Raises ServerStartError."""
@@ -68,13 +74,10 @@ class Supervisor:
             await asyncio.wait(starting)
 
     async def supervise(self) -> None:
-        """Keep all processes running until canceled, and replace them after each SIGHUP.
+        """Keep all processes running until canceled, and replace them when asked.
 
         Then make the servers not ready, and return after ONSALE_DRAIN_S.
         """
-        if not has_terminal():
-            # A terminal sends the same signal when it is closed, which must end the program.
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._roll.set)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._replace_when_asked())
@@ -100,8 +103,8 @@ class Supervisor:
 
     async def _replace_when_asked(self) -> None:
         while True:
-            await self._roll.wait()
-            self._roll.clear()
+            await self._replace_when.wait()
+            self._replace_when.clear()
             try:
                 for process in self._all:
                     await process.replace()

@@ -18,7 +18,7 @@ OPENING_AT_ONCE = 50
 
 
 @dataclass(slots=True)
-class Watcher:
+class Follower:
     concert_id: str
     token: str | None
     """None for a person who follows the stock without signing in."""
@@ -33,22 +33,22 @@ class Watcher:
     """The numbers in the queue that were pushed."""
 
 
-class Watchers:
-    def __init__(self, url: str, watchers: list[Watcher]) -> None:
-        self.all = watchers
+class Followers:
+    def __init__(self, url: str, followers: list[Follower]) -> None:
+        self.all = followers
         self.lost = Counter[str]()
         self.surprises: list[str] = []
         self._url = url
         self._opening = asyncio.Semaphore(OPENING_AT_ONCE)
-        self._tasks = [asyncio.create_task(self._watch(watcher)) for watcher in watchers]
+        self._tasks = [asyncio.create_task(self._keep_following(follower)) for follower in followers]
 
     @property
     def open_count(self) -> int:
-        return sum(watcher.is_open for watcher in self.all)
+        return sum(follower.is_open for follower in self.all)
 
     def longest_away_s(self, now_s: float) -> float:
         """Return the longest time for which a person had no socket, also if it has not ended."""
-        ended = [away_s for watcher in self.all for away_s in watcher.away_s]
+        ended = [away_s for follower in self.all for away_s in follower.away_s]
         return max([0.0, *ended, *(now_s - w.lost_s for w in self.all if w.lost_s is not None)])
 
     async def aclose(self) -> None:
@@ -56,38 +56,38 @@ class Watchers:
             task.cancel()
         await asyncio.wait(self._tasks)
 
-    async def _watch(self, watcher: Watcher) -> None:
+    async def _keep_following(self, follower: Follower) -> None:
         while True:
             try:
-                await self._follow(watcher)
+                await self._follow(follower)
             except SocketLost as lost:
                 self.lost[str(lost)] += 1
             except SocketRefused as refused:
                 self.surprises.append(str(refused))
                 return
-            if watcher.is_open:
-                watcher.is_open, watcher.lost_s = False, time.monotonic()
+            if follower.is_open:
+                follower.is_open, follower.lost_s = False, time.monotonic()
             await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_S))
 
-    async def _follow(self, watcher: Watcher) -> None:
-        document = STOCK if watcher.token is None else POSITION
+    async def _follow(self, follower: Follower) -> None:
+        document = STOCK if follower.token is None else POSITION
         await self._opening.acquire()
         is_opening = True
         try:
-            async with subscribed(self._url, watcher.token, document, {"id": watcher.concert_id}) as subscription:
+            async with subscribed(self._url, follower.token, document, {"id": follower.concert_id}) as subscription:
                 async for pushed in subscription:
                     if is_opening:
                         self._opening.release()
                         is_opening = False
-                    self._show(watcher, pushed)
+                    self._show(follower, pushed)
         finally:
             if is_opening:
                 self._opening.release()
 
-    def _show(self, watcher: Watcher, pushed: dict[str, object]) -> None:
-        watcher.is_open, watcher.seen = True, pushed
-        if watcher.token is not None:
-            watcher.numbers.add(pushed["number"])
-        if watcher.lost_s is not None:
-            watcher.away_s.append(time.monotonic() - watcher.lost_s)
-            watcher.lost_s = None
+    def _show(self, follower: Follower, pushed: dict[str, object]) -> None:
+        follower.is_open, follower.seen = True, pushed
+        if follower.token is not None:
+            follower.numbers.add(pushed["number"])
+        if follower.lost_s is not None:
+            follower.away_s.append(time.monotonic() - follower.lost_s)
+            follower.lost_s = None
