@@ -252,7 +252,7 @@ frontend/node_modules/.package-lock.json: frontend/package-lock.json
 	@touch $@
 
 # Programs that the tests need but pip cannot install: Redis 7 as a second store, a library for
-# mongod, a browser, a proxy, Prometheus, and fonts.
+# mongod, a browser, a proxy, Prometheus, a checker of units, and fonts.
 test-programs: .venv/dev.stamp
 	@missing=$$($(MISSING)); if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
@@ -266,6 +266,7 @@ command -v redis-server > /dev/null || printf ' redis-server'; \
 command -v chromium > /dev/null || printf ' chromium'; \
 PATH=$$PATH:/usr/sbin command -v nginx > /dev/null || printf ' nginx-light'; \
 command -v promtool > /dev/null || printf ' prometheus'; \
+command -v systemd-analyze > /dev/null || printf ' systemd'; \
 $(BIN)/python -c 'import ctypes; ctypes.CDLL("libcurl.so.4")' 2> /dev/null || printf ' libcurl4'; \
 $(BIN)/python -m tickets.documents.fonts
 endef

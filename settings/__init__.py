@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from settings.credentials import open_reader
 from settings.limits import LimitSettings
 from settings.mail import MailSettings
 from settings.oidc import OidcSettings
 from settings.payment import PaymentSettings
 from settings.processes import read_processes
-from settings.reader import SLOWEST_PUSH_MS, SettingsError, SettingsReader
+from settings.reader import SLOWEST_PUSH_MS, SettingsError
 from settings.session import SessionSettings
 from settings.store_urls import read_database_name, read_mongo_url, read_redis_url
 from settings.tickets import TicketSettings
@@ -199,9 +200,10 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Return the settings. Raises SettingsError, which lists all problems.
 
-        Production requires some settings that development does not.
+        Production requires some settings that development does not. Settings may also be in
+        credential files.
         """
-        reader = SettingsReader(environ)
+        reader = open_reader(environ)
         settings = cls(
             env=reader.choice("ENV", ("development", "production"), cls.env),
             host=reader.text("HOST", cls.host),

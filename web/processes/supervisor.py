@@ -13,6 +13,7 @@ from pathlib import Path
 from socket import socket
 
 from settings import Settings
+from settings.credentials import open_reader
 from web import home, logs
 from web.monitoring.metrics import serve_metrics
 from web.processes.child import Child, Command
@@ -123,9 +124,12 @@ class Supervisor:
 
 
 def _environment(machine: Machine) -> dict[str, str]:
-    """Return the environment of the children, with the addresses of the embedded stores."""
-    return {
-        **os.environ,
-        "ONSALE_REDIS_URL": machine.redis_url,
-        "ONSALE_MONGO_URL": machine.mongo_url,
-    }
+    """Return the environment of the children, with the addresses of the embedded stores.
+
+    An address that was given may have a password and be a credential file, which the children read
+    themselves.
+    """
+    given = open_reader(os.environ)
+    addresses = {"REDIS_URL": machine.redis_url, "MONGO_URL": machine.mongo_url}
+    embedded = {f"ONSALE_{name}": url for name, url in addresses.items() if given.optional(name) is None}
+    return {**os.environ, **embedded}
