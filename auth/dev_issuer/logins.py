@@ -58,7 +58,7 @@ def new_page_login(person: DemoUser, client_id: str, *, nonce: str | None) -> Lo
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What an authorization code was issued for, with the methods and fields that Authlib uses."""
+    """The request for which an authorization code was issued, in the form that Authlib uses."""
 
     redirect_uri: str
     scope: str

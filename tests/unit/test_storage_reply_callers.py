@@ -233,6 +233,7 @@ async def test_order_sync_distinguishes_an_unknown_word_from_not_now(
     word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The order is valid and its buyer receives it; only the log names the problem."""
+    caplog.set_level(logging.DEBUG, logger="storage.sync.order_sync")
     is_recorded = await OrderSync(FAKE_STORES, make_fake(record_order=word), FAKE_STORES, FAKE_STORES).sync(ORDER)
     assert is_recorded is (word in ("RECORDED", "KNOWN"))
     assert ("record_order answered 'NEW_WORD'" in caplog.text) is (word == NEW_WORD)
