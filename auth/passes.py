@@ -103,6 +103,8 @@ class PassSigner:
             if len(self._signed) >= MAX_SIGNED_KEPT:
                 self._signed.clear()
             token = self._signed[claims] = self._sign(claims)
+            # Its buyer will often hold tickets in this process, where its signature is known then.
+            self._verified.put(_digest(token), _Bearer(claims.concert_id, claims.person_id, claims.entry_id))
         return token
 
     def _sign(self, claims: PassClaims) -> str:
@@ -132,7 +134,7 @@ class PassSigner:
     def _read_bearer(self, token: str) -> _Bearer:
         if len(token) > MAX_LENGTH or not token.isascii():
             raise BadPass
-        digest = hashlib.sha256(token.encode("ascii")).digest()
+        digest = _digest(token)
         bearer = self._verified.get(digest)
         if bearer is None:
             bearer = self._verify(token)
@@ -154,6 +156,10 @@ class PassSigner:
         except (jwt.InvalidTokenError, ValueError) as error:
             raise BadPass from error
         return _Bearer(concert_id=claims["concert"], person_id=claims["sub"], entry_id=claims["place"])
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("ascii")).digest()
 
 
 def signer_from_file(path: Path) -> PassSigner:

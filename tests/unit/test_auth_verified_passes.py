@@ -47,10 +47,15 @@ def _read(signer: PassSigner, token: str, *, concert_id: ConcertId = CONCERT, pe
     return signer.read_entry_id(token, concert_id=concert_id, person_id=person_id)
 
 
-def test_signature_of_a_pass_is_checked_once(signer: PassSigner, checked: list[str]) -> None:
-    token = signer.sign(_claims())
+def test_signature_of_a_pass_is_checked_once(signer: PassSigner, key: Ed25519PrivateKey, checked: list[str]) -> None:
+    token = PassSigner(key).sign(_claims())
     assert [_read(signer, token) for _ in range(3)] == [7, 7, 7]
     assert checked == [token]
+
+
+def test_signature_of_its_own_pass_is_not_checked(signer: PassSigner, checked: list[str]) -> None:
+    assert _read(signer, signer.sign(_claims())) == 7
+    assert checked == []
 
 
 def test_remembered_pass_is_refused_to_another_person_or_concert(signer: PassSigner) -> None:
@@ -89,8 +94,9 @@ def test_signer_with_another_key_refuses_a_pass_that_the_first_remembers(signer:
 
 def test_least_recently_used_pass_is_verified_again(checked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "MAX_VERIFIED_KEPT", 2)
-    signer = PassSigner(Ed25519PrivateKey.generate())
-    first, second, third = (signer.sign(_claims(entry_id)) for entry_id in (1, 2, 3))
+    key = Ed25519PrivateKey.generate()
+    signer, other = PassSigner(key), PassSigner(key)
+    first, second, third = (other.sign(_claims(entry_id)) for entry_id in (1, 2, 3))
     assert [_read(signer, token) for token in (first, second, first, third)] == [1, 2, 1, 3]
     assert [_read(signer, token) for token in (first, second)] == [1, 2]
     assert checked == [first, second, third, second]
