@@ -31,7 +31,7 @@ ORDER = $(if $(filter random,$(SEED)),,--randomly-seed=$(or $(SEED),1) --hypothe
 # share servers and a build of the pages.
 IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-pages: .venv/dev.stamp test-programs ## run all journeys of buyers in Chromium, also the long ones (20 minutes)
+test-pages: .venv/dev.stamp test-programs ## run all journeys of buyers in Chromium, also the long ones (13 minutes)
 	@$(BIN)/python -m pytest tests/pages --pages
 
 screenshots: .venv/dev.stamp test-programs ## take screenshots of all pages into build/screenshots, and those of the README
