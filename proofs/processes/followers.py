@@ -14,7 +14,7 @@ from bench.clients.subscription import SocketLost, SocketRefused, subscribed
 
 STOCK = "subscription ($id: ID!) { stockChanged(concertId: $id) { version epoch } }"
 LONGEST_PAUSE_S = 1.0
-OPENING_AT_ONCE = 50
+OPENING_AT_ONCE = 200
 
 
 @dataclass(slots=True)
@@ -25,8 +25,6 @@ class Follower:
     is_open: bool = False
     lost_s: float | None = None
     """Since when the socket is lost."""
-    away_s: list[float] = field(default_factory=list)
-    """How long it took until each lost socket was replaced and showed something."""
     seen: dict[str, object] | None = None
     """The last push."""
     numbers: set[object] = field(default_factory=set)
@@ -37,6 +35,8 @@ class Followers:
     def __init__(self, url: str, followers: list[Follower]) -> None:
         self.all = followers
         self.lost = Counter[str]()
+        self.away_s: list[float] = []
+        """How long it took until each lost socket was replaced and showed something."""
         self.surprises: list[str] = []
         self._url = url
         self._opening = asyncio.Semaphore(OPENING_AT_ONCE)
@@ -46,10 +46,10 @@ class Followers:
     def open_count(self) -> int:
         return sum(follower.is_open for follower in self.all)
 
-    def longest_away_s(self, now_s: float) -> float:
-        """Return the longest time for which a person had no socket, also if it has not ended."""
-        ended = [away_s for follower in self.all for away_s in follower.away_s]
-        return max([0.0, *ended, *(now_s - w.lost_s for w in self.all if w.lost_s is not None)])
+    def still_away_s(self) -> list[float]:
+        """Return for how long each person who has lost a socket has none now."""
+        now_s = time.monotonic()
+        return [now_s - follower.lost_s for follower in self.all if follower.lost_s is not None]
 
     async def aclose(self) -> None:
         for task in self._tasks:
@@ -89,5 +89,5 @@ class Followers:
         if follower.token is not None:
             follower.numbers.add(pushed["number"])
         if follower.lost_s is not None:
-            follower.away_s.append(time.monotonic() - follower.lost_s)
+            self.away_s.append(time.monotonic() - follower.lost_s)
             follower.lost_s = None

@@ -70,8 +70,8 @@ class Phase:
     repeated: Counter[str]
     """Why holds had to be sent again, by reason."""
     lost_sockets: Counter[str]
-    away_s: float
-    """The longest time for which a person had no socket."""
+    away_s: Sequence[float]
+    """For how long people had no socket, also if they still have none."""
     missing_sockets: int
     is_planned: bool
     """Whether no request may fail: for a replacement, but not for a kill."""
@@ -83,8 +83,9 @@ class Phase:
             yield f"{self.name}: no hold was answered"
         if self.is_planned and self.repeated:
             yield f"{self.name}: requests failed: {dict(self.repeated)}"
-        if self.missing_sockets or self.away_s > BACK_WITHIN_S:
-            yield f"{self.name}: {self.missing_sockets} sockets are missing, and one was away for {self.away_s:.1f} s"
+        late = [away_s for away_s in self.away_s if away_s > BACK_WITHIN_S]
+        if self.missing_sockets or late:
+            yield f"{self.name}: {self.missing_sockets} sockets are missing, and {len(late)} were away for too long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ class Proof:
     async def _observe(self, name: str, event: Callable[[], Awaitable[bool]], *, is_planned: bool) -> Phase:
         holds, followers = self._holds, self._followers
         asked, repeated, lost = len(holds.took_ms), holds.repeated.copy(), followers.lost.copy()
+        returned = len(followers.away_s)
         await self.read_metrics()
         began_s = time.monotonic()
         done = await event()
@@ -187,7 +189,7 @@ class Proof:
             holds_ms=holds.took_ms[asked:],
             repeated=holds.repeated - repeated,
             lost_sockets=followers.lost - lost,
-            away_s=followers.longest_away_s(time.monotonic()),
+            away_s=[*followers.away_s[returned:], *followers.still_away_s()],
             missing_sockets=0 if is_back else len(followers.all) - followers.open_count,
             is_planned=is_planned,
         )
@@ -296,7 +298,8 @@ def rows(outcome: Outcome) -> Iterator[tuple[str, str]]:
         yield "  holds", f"{len(phase.holds_ms):,}, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
         yield "  holds sent again", _count(phase.repeated)
         yield "  sockets lost", _count(phase.lost_sockets)
-        yield "  longest time without a socket", f"{phase.away_s:.1f} s"
+        p50_s, p99_s, longest_s = (percentile(phase.away_s or [0.0], share) for share in (0.50, 0.99, 1.0))
+        yield "  time without a socket", f"p50 {p50_s:.1f} s, p99 {p99_s:.1f} s, at most {longest_s:.1f} s"
 
 
 def _count(reasons: Counter[str]) -> str:

@@ -57,12 +57,17 @@ async def test_killed_child_is_restarted_while_others_serve(application: ManyPro
 async def test_hanging_process_does_not_stop_a_scrape(application: ManyProcesses) -> None:
     before = await application.read_metrics()
     silences = "onsale_process_silences_total"
+    metrics: dict[str, float] = {}
+
+    async def only_one_is_up() -> bool:
+        metrics.update(await application.read_metrics())
+        return sum(metrics[f"onsale_process_upserver-{number}"] for number in (1, 2)) == 1
+
     with suspended(application.servers()[0]):
-        metrics = await application.read_metrics()
-    up = [metrics[f"onsale_process_upserver-{number}"] for number in (1, 2)]
-    assert sorted(up) == [0, 1]
-    hanging = f"{silences}server-{up.index(0) + 1}"
-    assert metrics[hanging] == before[hanging] + 1
+        # On a busy machine, the other one may need more than one scrape.
+        await wait_until(only_one_is_up, timeout=180, what="an answer of the other process")
+    hanging = "server-1" if metrics["onsale_process_upserver-1"] == 0 else "server-2"
+    assert metrics[f"{silences}{hanging}"] > before[f"{silences}{hanging}"]
     assert metrics["onsale_sockets_opened_total"] >= before["onsale_sockets_opened_total"]
 
 
