@@ -48,8 +48,10 @@ class ScrapeProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        # The client has as long again to read the answer and to send its next request.
-        self._expect_exchange()
+        # The client has as long again to read the answer and to send its next request. The deadline
+        # of a connection that is being closed stays, because its client may not read.
+        if not self.transport.is_closing():
+            self._expect_exchange()
 
     def _expect_exchange(self) -> None:
         if self._deadline is not None:
