@@ -2,7 +2,7 @@
 KEYS      ended sessions
 ARGV[1]   id       the session or the token
 ARGV[2]   kept_ms  time for which it is remembered
-ARGV[3]   most     maximum number that is remembered; beyond it, those that ended first are forgotten
+ARGV[3]   most     maximum number that is remembered; those that ended first are forgotten
 Replies   ENDED
 ]]
 local id, kept_ms, most, clock = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), redis.call('TIME')
