@@ -178,12 +178,14 @@ async def test_processes_share_the_calls_of_an_address(processes: Processes, tok
 
 async def test_processes_share_the_streams_of_an_address(processes: Processes, token: str) -> None:
     concert = await create_concert(ApiClient(processes.first.url), token)
+    # A stream that nothing refers to is closed.
+    streams: list[Events] = []
     async with AsyncExitStack() as stack:
         for application in processes.both:
             client = await stack.enter_async_context(httpx2.AsyncClient(base_url=application.url, timeout=60))
             for _ in range(SHARE):
-                stream = await stack.enter_async_context(watch(client, concert))
-                assert (await stream.receive())[0] == "next"
+                streams.append(await stack.enter_async_context(watch(client, concert)))
+                assert (await streams[-1].receive())[0] == "next"
             async with watch(client, concert) as refused:
                 assert refused.response.status_code == 503
                 text = (await refused.response.aread()).decode()
