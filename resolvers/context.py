@@ -104,6 +104,7 @@ class Context:
     refused_codes: list[str] = field(default_factory=list, init=False, compare=False)
     """The codes of the errors with which mutations of the request were answered."""
     _list_lock: asyncio.Lock | None = field(default=None, init=False, repr=False)
+    _time_slice: TimeSlice | None = field(default=None, init=False, repr=False)
     _reads: _Reads | None = field(default=None, init=False, repr=False)
 
     @property
@@ -191,13 +192,13 @@ class Context:
     async def iterate(self, items: Sequence[Item]) -> AsyncIterator[Item]:
         """Yield the items, and let the event loop do other work between them.
 
-        A request iterates over one list at a time, because the time slices of concurrent lists
-        would add up.
+        A request iterates over one list at a time, and all its lists share one time slice, because
+        the slices of many lists would add up.
         """
-        if self._list_lock is None:
-            self._list_lock = asyncio.Lock()
+        if self._list_lock is None or self._time_slice is None:
+            self._list_lock, self._time_slice = asyncio.Lock(), TimeSlice(turns=TURNS_PER_SLICE)
+        time_slice = self._time_slice
         async with self._list_lock:
-            time_slice = TimeSlice(turns=TURNS_PER_SLICE)
             for item in items:
                 await time_slice.checkpoint()
                 yield item
